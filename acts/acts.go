@@ -1,0 +1,82 @@
+// Package acts is what faults and operations have in common: both are done to
+// a running cluster on purpose, both must be proven to have had their effect,
+// and after both the cluster must be proven whole. Run is the one wrapper
+// through which every one of them goes.
+package acts
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/measure"
+)
+
+// Act is one fault or operation. Its exported fields are its YAML.
+type Act interface {
+	// Check returns what is wrong with the fields, one problem an entry, named
+	// by field.
+	Check() []string
+	// Describe returns one sentence for a reader who has not seen the scenario.
+	Describe() string
+	// Needs lists the capabilities that the act needs of a cluster.
+	Needs() []clusters.Capability
+	// Inject does it. Whatever was changed before an error must be undone by
+	// the returned Injected, which is nil only if nothing was changed.
+	Inject(ctx context.Context, env *Env) (Injected, error)
+}
+
+// Injected is an act that has been done.
+type Injected interface {
+	// Target is what it hit: a component, a link, a shard.
+	Target() Target
+	// Prove returns what was observed of the effect, as soon as it is, or an
+	// error once ctx ends without. What was merely asked for is no proof.
+	Prove(ctx context.Context) (string, error)
+	// Heal puts back what the act changed. It is idempotent. For an operation
+	// there may be nothing to put back.
+	Heal(ctx context.Context) error
+	// ProveHealed returns what was observed of the cluster being whole again,
+	// or an error once ctx ends without.
+	ProveHealed(ctx context.Context) (string, error)
+}
+
+// Target is what an act hit.
+type Target struct {
+	Shard string
+	Name  string   // a component, "a → b" for a link, or a shard
+	Down  []string // components that the act itself took out of service; no recovery is expected of them before the heal
+	Facts map[string]float64
+	Notes []string
+}
+
+// Env is what an act works with.
+type Env struct {
+	Cluster clusters.Cluster
+	Clock   *measure.Clock
+	Log     *slog.Logger
+	// Dir is the trial's directory, for what an act leaves: a backup.
+	Dir string
+	// Backups are the bundles taken so far in this trial, by the act's name.
+	Backups map[string]Backup
+	// Restored is told of every restore, so that the witness's account knows
+	// which writes must be gone.
+	Restored func(Restore)
+	// RunID labels what the act makes.
+	RunID string
+}
+
+// Backup is what a snapshot operation made.
+type Backup struct {
+	Dir       string            // the bundle
+	Snapshots map[string]string // shard → snapshot file
+	Revisions map[string]int64  // shard → revision of the snapshot
+}
+
+// Restore says that a shard's data went back to a snapshot.
+type Restore struct {
+	Act      string
+	Shard    string
+	Revision int64 // of the snapshot: acknowledged writes above it must be gone
+	At       int64 // ns since the trial's origin, when the old members were stopped
+}

@@ -1,0 +1,32 @@
+package rundir
+
+// Metric is a word of the gates' vocabulary.
+type Metric struct {
+	Name  string
+	Unit  string   // seconds, fraction, per second, count, bytes
+	Stats []string // the statistics a gate may ask for; empty: it is one value a trial
+	Where []string // the labels a gate may select by
+	// Lower is true where less is better; it gives a comparison its direction.
+	Lower bool
+	About string
+}
+
+var quantiles = []string{"p50", "p90", "p99", "p99.9", "max", "mean"}
+
+// Metrics is the vocabulary: what a gate can be about. One line a metric.
+func Metrics() []Metric {
+	return []Metric{
+		{"api.latency", "seconds", quantiles, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "latency of the load's requests to the apiserver, from the intended time"},
+		{"api.errors", "fraction", nil, []string{"workload", "verb", "resource", "scope", "phase"}, true, "share of the load's requests that failed or were refused at the in-flight bound"},
+		{"api.throughput", "per second", nil, []string{"workload", "verb", "resource", "scope", "phase"}, false, "the load's requests that succeeded, a second"},
+		{"recovery.time", "seconds", nil, []string{"layer", "op", "act", "shard"}, true, "from the intended instant of a fault or operation to the first of N consecutive successful probes; the worst of what the labels leave open"},
+		{"recovery.gap", "seconds", nil, []string{"layer", "op", "act", "shard"}, true, "the longest time between two successful probes after a fault: the gap that a client sees"},
+		{"writes.lost", "count", nil, []string{"layer", "act", "shard"}, true, "writes of the witness that were acknowledged, are not found, and that no restore explains"},
+		{"restore.lost", "count", nil, []string{"layer", "act", "shard"}, true, "acknowledged writes that a restore took back: the recovery point, in writes"},
+		{"restore.mismatch", "count", nil, []string{"layer", "act", "shard"}, true, "writes that contradict the restore: gone though older than the snapshot, or there though newer"},
+		{"operation.duration", "seconds", nil, []string{"act"}, true, "from an operation's intended instant until its effect was proven"},
+		{"etcd.leader.changes", "count", nil, []string{"shard", "phase"}, true, "leader changes seen in the members' own status"},
+		{"process.memory", "bytes", nil, []string{"component", "phase"}, true, "largest resident memory of a component"},
+		{"process.cpu", "seconds", nil, []string{"component", "phase"}, true, "processor time of a component"},
+	}
+}

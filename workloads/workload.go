@@ -1,0 +1,46 @@
+// Package workloads holds the loads that a scenario puts on a control plane.
+// Every load is open-loop: package pace gives each request an intended time,
+// and latency counts from there.
+package workloads
+
+import (
+	"context"
+	"log/slog"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/measure"
+)
+
+// Workload is one load. Its exported fields are its YAML, decoded strictly.
+type Workload interface {
+	// Check returns what is wrong with the fields, one problem an entry, named
+	// by field: "rate: must be above 0/s".
+	Check() []string
+	// Describe returns one sentence for a reader who has not seen the scenario.
+	Describe() string
+	// Prepare makes what the load needs before the measured time: namespaces,
+	// nodes. It runs once a trial, with the cluster ready.
+	Prepare(ctx context.Context, env *Env) error
+	// Run puts the load on until ctx ends; then it stops in good order and
+	// returns nil. An error means that the load could not be put on, which
+	// makes the trial invalid; failed requests are no error but data.
+	Run(ctx context.Context, env *Env) error
+}
+
+// Env is what a load works with.
+type Env struct {
+	Name     string          // the workload's name in the scenario
+	Access   clusters.Access // admin access; loads make clients of their own from it
+	REST     *rest.Config    // for this load: its user agent, no client-side throttling
+	Recorder *measure.Recorder
+	Clock    *measure.Clock
+	Seed     int64  // of this trial and workload, for anything random
+	RunID    string // to label what the load makes
+	Log      *slog.Logger
+}
+
+// Kinds is the table of workloads: the word in the scenario, and a new value
+// with that kind's defaults.
+var Kinds = map[string]func() Workload{}
