@@ -1,0 +1,161 @@
+package procfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseStat(t *testing.T) {
+	const rest = " S 1 42 42 0 -1 4194560 100 200 0 0 150 50 1 2 20 0 7 0 9876543 1000 200 18446744073709551615"
+	want := Stat{
+		PID: 42, State: 'S', Parent: 1, User: 1500 * time.Millisecond, System: 500 * time.Millisecond,
+		Threads: 7, StartTicks: 9876543,
+	}
+	for _, name := range []string{"etcd", "a b", "a) S 9 (b", ")", ""} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseStat([]byte("42 (" + name + ")" + rest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Comm = name
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	for _, bad := range []string{"", "42", "42 (x", "x (y)" + rest, "42 (x) S 1 2", "42 (x) S 1 42 42 0 -1 4194560 100 200 0 0 u 50 1 2 20 0 7 0 9 1"} {
+		if got, err := parseStat([]byte(bad)); err == nil {
+			t.Errorf("parseStat(%q) = %+v, want an error", bad, got)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("1 (init) S 0 1 1 0 -1 4194560 1 1 0 0 1 1 1 1 20 0 1 0 1 1 1 1"))
+	f.Add([]byte("1 2 3"))
+	f.Add([]byte("VmRSS:\t  12 kB\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, err := parseStat(b); err == nil && s.State == 0 {
+			t.Errorf("parseStat(%q): no state and no error", b)
+		}
+		if q, err := parseSchedstat(b); err == nil && (q.Running < 0 || q.Waiting < 0) {
+			t.Errorf("parseSchedstat(%q) = %+v: negative", b, q)
+		}
+		if m, err := parseLabelled(b); err == nil && len(m) == 0 {
+			t.Errorf("parseLabelled(%q): nothing and no error", b)
+		}
+	})
+}
+
+func TestOwnFigures(t *testing.T) {
+	me := os.Getpid()
+	before, err := ReadStat(me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.Parent != os.Getppid() || before.PID != me {
+		t.Errorf("stat says pid %d, parent %d; the kernel says %d, %d", before.PID, before.Parent, me, os.Getppid())
+	}
+	q0, err := ReadRunQueue(me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for { // work until the kernel has counted a tick
+		s, err := ReadStat(me)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.CPU() > before.CPU() {
+			break
+		}
+	}
+	q1, err := ReadRunQueue(me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q1.Running <= q0.Running || q1.Slices < q0.Slices {
+		t.Errorf("run queue did not grow with work: %+v, then %+v", q0, q1)
+	}
+	mem, err := ReadMemory(me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mem.RSS < 1<<20 || mem.Peak < mem.RSS>>1 {
+		t.Errorf("memory of a Go test: %+v", mem)
+	}
+	io0, err := ReadIO(me)
+	if errors.Is(err, os.ErrPermission) {
+		t.Skip("this user may not read its own io")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.ReadFile("/proc/self/stat"); err != nil {
+		t.Fatal(err)
+	}
+	io1, err := ReadIO(me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if io1.ReadChars <= io0.ReadChars {
+		t.Errorf("a read was not counted: %+v, then %+v", io0, io1)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	cmd := exec.Command("sleep", "1000")
+	cmd.Env = append(os.Environ(), "PROCFS_TEST=yes "+t.Name())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id, err := Identify(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := WithEnv("PROCFS_TEST", "yes "+t.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(found, []Identity{id}) {
+		t.Errorf("processes with the variable: %v, want only %v", found, id)
+	}
+	alive := func(id Identity, want bool, why string) {
+		t.Helper()
+		if got, err := id.Alive(); err != nil || got != want {
+			t.Errorf("%s: alive = %v, %v", why, got, err)
+		}
+	}
+	alive(id, true, "running")
+	other := id
+	other.StartTicks++
+	alive(other, false, "another start time")
+	other = id
+	other.BootID = "another"
+	alive(other, false, "another boot")
+
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for { // until it is a zombie: nobody has waited for it yet
+		s, err := ReadStat(id.PID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Dead() {
+			break
+		}
+	}
+	alive(id, false, "dead, not waited for")
+	_ = cmd.Wait()
+	alive(id, false, "gone")
+	if _, err := ReadRunQueue(id.PID); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("run queue of a process that is gone: %v, want fs.ErrNotExist", err)
+	}
+}
