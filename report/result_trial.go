@@ -1,0 +1,250 @@
+package report
+
+import (
+	"time"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// State is what became of a planned trial.
+type State string
+
+// The states of a trial.
+const (
+	TrialValid   State = "valid"
+	TrialInvalid State = "invalid"
+	TrialCutOff  State = "cut off"     // it began and has no trial.json
+	TrialMissing State = "not started" // planned, and nothing of it is there
+)
+
+// Trial is one trial in run order.
+type Trial struct {
+	ID       string    `json:"id"`
+	Order    int       `json:"order"` // from 1
+	Block    int       `json:"block"` // from 1; 0 for a tour
+	Profile  string    `json:"profile"`
+	Tour     string    `json:"tour,omitempty"`
+	State    State     `json:"state"`
+	Reasons  []string  `json:"reasons,omitempty"` // why it is not valid
+	Warnings []string  `json:"warnings,omitempty"`
+	Origin   time.Time `json:"origin,omitzero"`
+	Duration Number    `json:"duration"`
+	Reset    Number    `json:"reset"` // seconds the reset before it took
+	Phases   []Span    `json:"phases"`
+	Acts     []Act     `json:"acts"`
+	Events   []Moment  `json:"events"` // leader changes, alarms, exits, starts, warnings, notes
+	Requests uint64    `json:"requests"`
+	Failed   uint64    `json:"failed"`
+	Leaders  int       `json:"leaderChanges"`
+	Exits    []string  `json:"exits,omitempty"`
+	Load     Load      `json:"load"`
+}
+
+// Span is a stretch of a trial.
+type Span struct {
+	Name string  `json:"name"`
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+}
+
+// Moment is an event of a trial.
+type Moment struct {
+	At      float64 `json:"at"`
+	Kind    string  `json:"kind"` // rundir's Event kinds
+	Subject string  `json:"subject,omitempty"`
+	Text    string  `json:"text,omitempty"`
+}
+
+// Act is a fault or an operation as it happened. The instants are missing where
+// the act did not get there.
+type Act struct {
+	Trial    string             `json:"trial"`
+	Profile  string             `json:"profile"`
+	Name     string             `json:"name"`
+	Kind     string             `json:"kind"`
+	Sort     string             `json:"sort"` // fault or operation
+	Shard    string             `json:"shard,omitempty"`
+	Target   string             `json:"target,omitempty"`
+	Intended Number             `json:"intended"`
+	Injected Number             `json:"injected"`
+	Proven   Number             `json:"proven"`
+	Healing  Number             `json:"healing"`
+	Healed   Number             `json:"healed"`
+	Proof    string             `json:"proof,omitempty"`
+	HealedBy string             `json:"healedBy,omitempty"`
+	HealSort string             `json:"healSort,omitempty"`
+	Error    string             `json:"error,omitempty"`
+	Facts    map[string]float64 `json:"facts,omitempty"`
+	Notes    []string           `json:"notes,omitempty"`
+	Recovery []Recovered        `json:"recovery,omitempty"`
+}
+
+// Recovered is one measured recovery time.
+type Recovered struct {
+	Layer    string `json:"layer"`
+	Op       string `json:"op"`
+	Shard    string `json:"shard,omitempty"`
+	Target   string `json:"target"`
+	Worst    bool   `json:"worst"`
+	RTO      Number `json:"rto"` // +Inf where Censored
+	Gap      Number `json:"gap"` // longest time between two successes
+	Stable   Number `json:"stable"`
+	Failed   int    `json:"failed"`
+	Probes   int    `json:"probes"`
+	Censored bool   `json:"censored,omitempty"`
+	Seen     Number `json:"seen"` // how long it was watched
+}
+
+// Load is the load generator's own health in one trial.
+type Load struct {
+	SendLagP99  Number   `json:"sendLagP99"` // seconds
+	SendLagMax  Number   `json:"sendLagMax"`
+	RunQueueP99 Number   `json:"runQueueP99"` // share of a second that storm's threads waited for a processor
+	Refused     uint64   `json:"refused"`
+	Intended    uint64   `json:"intended"`
+	Problems    []string `json:"problems,omitempty"`
+}
+
+// RecoveryGroup is one kind of recovery over all trials of a profile: a row of
+// the recovery table and a strip of the plot.
+type RecoveryGroup struct {
+	Profile  string          `json:"profile"`
+	Tour     string          `json:"tour,omitempty"`
+	Act      string          `json:"act"`
+	Sort     string          `json:"sort"`
+	Layer    string          `json:"layer"`
+	Op       string          `json:"op"`
+	Shard    string          `json:"shard,omitempty"`
+	Trials   int             `json:"trials"`   // valid ones
+	Censored int             `json:"censored"` // of those, not recovered while watched
+	Median   Number          `json:"median"`
+	Best     Number          `json:"best"`
+	Worst    Number          `json:"worst"`
+	Gap      Number          `json:"gap"` // median of the longest gaps
+	Points   []RecoveryPoint `json:"points"`
+}
+
+// RecoveryPoint is one trial's recovery time.
+type RecoveryPoint struct {
+	Trial    string `json:"trial"`
+	Block    int    `json:"block"`
+	Target   string `json:"target"`
+	RTO      Number `json:"rto"` // +Inf where Censored
+	Gap      Number `json:"gap"`
+	Failed   int    `json:"failed"`
+	Censored bool   `json:"censored,omitempty"`
+	Seen     Number `json:"seen"`
+	Valid    bool   `json:"valid"` // points of invalid trials are drawn and not counted
+}
+
+// Audit is an account of acknowledged writes, of one trial.
+type Audit struct {
+	Trial   string `json:"trial"`
+	Profile string `json:"profile"`
+	Block   int    `json:"block"`
+	Tour    string `json:"tour,omitempty"`
+	Valid   bool   `json:"valid"`
+	rundir.Audit
+}
+
+// Latency is a row of the latency table: medians over a profile's valid trials
+// of what each trial showed.
+type Latency struct {
+	Profile  string `json:"profile"`
+	Tour     string `json:"tour,omitempty"`
+	Phase    string `json:"phase"`
+	Workload string `json:"workload"`
+	Verb     string `json:"verb"`
+	Resource string `json:"resource"`
+	Scope    string `json:"scope"`
+	Detail   string `json:"detail,omitempty"`
+	Via      string `json:"via"` // api or etcd
+	Trials   int    `json:"trials"`
+	Requests uint64 `json:"requests"` // successes, in sum over the trials
+	Failed   uint64 `json:"failed"`
+	Rate     Number `json:"rate"` // successes a second
+	P50      Number `json:"p50"`
+	P90      Number `json:"p90"`
+	P99      Number `json:"p99"` // missing where a trial had fewer than 100 requests
+	P999     Number `json:"p999"`
+	Max      Number `json:"max"` // largest of all trials
+	// P99Low and P99High are the order-statistic interval of all the trials'
+	// requests together, missing where there are too few (P99Needs). Requests
+	// of one trial depend on each other, so it is a lower bound on the doubt.
+	P99Low   Number `json:"p99Low"`
+	P99High  Number `json:"p99High"`
+	P99Needs int    `json:"p99Needs,omitempty"`
+}
+
+// Curve is a percentile curve: the latency at each quantile, of all valid
+// trials of a profile together.
+type Curve struct {
+	Profile  string    `json:"profile"`
+	Group    string    `json:"group"` // mutating, reading
+	Requests uint64    `json:"requests"`
+	Q        []float64 `json:"q"`
+	Seconds  []Number  `json:"seconds"`
+}
+
+// ErrorCount counts the failures of one code.
+type ErrorCount struct {
+	Profile  string `json:"profile"`
+	Tour     string `json:"tour,omitempty"`
+	Workload string `json:"workload"`
+	Verb     string `json:"verb"`
+	Resource string `json:"resource"`
+	Phase    string `json:"phase"`
+	Code     string `json:"code"`
+	Count    uint64 `json:"count"`
+	Trials   int    `json:"trials"` // trials that saw it
+}
+
+// ChartGroup is a set of charts over one time axis.
+type ChartGroup struct {
+	Title string `json:"title"`
+	Tour  string `json:"tour,omitempty"` // empty: the block trials, over each other
+	// Zero says what the time 0 is: the trial's origin, or the intended instant
+	// of the first act, so that trials lie over each other.
+	Zero  string  `json:"zero"`
+	From  float64 `json:"from"`
+	To    float64 `json:"to"`
+	Bands []Band  `json:"bands"`
+	Marks []Mark  `json:"marks"`
+	Chart []Chart `json:"charts"`
+}
+
+// Band is a phase, or a fault or operation in force, of the median trial.
+type Band struct {
+	Name string  `json:"name"`
+	Sort string  `json:"sort"` // phase, fault, operation
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+}
+
+// Mark is an event in one of the group's trials.
+type Mark struct {
+	Moment
+	Trial   string `json:"trial"`
+	Profile string `json:"profile"`
+}
+
+// Chart is one quantity over time.
+type Chart struct {
+	Name  string `json:"name"` // latency.p50, latency.p99, throughput, errors, memory, cpu, etcd.dbsize, leader.changes
+	Title string `json:"title"`
+	Unit  string `json:"unit"`
+	Log   bool   `json:"log,omitempty"` // better on a logarithmic axis
+	Lines []Line `json:"lines"`
+}
+
+// Line is one trial's, or with Median the profile's, values. T and V have the
+// same length; a missing V breaks the line.
+type Line struct {
+	Profile string    `json:"profile"`
+	Trial   string    `json:"trial,omitempty"`
+	Part    string    `json:"part,omitempty"` // component or shard, where the chart has several
+	Median  bool      `json:"median,omitempty"`
+	Valid   bool      `json:"valid"`
+	T       []float64 `json:"t"`
+	V       []Number  `json:"v"`
+}
