@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/measure"
 )
 
@@ -62,6 +63,8 @@ type Env struct {
 	// Restored is told of every restore, so that the witness's account knows
 	// which writes must be gone.
 	Restored func(Restore)
+	// Mark takes the events of the act, for events.jsonl and the display.
+	Mark func(rundir.Event)
 	// RunID labels what the act makes.
 	RunID string
 }
