@@ -1,0 +1,40 @@
+# storm: `make run` puts a real control plane through a storm, `make test` is
+# everything that CI needs. Both obtain what they need by themselves.
+
+GO      ?= go
+BIN     := bin/storm
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LINT    := v2.15.0
+export CGO_ENABLED = 0
+
+.PHONY: all build run test test-unit test-cluster lint bench clean help
+
+all: build
+
+build: ## build the static binary bin/storm
+	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/storm
+
+run: build ## put a local control plane through the quickstart scenario, and report it
+	$(BIN) run quickstart
+
+test: lint test-unit test-cluster ## everything that CI needs on every change
+
+test-unit: ## pure logic, with the race detector
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+test-cluster: build ## the same and more on real components; one package at a time, they share the cores
+	$(BIN) components get
+	$(GO) test -tags cluster -p 1 -timeout 20m $(shell $(GO) list -tags cluster -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... | xargs grep -l --include='*_cluster_test.go' -r 'go:build cluster' 2>/dev/null | xargs -r -n1 dirname | sort -u)
+
+lint: ## golangci-lint, at a pinned version
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT) run ./...
+
+bench: ## figures: pacer, recorder, cluster up and reset
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/pace ./measure
+	$(GO) test -tags cluster -run '^$$' -bench . -benchtime 3x ./clusters/local
+
+clean: ## remove what was built here
+	rm -rf bin
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
