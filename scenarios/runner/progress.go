@@ -1,0 +1,50 @@
+package runner
+
+import (
+	"time"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// Stage is a part of a run.
+type Stage string
+
+// The stages, in order.
+const (
+	StageComponents Stage = "components" // getting the binaries
+	StageCluster    Stage = "cluster"    // the first start, and the golden copy
+	StageReset      Stage = "reset"      // back to the golden copy, before each trial
+	StageTrial      Stage = "trial"
+	StageFinish     Stage = "finish" // tearing down
+)
+
+// Progress is what a run is doing now, for the terminal.
+type Progress struct {
+	Stage     Stage
+	Component string // of a cluster's or component's step
+	Text      string // what happened
+	Done      int    // of Total parts; Total 0 where unknown
+	Total     int
+
+	Trial   int // from 1; 0 before the first
+	Trials  int
+	Planned rundir.Planned
+	Phase   string        // of the timeline: steady, fault, recovery …
+	Act     string        // the fault or operation in force
+	Began   time.Time     // of the phase
+	Lasts   time.Duration // how long the phase is planned to last; for recovery at most; 0 unknown
+	Ended   bool          // the trial has ended
+	Problem string        // why the trial is invalid, once it has ended
+	Live    Live
+}
+
+// Live are the load's figures of the last second.
+type Live struct {
+	Rate   float64       // requests a second that succeeded
+	P99    time.Duration // of their latencies
+	Errors uint64        // that failed
+}
+
+// Observer takes progress; it is called from several goroutines and must not
+// block.
+type Observer func(Progress)
