@@ -1,0 +1,103 @@
+package measure
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// Series is one series of requests.
+type Series struct {
+	key   rundir.Key
+	lanes []lane // a power of two of them
+}
+
+// lane is a share of a series. The goroutines that record spread over the
+// lanes by chance, so that they seldom meet at a lock.
+type lane struct {
+	mu sync.Mutex
+	laneData
+	_ [64]byte // the next lane's lock lies on another cache line
+}
+
+// laneData is what a lane collects between two cuts. The histograms, which
+// are large, are made at first use.
+type laneData struct {
+	ok, bytes uint64
+	sent      uint64 // values in lag
+	lagMax    int64  // ns
+	errs      map[string]uint64
+	hist, lag *hdrhistogram.Histogram // µs
+}
+
+func newSeries(key rundir.Key, lanes int) *Series {
+	return &Series{key: key, lanes: make([]lane, lanes)}
+}
+
+// Key returns the series' key.
+func (s *Series) Key() rundir.Key { return s.key }
+
+// Record counts one request: its times in ns since the clock's origin, its
+// code, empty for a success, and the bytes that it moved. Latency counts from
+// the intended time. Any goroutine may call it; for a success it takes no
+// memory.
+func (s *Series) Record(intended, sent, done int64, code string, bytes int64) {
+	l := &s.lanes[rand.Uint32()&uint32(len(s.lanes)-1)]
+	l.mu.Lock()
+	if l.hist == nil {
+		l.hist, l.lag = rundir.NewHist(), newLagHist()
+	}
+	if code == "" {
+		l.ok++
+		// Within range, so neither can fail.
+		_ = l.hist.RecordValue(micros(done - intended))
+	} else {
+		l.fail(code)
+	}
+	if code != CodeRefused {
+		l.sent++
+		lag := sent - intended
+		l.lagMax = max(l.lagMax, lag)
+		_ = l.lag.RecordValue(micros(lag))
+	}
+	if bytes > 0 {
+		l.bytes += uint64(bytes)
+	}
+	l.mu.Unlock()
+}
+
+// micros rounds up to whole microseconds within the histograms' range: a
+// latency is never shown as shorter than it was, nor as zero.
+func micros(ns int64) int64 {
+	us := (ns + int64(time.Microsecond) - 1) / int64(time.Microsecond)
+	return min(max(us, rundir.HistLowest), rundir.HistHighest)
+}
+
+func (d *laneData) fail(code string) {
+	if d.errs == nil {
+		d.errs = map[string]uint64{}
+	}
+	d.errs[code]++
+}
+
+// drain moves what the lane collected into the empty spare, whose histograms
+// it takes in exchange. A lane that collected nothing gives its histograms up.
+func (l *lane) drain(spare *laneData) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ok == 0 && len(l.errs) == 0 {
+		l.hist, l.lag = nil, nil
+		return
+	}
+	l.laneData, *spare = *spare, l.laneData
+}
+
+// empty clears the counts; the histograms are reset by whoever read them.
+func (d *laneData) empty() {
+	d.ok, d.bytes, d.sent, d.lagMax = 0, 0, 0, 0
+	clear(d.errs)
+}
