@@ -1,0 +1,96 @@
+// Package latency adds up the latencies of a run: many small histograms, one a
+// series and window, into those of trials and phases. It keeps only buckets
+// that hold something, so that adding thousands of windows is cheap, and reads
+// their text (an HDR histogram, V2 compressed, base64) without trusting it.
+package latency
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Bin is a bucket: N values of at most US microseconds, and within 0.1 % of it.
+type Bin struct {
+	US int64
+	N  uint64
+}
+
+// Hist is a distribution of latencies. The zero value is empty and ready.
+type Hist struct {
+	bins  []Bin // in order and without doubles up to tidy, then as they came
+	tidy  int
+	total uint64
+}
+
+// Add adds the bins.
+func (h *Hist) Add(bins []Bin) {
+	for _, b := range bins {
+		h.total += b.N
+	}
+	h.bins = append(h.bins, bins...)
+	if len(h.bins) > 2*h.tidy+1024 {
+		h.compact()
+	}
+}
+
+// Merge adds all of o.
+func (h *Hist) Merge(o *Hist) { h.Add(o.bins) }
+
+// Count returns the number of values.
+func (h *Hist) Count() uint64 { return h.total }
+
+// Seconds returns the q-quantile in seconds, 0 ≤ q ≤ 1: the value of rank
+// ⌈q·count⌉, a value that was seen. NaN where there are no values.
+func (h *Hist) Seconds(q float64) float64 {
+	return h.Rank(uint64(max(1, math.Ceil(q*float64(h.total)-1e-9))))
+}
+
+// Rank returns the value of a rank, from 1, in seconds; NaN where there is
+// none.
+func (h *Hist) Rank(rank uint64) float64 {
+	h.compact()
+	var seen uint64
+	for _, b := range h.bins {
+		if seen += b.N; seen >= rank && rank > 0 {
+			return seconds(b.US)
+		}
+	}
+	return math.NaN()
+}
+
+// Max returns the largest value in seconds; NaN where there are none.
+func (h *Hist) Max() float64 {
+	if h.compact(); len(h.bins) == 0 {
+		return math.NaN()
+	}
+	return seconds(h.bins[len(h.bins)-1].US)
+}
+
+// Mean returns the mean in seconds; NaN where there are no values.
+func (h *Hist) Mean() float64 {
+	var sum float64
+	for _, b := range h.bins {
+		sum += seconds(b.US) * float64(b.N)
+	}
+	return sum / float64(h.total)
+}
+
+func seconds(us int64) float64 { return float64(us) / 1e6 }
+
+// compact puts the bins in order and joins equal ones.
+func (h *Hist) compact() {
+	if h.tidy == len(h.bins) {
+		return
+	}
+	slices.SortFunc(h.bins, func(a, b Bin) int { return cmp.Compare(a.US, b.US) })
+	out := h.bins[:1]
+	for _, b := range h.bins[1:] {
+		if last := &out[len(out)-1]; last.US == b.US {
+			last.N += b.N
+		} else {
+			out = append(out, b)
+		}
+	}
+	h.bins, h.tidy = out, len(out)
+}
