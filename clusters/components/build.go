@@ -1,0 +1,57 @@
+package components
+
+import (
+	"context"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/storm-harness/storm/clusters"
+)
+
+// build builds a recipe into dir/bin. It first asks the go command which
+// packages it has to compile, so that its progress is in parts of a true
+// total: what its build cache has does not count.
+func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sink clusters.Sink) error {
+	what := w.project.name + " " + w.version
+	modules := 0
+	downloading := func(line string) {
+		if rest, ok := strings.CutPrefix(line, "go: downloading "); ok {
+			modules++
+			sink(clusters.Event{Component: w.name, Text: "downloading modules of " + what + ": " + strconv.Itoa(modules) + ", " + rest})
+		}
+	}
+	sink(clusters.Event{Component: w.name, Text: "resolving the modules of " + what})
+	stale := map[string]bool{}
+	list := append([]string{"list", "-deps", "-trimpath", "-ldflags", r.ldflags, "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}, r.packages...)
+	if err := m.tool.run(ctx, dir, list, func(line string) {
+		if line != "" {
+			stale[line] = true
+		}
+	}, downloading); err != nil {
+		return err
+	}
+	total, done := len(stale), 0
+	report := parts(sink, w.name, "building "+what+", packages")
+	report(done, total)
+	args := append([]string{
+		"build", "-v", "-buildvcs=false", "-trimpath", "-ldflags", r.ldflags,
+		"-o", filepath.Join(dir, "bin") + string(filepath.Separator),
+	}, r.packages...)
+	err := m.tool.run(ctx, dir, args, func(string) {}, func(line string) {
+		downloading(line)
+		if stale[line] { // -v prints each package as it is compiled
+			delete(stale, line)
+			done++
+			report(done, total)
+			if done == total {
+				sink(clusters.Event{Component: w.name, Text: "linking " + what})
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	sink(clusters.Event{Component: w.name, Text: "built " + what})
+	return nil
+}
