@@ -58,8 +58,12 @@ type Env struct {
 	Log     *slog.Logger
 	// Dir is the trial's directory, for what an act leaves: a backup.
 	Dir string
-	// Backups are the bundles taken so far in this trial, by the act's name.
-	Backups map[string]Backup
+	// Act is the name of the act under way; Run sets it.
+	Act string
+	// Backups are the bundles taken so far in this trial, by the act's name;
+	// LastBackup is the name of the newest.
+	Backups    map[string]Backup
+	LastBackup string
 	// Restored is told of every restore, so that the witness's account knows
 	// which writes must be gone.
 	Restored func(Restore)

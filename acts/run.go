@@ -81,6 +81,7 @@ func Run(ctx context.Context, env *Env, step Step, bounds Bounds) (*rundir.Act, 
 		}
 	}
 
+	env.Act = step.Name
 	act.Intended = env.Clock.Now()
 	env.mark(rundir.EventActIntended, step, step.Act.Describe())
 	injected, err := step.Act.Inject(ctx, env)

@@ -1,0 +1,93 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/storm-harness/storm/clusters"
+)
+
+// filler writes large objects that end up in a given shard.
+type filler struct {
+	client    kubernetes.Interface
+	namespace string
+	events    bool // Events rather than ConfigMaps
+	labels    map[string]string
+}
+
+// fillerFor picks the kind of object that the shard holds.
+func fillerFor(spec clusters.Spec, shard string, client kubernetes.Interface, runID string) (*filler, error) {
+	f := &filler{client: client, namespace: "storm-quota", labels: map[string]string{"storm.dev/run": runID}}
+	holder := func(resource string) string {
+		for _, sh := range spec.Etcd.Shards {
+			if slices.Contains(sh.Resources, resource) {
+				return sh.Name
+			}
+		}
+		return clusters.MainShard
+	}
+	switch shard {
+	case holder("/configmaps"):
+		return f, nil
+	case holder("/events"):
+		f.events = true
+		return f, nil
+	}
+	return nil, fmt.Errorf("shard %s holds neither configmaps nor events, so storm cannot fill it through the apiserver", shard)
+}
+
+// prepare makes the namespace.
+func (f *filler) prepare(ctx context.Context) error {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.namespace, Labels: f.labels}}
+	_, err := f.client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
+}
+
+// write puts the text into object number n, making it if it is not there.
+// Updates carry no resourceVersion: the last one wins.
+func (f *filler) write(ctx context.Context, n int, text string) error {
+	meta := metav1.ObjectMeta{Name: fmt.Sprintf("filler-%d", n), Namespace: f.namespace, Labels: f.labels}
+	if f.events {
+		api := f.client.CoreV1().Events(f.namespace)
+		ev := &corev1.Event{ObjectMeta: meta, Message: text, Reason: "StormQuota", Type: "Normal",
+			InvolvedObject: corev1.ObjectReference{Kind: "Namespace", Name: f.namespace, Namespace: f.namespace}}
+		_, err := api.Update(ctx, ev, metav1.UpdateOptions{})
+		if apierrors.IsNotFound(err) {
+			_, err = api.Create(ctx, ev, metav1.CreateOptions{})
+		}
+		return err
+	}
+	api := f.client.CoreV1().ConfigMaps(f.namespace)
+	cm := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"filling": text}}
+	_, err := api.Update(ctx, cm, metav1.UpdateOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = api.Create(ctx, cm, metav1.CreateOptions{})
+	}
+	return err
+}
+
+// remove deletes the objects; those that are not there are no error.
+func (f *filler) remove(ctx context.Context) error {
+	for n := range quotaWriters {
+		name := fmt.Sprintf("filler-%d", n)
+		var err error
+		if f.events {
+			err = f.client.CoreV1().Events(f.namespace).Delete(ctx, name, metav1.DeleteOptions{})
+		} else {
+			err = f.client.CoreV1().ConfigMaps(f.namespace).Delete(ctx, name, metav1.DeleteOptions{})
+		}
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("removing %s/%s: %w", f.namespace, name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package operations
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/clusters"
+)
+
+// Compact drops the history of a shard up to its present revision, and waits
+// until the backend has let go of it (physical).
+type Compact struct {
+	Shard string `yaml:"shard" doc:"a shard's name, or all; main by default"`
+}
+
+// Check implements acts.Act.
+func (o *Compact) Check() []string { return nil }
+
+// Describe implements acts.Act.
+func (o *Compact) Describe() string {
+	return fmt.Sprintf("compact the history of shard %s up to its present revision", o.Shard)
+}
+
+// Needs implements acts.Act.
+func (o *Compact) Needs() []clusters.Capability { return nil }
+
+// Inject implements acts.Act.
+func (o *Compact) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+	facts, revisions := map[string]float64{}, map[string]int64{}
+	for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
+		if err := onShard(env, name, func(s *acts.Shard) error {
+			rev, err := s.Compact(ctx)
+			revisions[name], facts["revision."+name] = rev, float64(rev)
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("shard %s: %w", name, err)
+		}
+	}
+	prove := func(ctx context.Context) (string, error) {
+		for name, rev := range revisions {
+			if err := onShard(env, name, func(s *acts.Shard) error { return historyGone(ctx, s, rev) }); err != nil {
+				return "", fmt.Errorf("shard %s: %w", name, err)
+			}
+		}
+		return fmt.Sprintf("a read of an older revision is answered with \"compacted\" (%s)", listed(revisions, "revision")), nil
+	}
+	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard, Facts: facts}, prove: prove, unwell: true}, nil
+}
+
+// historyGone asks every member for a revision below rev.
+func historyGone(ctx context.Context, s *acts.Shard, rev int64) error {
+	for _, m := range s.Members() {
+		gone, err := s.Client(m).Compacted(ctx, rev-1)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.ID(), err)
+		}
+		if !gone {
+			return fmt.Errorf("%s still has revision %d", m.ID(), rev-1)
+		}
+	}
+	return nil
+}

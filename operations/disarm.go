@@ -1,0 +1,72 @@
+package operations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/clusters"
+)
+
+// Disarm clears the alarms of a shard. Without compaction and defragmentation
+// before it, the next write raises NOSPACE again.
+type Disarm struct {
+	Shard string `yaml:"shard" doc:"a shard's name, or all; main by default"`
+}
+
+// Check implements acts.Act.
+func (o *Disarm) Check() []string { return nil }
+
+// Describe implements acts.Act.
+func (o *Disarm) Describe() string { return fmt.Sprintf("disarm the alarms of shard %s", o.Shard) }
+
+// Needs implements acts.Act.
+func (o *Disarm) Needs() []clusters.Capability { return nil }
+
+// Inject implements acts.Act.
+func (o *Disarm) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+	var cleared []string
+	for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
+		if err := onShard(env, name, func(s *acts.Shard) error {
+			alarms, err := s.Disarm(ctx)
+			cleared = append(cleared, alarms...)
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("shard %s: %w", name, err)
+		}
+	}
+	if len(cleared) == 0 {
+		return nil, errors.New("no alarm was raised, so there was nothing to disarm")
+	}
+	prove := func(ctx context.Context) (string, error) {
+		for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
+			if err := onShard(env, name, func(s *acts.Shard) error { return staysDisarmed(ctx, s) }); err != nil {
+				return "", fmt.Errorf("shard %s: %w", name, err)
+			}
+		}
+		return "cleared " + strings.Join(cleared, ", ") + "; etcd takes a write, and the alarm list stays empty", nil
+	}
+	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard}, prove: prove}, nil
+}
+
+// staysDisarmed writes once to etcd and then looks at the alarm list: where
+// the cause is still there, that write raises the alarm again.
+func staysDisarmed(ctx context.Context, s *acts.Shard) error {
+	leader, _, err := s.Leader(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Client(leader).Put(ctx, "/storm/disarm", "written to see whether the alarm comes back"); err != nil {
+		return fmt.Errorf("a write after disarming: %w", err)
+	}
+	alarms, err := s.Alarms(ctx)
+	if err != nil {
+		return err
+	}
+	if len(alarms) > 0 {
+		return fmt.Errorf("the alarm list has %s again: compact and defragment before disarming", strings.Join(alarms, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,16 @@
+// Package operations does what operators do to a running cluster: one file an
+// operation, one line in Kinds. Each says what it takes, proves what it did,
+// and goes through the same wrapper as a fault (package acts).
+package operations
+
+import "github.com/storm-harness/storm/acts"
+
+// Kinds is the table of operations: the word in the scenario, and a new value
+// with that kind's defaults.
+var Kinds = map[string]func() acts.Act{
+	"compact": func() acts.Act { return &Compact{Shard: "main"} },
+	"defrag":  func() acts.Act { return &Defrag{Shard: "main"} },
+	"disarm":  func() acts.Act { return &Disarm{Shard: "main"} },
+	"backup":  func() acts.Act { return &Backup{Shard: "all"} },
+	"restore": func() acts.Act { return &Restore{Bump: "auto"} },
+}
