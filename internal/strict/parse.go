@@ -200,3 +200,31 @@ func label(y *yaml.Node) string {
 	}
 	return ""
 }
+
+// ParseValue reads a value given on a command line: a scalar, or a list or
+// mapping in YAML's flow style. Its nodes have no lines; an empty text is null.
+func ParseValue(origin, text string) (*Node, Problems) {
+	if strings.TrimSpace(text) == "" {
+		return &Node{Kind: Null, Pos: Pos{File: origin}}, nil
+	}
+	n, problems := Parse(origin, []byte(text))
+	for i := range problems {
+		problems[i].Pos = Pos{File: origin}
+	}
+	return n.without(), problems
+}
+
+// without returns a copy of n without lines.
+func (n *Node) without() *Node {
+	if n == nil {
+		return nil
+	}
+	out := &Node{Kind: n.Kind, Text: n.Text, Pos: Pos{File: n.Pos.File}}
+	for _, f := range n.Fields {
+		out.Fields = append(out.Fields, Field{f.Name, Pos{File: f.Pos.File}, f.Value.without()})
+	}
+	for _, item := range n.Items {
+		out.Items = append(out.Items, item.without())
+	}
+	return out
+}

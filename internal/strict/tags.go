@@ -137,3 +137,24 @@ func isText(t reflect.Type) bool { return reflect.PointerTo(t).Implements(textTy
 
 // isUnion says whether the type is an OneOf.
 func isUnion(t reflect.Type) bool { return reflect.PointerTo(t).Implements(unionType) }
+
+// Lookup returns the value of the field that has this name in the YAML of a
+// struct, or of a pointer to one; a nil pointer is no value.
+func Lookup(value any, name string) (any, bool) {
+	v := reflect.Indirect(reflect.ValueOf(value))
+	if v.Kind() != reflect.Struct {
+		return nil, false
+	}
+	f := find(fields(v.Type()), name)
+	if f == nil {
+		return nil, false
+	}
+	got := v.FieldByIndex(f.index)
+	if got.Kind() == reflect.Pointer {
+		if got.IsNil() {
+			return nil, false
+		}
+		got = got.Elem()
+	}
+	return got.Interface(), true
+}

@@ -1,0 +1,204 @@
+package scenarios
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/strict"
+)
+
+// check is what one decoded document is checked by. Checks add problems by
+// key: the path of a field with the numbers of list elements.
+type check struct {
+	doc      *document
+	index    strict.Index
+	decoding strict.Problems // what the parser and the decoder found
+	problems strict.Problems // that, and what the checks found
+	warnings strict.Problems
+	gates    []rundir.Gate
+}
+
+// newCheck decodes a document. before is what was wrong with it already.
+func newCheck(kinds Kinds, root *strict.Node, before strict.Problems) *check {
+	c := &check{doc: &document{}, index: strict.NewIndex(root)}
+	c.decoding = append(before, kinds.decoder().Decode(root, c.doc)...)
+	c.problems = c.decoding
+	return c
+}
+
+// add adds a problem, unless the same field, or one around or in it, could not
+// be decoded: one mistake is one problem.
+func (c *check) add(key, format string, args ...any) {
+	p := c.index.Problem(key, fmt.Sprintf(format, args...))
+	if !c.undecoded(p.Path) {
+		c.problems = append(c.problems, p)
+	}
+}
+
+func (c *check) warn(key, format string, args ...any) {
+	p := c.index.Problem(key, fmt.Sprintf(format, args...))
+	if !c.undecoded(p.Path) {
+		c.warnings = append(c.warnings, p)
+	}
+}
+
+// decoded says whether a field, and everything around and in it, was decoded.
+func (c *check) decoded(key string) bool { return !c.undecoded(c.index.Problem(key, "").Path) }
+
+func (c *check) undecoded(path string) bool {
+	for _, p := range c.decoding {
+		if p.Path != "" && (inside(p.Path, path) || inside(path, p.Path)) {
+			return true
+		}
+	}
+	return false
+}
+
+// inside says whether path is outer or a field in it.
+func inside(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// document checks what is the same for every profile.
+func (c *check) document() {
+	c.comparison()
+	c.timeline("spec.timeline", c.doc.Spec.Timeline)
+	for i, t := range c.doc.Spec.Tours {
+		key := fmt.Sprintf("spec.tours[%d]", i)
+		c.timeline(key+".timeline", t.Timeline)
+		if t.Profile != "" && c.profileNames() != nil {
+			c.known(key+".profile", string(t.Profile), "profile", c.profileNames())
+		}
+	}
+	c.allGates()
+}
+
+// variant checks what depends on the cluster and the loads of one profile: the
+// blocks' trial, or a tour's.
+func (c *check) variant(tour string) {
+	spec := c.doc.Spec
+	c.cluster()
+	c.workloads()
+	if tour == "" {
+		c.actsOn("spec.timeline", spec.Timeline)
+		c.gatesOn("spec.gates", spec.Gates)
+		return
+	}
+	for i, t := range spec.Tours {
+		if string(t.Name) == tour {
+			c.actsOn(fmt.Sprintf("spec.tours[%d].timeline", i), t.Timeline)
+			c.gatesOn(fmt.Sprintf("spec.tours[%d].gates", i), t.Gates)
+		}
+	}
+}
+
+// known adds a problem if a word is none of those that it must be.
+func (c *check) known(key, word, what string, right []string) bool {
+	for _, r := range right {
+		if r == word {
+			return true
+		}
+	}
+	if len(right) == 0 {
+		c.add(key, "there is no %s %q: there is none at all", what, word)
+		return false
+	}
+	c.add(key, "there is no %s %q: %s", what, word, strict.Suggest(word, what+"s", right))
+	return false
+}
+
+func (c *check) profileNames() []string {
+	var names []string
+	for _, p := range c.doc.Spec.Profiles {
+		names = append(names, string(p.Name))
+	}
+	return names
+}
+
+// comparison checks profiles and blocks.
+func (c *check) comparison() {
+	spec := c.doc.Spec
+	comparing := false
+	for _, g := range spec.Gates {
+		comparing = comparing || g.Compare != ""
+	}
+	if n := spec.Blocks; comparing && n > 0 && n < leastBlocks {
+		c.warn("spec.blocks", "with %d %s no comparison can conclude anything: the smallest p of the exact sign-flip test is 2/2^%d = %.3g, above .05; take at least %d",
+			n, plural(n, "block"), n, 2/float64(uint64(1)<<n), leastBlocks)
+	}
+}
+
+// leastBlocks is the smallest number of pairs whose exact two-sided sign-flip
+// test can reach p ≤ .05: 2/2^6 = .031.
+const leastBlocks = 6
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+var fieldName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9.\[\]]*$`)
+
+// own adds what a workload or an act says of its own fields, each "field:
+// message".
+func (c *check) own(key string, found []string) {
+	for _, f := range found {
+		name, message, ok := strings.Cut(f, ": ")
+		if ok && fieldName.MatchString(name) {
+			c.add(key+"."+name, "%s", message)
+			continue
+		}
+		c.add(key, "%s", f)
+	}
+}
+
+// workloads checks the loads by their own rules.
+func (c *check) workloads() {
+	for i, w := range c.doc.Spec.Workloads {
+		if w.Load.Value != nil {
+			c.own(fmt.Sprintf("spec.workloads[%d].%s", i, w.Load.Kind), w.Load.Value.Check())
+		}
+	}
+}
+
+// placedAct is an act with its place.
+type placedAct struct {
+	key  string // of its own fields: spec.timeline[2].fault.leaderKill
+	step string // of the fault or operation around it
+	sort string
+	name string
+	kind string
+	act  acts.Act
+}
+
+// placed lists a timeline's acts.
+func placed(key string, steps []step) []placedAct {
+	var out []placedAct
+	for i, st := range steps {
+		r := st.resolve()
+		if r.Act == nil || r.Act.Act == nil {
+			continue
+		}
+		at := fmt.Sprintf("%s[%d].%s", key, i, r.Phase)
+		out = append(out, placedAct{at + "." + r.Act.Kind, at, r.Act.Sort, r.Act.Name, r.Act.Kind, r.Act.Act})
+	}
+	return out
+}
+
+// eachAct calls do for the acts of the timeline and of every tour.
+func (c *check) eachAct(do func(placedAct)) {
+	for _, a := range placed("spec.timeline", c.doc.Spec.Timeline) {
+		do(a)
+	}
+	for i, t := range c.doc.Spec.Tours {
+		for _, a := range placed(fmt.Sprintf("spec.tours[%d].timeline", i), t.Timeline) {
+			do(a)
+		}
+	}
+}

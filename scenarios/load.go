@@ -1,0 +1,258 @@
+package scenarios
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/strict"
+	"github.com/storm-harness/storm/workloads"
+)
+
+// Kinds are the tables of what a scenario can ask for.
+type Kinds struct {
+	Workloads  map[string]func() workloads.Workload
+	Faults     map[string]func() acts.Act
+	Operations map[string]func() acts.Act
+}
+
+func (k Kinds) decoder() strict.Decoder {
+	return strict.Decoder{Kinds: map[string]strict.Table{
+		"workload":  strict.TableOf(k.Workloads),
+		"fault":     strict.TableOf(k.Faults),
+		"operation": strict.TableOf(k.Operations),
+	}}
+}
+
+// Source is a file's name and text.
+type Source struct {
+	Name string // as the user named it, for messages
+	Text []byte
+}
+
+// Changes are what the command line changes in a scenario.
+type Changes struct {
+	Profiles []Source // --profile FILE: a profile to add, or to merge into the one of its name
+	Sets     []string // --set path=value, relative to the spec
+}
+
+// Scenario is a loaded scenario: everything in it has been checked under every
+// profile and for every tour.
+type Scenario struct {
+	Name        string
+	Description string
+	Blocks      int
+	Seed        *int64 // nil: to be drawn
+	Measure     Measure
+	Profiles    []Profile // at least one
+	Tours       []Tour
+	Gates       []rundir.Gate // those of tours included
+	// Warnings are what may be meant as it is, but surprises: a shard that
+	// loses its quorum, too few blocks for a comparison.
+	Warnings strict.Problems
+
+	source  *strict.Node // with Changes applied
+	kinds   Kinds
+	patches map[string]*strict.Node // by profile
+}
+
+// Profile is one set of values under comparison.
+type Profile struct {
+	Name        string
+	Description string
+	Changes     []string // cluster.etcd.heartbeatInterval=50ms; empty for the scenario as it stands
+}
+
+// Tour is a further trial, run once after the blocks.
+type Tour struct {
+	Name        string
+	Description string
+	Profile     string
+	Changes     []string // on top of its profile's
+}
+
+// LoadFile loads a scenario from a file.
+func LoadFile(path string, kinds Kinds, changes Changes) (*Scenario, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the scenario: %w", err)
+	}
+	return Load(Source{path, text}, kinds, changes)
+}
+
+// Load reads a scenario strictly. Its error, if any, is strict.Problems:
+// everything that is wrong, under every profile, each with its place.
+func Load(src Source, kinds Kinds, changes Changes) (*Scenario, error) {
+	root, problems := strict.Parse(src.Name, src.Text)
+	if root == nil || root.Kind != strict.Map {
+		if root != nil {
+			problems = append(problems, strict.Problem{Pos: root.Pos, Message: "wanted a mapping that begins with apiVersion: " + APIVersion + ", found " + root.Found()})
+		}
+		return nil, problems.Err()
+	}
+	root, changed := applyChanges(root, changes)
+	problems = append(problems, changed...)
+
+	s := &Scenario{source: root, kinds: kinds, patches: map[string]*strict.Node{}}
+	c := newCheck(kinds, root, problems)
+	c.document()
+	s.fill(c.doc)
+	s.Gates, s.Warnings = c.gates, c.warnings
+	problems = c.problems
+
+	// Each profile and each tour is a scenario of its own: what its patch
+	// brings in must be right, and its timeline must fit its cluster.
+	for _, v := range s.variants() {
+		root, merged := s.patched(v.profile, v.tour)
+		c := newCheck(kinds, root, merged)
+		c.variant(v.tour)
+		problems = addNew(problems, c.problems, v.suffix())
+		s.Warnings = addNew(s.Warnings, c.warnings, v.suffix())
+	}
+	s.Warnings = s.Warnings.Sorted()
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// APIVersion is the version of the scenario format.
+const APIVersion = "storm/v1alpha1"
+
+// DefaultProfile is the name of the only profile of a scenario without any.
+const DefaultProfile = "default"
+
+// applyChanges returns the document with the command line's changes.
+func applyChanges(root *strict.Node, changes Changes) (*strict.Node, strict.Problems) {
+	var problems strict.Problems
+	for _, p := range changes.Profiles {
+		n, found := strict.Parse(p.Name, p.Text)
+		problems = append(problems, found...)
+		switch {
+		case n == nil:
+			continue
+		case n.Kind != strict.Map || n.Get("name") == nil || !n.Get("name").Scalar():
+			problems = append(problems, strict.Problem{Pos: n.Pos, Message: "wanted a profile: name, description and patch, as in a scenario's profiles"})
+			continue
+		}
+		out, found := mergeMaps(root, wrap("spec", wrap("profiles", &strict.Node{Kind: strict.List, Pos: n.Pos, Items: []*strict.Node{n}})))
+		root, problems = out, append(problems, found...)
+	}
+	for _, arg := range changes.Sets {
+		spec := root.Get("spec")
+		if spec == nil || spec.Kind != strict.Map {
+			break // reported by the decoder
+		}
+		out, found := set(spec, arg)
+		problems = append(problems, found...)
+		root = replace(root, "spec", out)
+	}
+	return root, problems
+}
+
+// wrap returns a map with one field.
+func wrap(name string, value *strict.Node) *strict.Node {
+	return &strict.Node{Kind: strict.Map, Pos: value.Pos, Fields: []strict.Field{{Name: name, Pos: value.Pos, Value: value}}}
+}
+
+// replace returns a copy of a map with one of its fields replaced.
+func replace(n *strict.Node, name string, value *strict.Node) *strict.Node {
+	out := &strict.Node{Kind: n.Kind, Pos: n.Pos}
+	for _, f := range n.Fields {
+		if f.Name == name {
+			f.Value = value
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	return out
+}
+
+// fill takes over what is the same for every profile.
+func (s *Scenario) fill(doc *document) {
+	spec := doc.Spec
+	s.Name, s.Description = string(doc.Metadata.Name), spec.Description
+	s.Blocks, s.Seed, s.Measure = spec.Blocks, spec.Seed, spec.Measure
+	for _, p := range spec.Profiles {
+		s.patches[string(p.Name)] = p.Patch.Node
+		s.Profiles = append(s.Profiles, Profile{string(p.Name), p.Description, changesOf(p.Patch.Node)})
+	}
+	if len(s.Profiles) == 0 {
+		s.Profiles = []Profile{{Name: DefaultProfile, Changes: []string{}}}
+	}
+	for _, t := range spec.Tours {
+		profile := string(t.Profile)
+		if profile == "" {
+			profile = s.Profiles[0].Name
+		}
+		s.Tours = append(s.Tours, Tour{string(t.Name), t.Description, profile, changesOf(t.Patch.Node)})
+	}
+}
+
+// variant is a profile, or a tour under its profile.
+type variant struct {
+	profile, tour string
+	patched       bool // it differs from the scenario as it stands
+}
+
+// suffix says of a problem where it shows, unless it shows everywhere.
+func (v variant) suffix() string {
+	switch {
+	case !v.patched:
+		return ""
+	case v.tour != "":
+		return " (in the tour " + v.tour + ")"
+	}
+	return " (with the profile " + v.profile + ")"
+}
+
+func (s *Scenario) variants() []variant {
+	var out []variant
+	for _, p := range s.Profiles {
+		out = append(out, variant{p.Name, "", s.patches[p.Name] != nil})
+	}
+	for _, t := range s.Tours {
+		out = append(out, variant{t.Profile, t.Name, len(t.Changes) > 0 || s.patches[t.Profile] != nil})
+	}
+	return out
+}
+
+// patched returns the document under a profile and, unless it is empty, for a
+// tour.
+func (s *Scenario) patched(profile, tour string) (*strict.Node, strict.Problems) {
+	spec, problems := s.source.Get("spec"), strict.Problems{}
+	apply := func(patch *strict.Node) {
+		if patch == nil || spec == nil || spec.Kind != strict.Map {
+			return
+		}
+		out, found := mergeMaps(spec, patch)
+		spec, problems = out, append(problems, found...)
+	}
+	apply(s.patches[profile])
+	if tours := s.source.Get("spec").Get("tours"); tour != "" && tours != nil {
+		for _, t := range tours.Items {
+			if name := t.Get("name"); name != nil && name.Text == tour {
+				if p := t.Get("patch"); p != nil && p.Kind == strict.Map {
+					apply(p)
+				}
+			}
+		}
+	}
+	return replace(s.source, "spec", spec), problems
+}
+
+// addNew adds the problems whose place and reason are not known yet, and says
+// of them where they show.
+func addNew(known, found strict.Problems, suffix string) strict.Problems {
+	for _, p := range found {
+		if !slices.ContainsFunc(known, func(k strict.Problem) bool {
+			return k.Pos == p.Pos && k.Path == p.Path && (k.Message == p.Message || strings.HasPrefix(k.Message, p.Message+" ("))
+		}) {
+			p.Message += suffix
+			known = append(known, p)
+		}
+	}
+	return known
+}
