@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestParseStat(t *testing.T) {
@@ -140,21 +142,33 @@ func TestIdentity(t *testing.T) {
 	other.BootID = "another"
 	alive(other, false, "another boot")
 
-	if err := cmd.Process.Kill(); err != nil {
+	other = id
+	other.StartTicks--
+	if _, err := Open(other); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("getting hold of another process: %v, want fs.ErrNotExist", err)
+	}
+	h, err := Open(id)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for { // until it is a zombie: nobody has waited for it yet
-		s, err := ReadStat(id.PID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.Dead() {
-			break
-		}
+	defer h.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.Wait(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting for a process that runs: %v", err)
+	}
+	if err := h.Signal(unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Wait(t.Context()); err != nil { // nobody has waited for it as its parent
+		t.Fatal(err)
 	}
 	alive(id, false, "dead, not waited for")
 	_ = cmd.Wait()
 	alive(id, false, "gone")
+	if err := h.Signal(unix.SIGKILL); err != nil {
+		t.Errorf("signalling what is gone: %v", err)
+	}
 	if _, err := ReadRunQueue(id.PID); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("run queue of a process that is gone: %v, want fs.ErrNotExist", err)
 	}

@@ -70,17 +70,23 @@ func (n *Network) build(alias string) (err error) {
 	if n.hub, err = newNamespace(); err != nil {
 		return err
 	}
+	if err := n.makeBridge(); err != nil {
+		return err
+	}
+	return n.plug("machine", n.machine, n.slot.Interface(), alias, n.slot.MachineAddr())
+}
+
+func (n *Network) makeBridge() error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU = bridgeName, mtu
-	bridge := &netlink.Bridge{LinkAttrs: attrs}
-	if err := n.hub.routes.LinkAdd(bridge); err != nil {
+	n.bridge = &netlink.Bridge{LinkAttrs: attrs}
+	if err := n.hub.routes.LinkAdd(n.bridge); err != nil {
 		return fmt.Errorf("making a bridge: %w", err)
 	}
-	if err := n.hub.routes.LinkSetUp(bridge); err != nil {
+	if err := n.hub.routes.LinkSetUp(n.bridge); err != nil {
 		return fmt.Errorf("making a bridge: %w", err)
 	}
-	n.bridge = bridge
-	return n.plug("machine", n.machine, n.slot.Interface(), alias, n.slot.MachineAddr())
+	return nil
 }
 
 // plug joins a namespace to the bridge by a pair of interfaces: port in the

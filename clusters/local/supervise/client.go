@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"time"
 
@@ -65,9 +66,17 @@ func (c *Client) Done() <-chan struct{} { return c.caller.lost }
 // Close ends the connection. The supervisor that this process started ends
 // too, and all of its processes, unless it persists; Close does not wait.
 func (c *Client) Close() error {
-	err := c.caller.conn.Close()
+	err := notClosed(c.caller.conn.Close())
 	if c.started != nil {
-		err = errors.Join(err, c.started.lifeline.Close())
+		err = errors.Join(err, notClosed(c.started.lifeline.Close()))
+	}
+	return err
+}
+
+// notClosed is err, unless it only says that something was closed before.
+func notClosed(err error) error {
+	if errors.Is(err, os.ErrClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
 	}
 	return err
 }

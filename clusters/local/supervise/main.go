@@ -50,7 +50,7 @@ func Main() int {
 		return fail(err)
 	}
 	s := &supervisor{
-		ledger: book, owned: what.Owned, slot: claim.Slot,
+		ledger: book, record: what.Record, owned: what.Owned, slot: claim.Slot,
 		processes: newProcesses(book), end: make(chan string, 1), gone: make(chan struct{}),
 	}
 	srv := newServer(s.calls())
@@ -92,6 +92,7 @@ func (s *supervisor) run(socket string) int {
 // which is when the pipe from it does, unless it is to persist by then.
 func (s *supervisor) followParent(pipe io.Reader) {
 	_, err := io.Copy(io.Discard, pipe)
+	s.orphaned.Store(true)
 	if !s.persists.Load() {
 		s.ask(fmt.Sprintf("the storm that started it has ended (%v)", err))
 	}

@@ -25,7 +25,8 @@ const askEnv = "STORM_SUPERVISE"
 // setup is the line that a supervisor reads from its standard input, which
 // stays open as long as the storm that started it lives.
 type setup struct {
-	Owned []string `json:"owned"`
+	Owned  []string `json:"owned"`
+	Record string   `json:"record"` // the supervisor's own name in the ledger
 }
 
 // ready is the line that it answers with on its standard output.
@@ -70,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 		return nil, errors.Join(fmt.Errorf("starting the supervisor: %w", err), lifeline.Close(), o.Ledger.Undo(ledger.Process, record))
 	}
 	s := &started{cmd: cmd, lifeline: lifeline, record: record, ledger: o.Ledger, log: o.Log, ended: make(chan struct{})}
-	r, err := s.introduce(ctx, answer, setup{Owned: o.Owned})
+	r, err := s.introduce(ctx, answer, setup{Owned: o.Owned, Record: record})
 	go s.await()
 	if err == nil {
 		var c *Client
@@ -124,7 +125,7 @@ func (s *started) introduce(ctx context.Context, answer io.Reader, what setup) (
 // await records the supervisor's end.
 func (s *started) await() {
 	_ = s.cmd.Wait() // how it ended is in its log
-	// A supervisor whose storm has ended, or that persists, writes this itself.
+	// It has written this itself, unless it was killed.
 	_ = s.ledger.Undo(ledger.Process, s.record)
 	close(s.ended)
 }

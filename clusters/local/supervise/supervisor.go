@@ -15,11 +15,13 @@ import (
 // supervisor is what the process keeps.
 type supervisor struct {
 	ledger    *ledger.Ledger
+	record    string // its own name in the ledger
 	slot      network.Slot
 	owned     []string
 	processes *processes
 
 	persists atomic.Bool
+	orphaned atomic.Bool   // the storm that started it has ended
 	end      chan string   // takes the first reason to end
 	gone     chan struct{} // closed when everything is torn down
 	result   error         // of the tearing down; after gone
@@ -100,6 +102,10 @@ func (s *supervisor) tearDown() error {
 	}
 	for _, dir := range s.owned {
 		errs = append(errs, s.ledger.RemoveDir(dir))
+	}
+	errs = append(errs, s.ledger.Undo(ledger.Process, s.record))
+	if s.orphaned.Load() {
+		errs = append(errs, s.ledger.Finish()) // there is nobody else to do it
 	}
 	s.result = errors.Join(errs...)
 	return s.result
