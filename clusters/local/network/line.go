@@ -73,14 +73,15 @@ func (l *line) hold(d time.Duration) {
 	for _, p := range l.queue {
 		l.write(p.data)
 	}
+	l.delayed += uint64(len(l.queue))
 	l.queue = nil
 	l.signal()
 }
 
-func (l *line) counts() (delayed, overflowed uint64) {
+func (l *line) counts() (held, delayed, overflowed uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.delayed, l.overflowed
+	return uint64(len(l.queue)), l.delayed, l.overflowed
 }
 
 func (l *line) close() {

@@ -14,9 +14,10 @@ type LinkState struct {
 	Dropped uint64
 	// Delay is how long each packet is held; 0 where none is.
 	Delay time.Duration
-	// Delayed is how many packets were held and passed on since the last time
-	// that a delay began, and Overflowed how many were lost for want of room.
-	Delayed, Overflowed uint64
+	// Held is how many packets are held now; Delayed, how many were held and
+	// passed on since the last time that a delay began; Overflowed, how many
+	// were lost for want of room.
+	Held, Delayed, Overflowed uint64
 }
 
 // link is what was done to one direction between two hosts.
@@ -86,7 +87,7 @@ func (n *Network) Link(from, to string) (LinkState, error) {
 	l := n.link(from, to)
 	s := LinkState{Cut: l.cut, Dropped: l.dropped, Delay: l.delay}
 	if l.line != nil {
-		s.Delayed, s.Overflowed = l.line.counts()
+		s.Held, s.Delayed, s.Overflowed = l.line.counts()
 	}
 	if l.cut {
 		if _, s.Dropped, err = receiver.cuts.find(source); err != nil {

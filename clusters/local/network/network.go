@@ -6,9 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // Machine is the name of the machine itself among the hosts of a network.
@@ -118,7 +120,28 @@ func (n *Network) plug(port string, ns *namespace, name, alias string, addr neti
 	if err := ns.routes.LinkSetUp(link); err != nil {
 		return fmt.Errorf("interface %s: %w", name, err)
 	}
-	return nil
+	// A packet sent earlier than this is lost, and if it is the question for
+	// the other's hardware address, a second passes before the next.
+	return errors.Join(awaitUp(n.hub, port), awaitUp(ns, name))
+}
+
+// awaitUp returns when an interface carries packets, which the kernel sees to
+// in its own time after it has been set up.
+func awaitUp(ns *namespace, name string) error {
+	const patience = 10 * time.Second
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		link, err := ns.routes.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("interface %s: %w", name, err)
+		}
+		state := link.Attrs().OperState
+		if state == netlink.OperUp {
+			return nil
+		}
+		if time.Since(begin) > patience {
+			return fmt.Errorf("interface %s does not come up: its state is %q after %s", name, state, patience)
+		}
+	}
 }
 
 // AddHost makes a host, or finds the one that is there, and returns its address.
@@ -140,8 +163,35 @@ func (n *Network) AddHost(name string) (netip.Addr, error) {
 	if err := n.plug(fmt.Sprintf("host%d", i), ns, "eth0", "", addr); err != nil {
 		return netip.Addr{}, errors.Join(fmt.Errorf("host %s: %w", name, err), ns.Close())
 	}
+	if err := answers(addr); err != nil {
+		return netip.Addr{}, errors.Join(fmt.Errorf("host %s: %w", name, err), ns.Close())
+	}
 	n.hosts[name] = &host{addr: addr, ns: ns}
 	return addr, nil
+}
+
+// answers returns when a host that nothing runs on yet refuses a connection
+// from the machine.
+func answers(addr netip.Addr) error {
+	const (
+		discard = 9 // the port
+		each    = 20 * time.Millisecond
+		all     = 10 * time.Second
+	)
+	dialer := net.Dialer{Timeout: each}
+	begin := time.Now()
+	for {
+		conn, err := dialer.Dial("tcp4", netip.AddrPortFrom(addr, discard).String())
+		if err == nil {
+			return errors.Join(fmt.Errorf("something answers at %s that storm has not started", addr), conn.Close())
+		}
+		if errors.Is(err, unix.ECONNREFUSED) {
+			return nil
+		}
+		if time.Since(begin) > all {
+			return fmt.Errorf("the machine cannot reach it: %w: does a firewall drop packets on interface storm*?", err)
+		}
+	}
 }
 
 // Enter moves the calling thread into a host. The caller has locked its
