@@ -171,6 +171,8 @@ type Comparison struct {
 	// Text is the finding in words: "2.1× faster (95 % interval 1.8–2.4)".
 	Text string   `json:"text"`
 	Note []string `json:"notes,omitempty"`
+
+	badBase, badProfile int // trials of either side that cannot be used
 }
 
 // Pair is one block's two values.

@@ -69,6 +69,7 @@ func (h *Hist) Max() float64 {
 
 // Mean returns the mean in seconds; NaN where there are no values.
 func (h *Hist) Mean() float64 {
+	h.compact()
 	var sum float64
 	for _, b := range h.bins {
 		sum += seconds(b.US) * float64(b.N)

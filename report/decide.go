@@ -1,0 +1,92 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/storm-harness/storm/report/stats"
+)
+
+// imbalance is the share of the planned blocks by which the numbers of unusable
+// trials of two profiles may differ. Beyond it, what made trials unusable may be
+// the difference between the profiles, and what is left is a biased choice.
+const imbalance = 0.25
+
+// decide gives the verdict of a comparison. One interval decides, by where it
+// lies towards the worse side, the margin being the largest difference that
+// does not matter:
+//
+//	wholly beyond the margin          regressed, if it survives Holm's correction
+//	wholly on the better side of 1    improved
+//	wholly on this side of the margin pass
+//	over the margin                   inconclusive: more blocks would tell
+//
+// How far a profile may be better has no bound, so the margin counts on the
+// worse side alone.
+func decide(r *Judged, c *Comparison, family int) {
+	r.Verdict, r.Reason = c.verdict(r.Values, family)
+}
+
+func (c *Comparison) verdict(mine []TrialValue, family int) (Verdict, string) {
+	if v, reason := c.usable(mine); v != "" {
+		return v, reason
+	}
+	worseLow, worseHigh := math.Log(c.Low.Float()), math.Log(c.High.Float())
+	if !c.Lower {
+		worseLow, worseHigh = -worseHigh, -worseLow
+	}
+	limit := math.Log1p(c.Margin)
+	switch {
+	case worseLow > limit && c.PHolm.Float() > alpha:
+		return Inconclusive, fmt.Sprintf("%s: beyond the margin of %s by itself, but not once all %d comparisons of this run are counted (p %s after Holm's correction)",
+			c.Text, percent(c.Margin), family, digits(c.PHolm.Float()))
+	case worseLow > limit:
+		return Regressed, fmt.Sprintf("%s: wholly beyond the margin of %s", c.Text, percent(c.Margin))
+	case worseHigh < 0:
+		return Improved, c.Text
+	case worseHigh < limit:
+		return Pass, fmt.Sprintf("%s: within the margin of %s", c.Text, percent(c.Margin))
+	default:
+		return Inconclusive, fmt.Sprintf("%s: the interval reaches over the margin of %s, so more blocks, or less noise, would have to tell", c.Text, percent(c.Margin))
+	}
+}
+
+// usable says why no interval can decide; an empty verdict where one can.
+func (c *Comparison) usable(mine []TrialValue) (Verdict, string) {
+	need := stats.NeedPaired(Confidence)
+	why := ""
+	for _, p := range c.Pairs {
+		if p.Dropped != "" {
+			why = " (" + p.Dropped + ")"
+			break
+		}
+	}
+	for _, v := range mine {
+		if v.Valid && !v.Value.Is() {
+			return Invalid, fmt.Sprintf("nothing was measured in %s (%s)", v.Trial, or(v.Note, "no samples"))
+		}
+	}
+	switch {
+	case c.Used == 0:
+		return Invalid, fmt.Sprintf("not one of %s could be used%s", counted(c.Planned, "block"), why)
+	case math.Abs(float64(c.badBase-c.badProfile)) > imbalance*float64(c.Planned):
+		return Invalid, fmt.Sprintf("%d trials of %s and %d of %s cannot be used%s: what is left is no fair comparison",
+			c.badBase, c.Base, c.badProfile, c.Profile, why)
+	case c.Used < need && c.Planned >= need:
+		return Invalid, fmt.Sprintf("only %d of %d blocks could be used%s, and a %s interval needs %d", c.Used, c.Planned, why, percent(Confidence), need)
+	case c.Used < need:
+		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, counted(c.Used, "block"), percent(Confidence), need)
+	case 2*c.bothCensored() >= c.Used:
+		return Inconclusive, fmt.Sprintf("in %d of %d blocks neither profile recovered while it was watched, which says nothing about the ratio", c.bothCensored(), c.Used)
+	}
+	return "", ""
+}
+
+func (c *Comparison) bothCensored() (n int) {
+	for _, p := range c.Pairs {
+		if p.Dropped == "" && p.BaseCensored && p.ProfCensored {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,119 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// judgement is the state of judging a run's gates.
+type judgement struct {
+	run    rundir.Run
+	trials []*trial
+}
+
+// gates judges every gate. The comparisons among them form one family for
+// Holm's correction, which is made when all are known.
+func (j *judgement) gates() []Gate {
+	out := make([]Gate, 0, len(j.run.Gates))
+	for _, g := range j.run.Gates {
+		out = append(out, j.gate(g))
+	}
+	family := correct(out)
+	for i := range out {
+		j.conclude(&out[i], family)
+	}
+	return out
+}
+
+// gate measures a gate on the profiles it is about.
+func (j *judgement) gate(g rundir.Gate) Gate {
+	m, known := metricOf(g.Metric)
+	if known && len(m.Stats) > 0 && g.Stat == "" {
+		g.Stat = "p99"
+	}
+	out := Gate{Gate: g, Title: title(g, m.Unit), About: m.About, Unit: m.Unit, Lower: m.Lower}
+	switch {
+	case !known:
+		out.Verdict, out.Reason = Invalid, "this version of storm does not know the metric "+g.Metric
+	case g.Compare != "":
+		j.compareGate(&out)
+	case g.Max == nil && g.Min == nil:
+		out.Verdict, out.Reason = Invalid, "the gate has neither a bound nor a profile to compare with"
+	default:
+		for _, p := range j.profilesOf(g) {
+			out.Results = append(out.Results, j.absolute(g, m, p))
+		}
+	}
+	return out
+}
+
+// conclude gives a gate the worst verdict of its profiles, and its reason.
+func (j *judgement) conclude(g *Gate, family int) {
+	for i := range g.Results {
+		if c := g.Results[i].Comparison; c != nil {
+			decide(&g.Results[i], c, family)
+		}
+	}
+	if g.Verdict != "" {
+		return
+	}
+	if len(g.Results) == 0 {
+		g.Verdict, g.Reason = Invalid, "no trial of the plan is what this gate is about"
+		return
+	}
+	var all []Verdict
+	for _, r := range g.Results {
+		all = append(all, r.Verdict)
+	}
+	g.Verdict = Worst(all...)
+	var reasons []string
+	for _, r := range g.Results {
+		// The profiles that decided speak; of a gate that holds, all do.
+		if r.Verdict == g.Verdict || g.Verdict.ExitCode() == 0 {
+			reasons = append(reasons, r.Profile+": "+r.Reason)
+		}
+	}
+	g.Reason = strings.Join(reasons, "; ")
+}
+
+// profilesOf returns the profiles whose trials a gate looks at, in order.
+func (j *judgement) profilesOf(g rundir.Gate) []string {
+	var out []string
+	for _, p := range j.run.Profiles {
+		if len(j.of(g, p.Name)) > 0 {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}
+
+// of returns the profile's trials that a gate looks at: those of its tour, or
+// the blocks.
+func (j *judgement) of(g rundir.Gate, profile string) []*trial {
+	var out []*trial
+	for _, t := range j.trials {
+		if t.Profile == profile && t.Tour == g.Tour {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// values measures a gate on trials.
+func values(g rundir.Gate, trials []*trial) []TrialValue {
+	out := make([]TrialValue, 0, len(trials))
+	for _, t := range trials {
+		v := t.measure(g)
+		note := v.note
+		if t.state != TrialValid && len(t.reasons) > 0 {
+			note = strings.TrimSuffix(fmt.Sprintf("%s: %s; %s", t.state, t.reasons[0], v.note), "; ")
+		}
+		out = append(out, TrialValue{
+			Trial: t.ID, Block: t.Block, Profile: t.Profile, Value: Number(v.v), Censored: v.censored,
+			Seen: Number(v.seen), Samples: v.samples, Valid: t.state == TrialValid, Note: note,
+		})
+	}
+	return out
+}

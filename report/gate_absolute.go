@@ -1,0 +1,178 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/stats"
+)
+
+// worstTrial names the metrics of which a bound holds for every trial: one
+// observation a trial, where a single bad one is what a reader wants to be
+// protected from. Of the others, statistics over many requests or samples, the
+// bound holds for the median over the trials, and the worst is shown.
+var worstTrial = map[string]bool{
+	"recovery.time": true, "recovery.gap": true, "writes.lost": true, "restore.lost": true,
+	"restore.mismatch": true, "operation.duration": true, "etcd.leader.changes": true,
+}
+
+// proofAnyway names the metrics whose failure stands even in a trial that is
+// otherwise invalid: a lost write is a lost write.
+var proofAnyway = map[string]bool{"writes.lost": true, "restore.mismatch": true}
+
+// absolute holds one profile's trials against the gate's bounds.
+func (j *judgement) absolute(g rundir.Gate, m rundir.Metric, profile string) Judged {
+	trials := j.of(g, profile)
+	out := Judged{
+		Profile: profile, Looked: "median of trials", Value: Missing(), Worst: Missing(),
+		Values: values(g, trials),
+	}
+	if worstTrial[g.Metric] {
+		out.Looked = "worst trial"
+	}
+	if len(trials) == 1 {
+		out.Looked = "the one trial"
+	}
+	if proofAnyway[g.Metric] {
+		for _, v := range out.Values {
+			if v.Value.Is() && !within(g, v.Value) {
+				return out.failed(g, m, v, 1)
+			}
+		}
+	}
+	var valid, empty []TrialValue
+	for _, v := range out.Values {
+		switch {
+		case v.Valid && v.Value.Is():
+			valid = append(valid, v)
+		case v.Valid:
+			empty = append(empty, v)
+		}
+	}
+	slices.SortStableFunc(valid, func(a, b TrialValue) int { return cmp.Compare(badness(g, a.Value), badness(g, b.Value)) })
+	if len(valid) > 0 {
+		worst := valid[len(valid)-1]
+		out.Worst, out.WorstTrial = worst.Value, worst.Trial
+		bad := slices.IndexFunc(valid, func(v TrialValue) bool { return !within(g, v.Value) })
+		if worstTrial[g.Metric] && bad >= 0 {
+			return out.failed(g, m, worst, len(valid)-bad)
+		}
+	}
+	switch {
+	case len(empty) > 0:
+		return out.invalid(fmt.Sprintf("nothing was measured in %s (%s)", empty[0].Trial, or(empty[0].Note, "no samples")))
+	case len(valid) == 0:
+		return out.invalid(fmt.Sprintf("none of %s is valid (%s)", counted(len(trials), "trial"), firstNote(out.Values)))
+	case 2*len(valid) < len(trials):
+		return out.invalid(fmt.Sprintf("only %d of %s are valid (%s)", len(valid), counted(len(trials), "trial"), firstNote(out.Values)))
+	}
+	out.Value = out.Worst
+	if !worstTrial[g.Metric] {
+		out.Value = median(valid)
+	}
+	out.Verdict = Pass
+	if !within(g, out.Value) {
+		out.Verdict = Regressed
+	}
+	out.Reason = out.sentence(g, m, len(valid), len(trials))
+	return out
+}
+
+// failed is the verdict of a bound that holds for every trial and did not in n.
+func (r Judged) failed(g rundir.Gate, m rundir.Metric, worst TrialValue, n int) Judged {
+	r.Verdict, r.Value, r.Worst, r.WorstTrial = Regressed, worst.Value, worst.Value, worst.Trial
+	seen := Format(worst.Value, m.Unit)
+	if worst.Censored {
+		seen = fmt.Sprintf("not recovered when the observation ended after %s", Format(worst.Seen, "seconds"))
+	}
+	r.Reason = fmt.Sprintf("%s in %s, where the bound is %s", seen, worst.Trial, bounds(g, m.Unit))
+	if n > 1 {
+		r.Reason += fmt.Sprintf("; exceeded in %d of %d trials", n, len(r.Values))
+	}
+	if worst.Note != "" && !worst.Valid {
+		r.Reason += "; it stands though the trial is invalid"
+	} else if worst.Note != "" {
+		r.Reason += " (" + worst.Note + ")"
+	}
+	return r
+}
+
+func (r Judged) invalid(reason string) Judged {
+	r.Verdict, r.Reason = Invalid, reason
+	return r
+}
+
+// sentence says what was held against the bound.
+func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string {
+	s := fmt.Sprintf("%s %s, where the bound is %s", Format(r.Value, m.Unit), r.Looked, bounds(g, m.Unit))
+	s = strings.Replace(s, " the one trial", "", 1)
+	if r.Looked == "median of trials" {
+		s += fmt.Sprintf("; worst %s in %s", Format(r.Worst, m.Unit), r.WorstTrial)
+	}
+	if valid < all {
+		s += fmt.Sprintf("; %d of %d trials are not valid and do not count", all-valid, all)
+	}
+	var failed string
+	for _, v := range r.Values {
+		if v.Valid && strings.Contains(v.Note, "failed") {
+			failed = v.Note
+		}
+	}
+	if failed != "" {
+		s += "; " + failed
+	}
+	return s
+}
+
+// within says whether a value keeps the gate's bounds; an infinite one, of a
+// censored time, keeps no upper bound.
+func within(g rundir.Gate, v Number) bool {
+	return (g.Max == nil || v.Float() <= *g.Max) && (g.Min == nil || v.Float() >= *g.Min)
+}
+
+// badness orders values by how near they come to breaking the gate, or how far
+// they break it.
+func badness(g rundir.Gate, v Number) float64 {
+	switch {
+	case g.Max == nil:
+		return *g.Min - v.Float()
+	case g.Min == nil:
+		return v.Float() - *g.Max
+	default:
+		return max(*g.Min-v.Float(), v.Float()-*g.Max)
+	}
+}
+
+func bounds(g rundir.Gate, unit string) string {
+	var s []string
+	if g.Min != nil {
+		s = append(s, "at least "+Format(Number(*g.Min), unit))
+	}
+	if g.Max != nil {
+		s = append(s, "at most "+Format(Number(*g.Max), unit))
+	}
+	return strings.Join(s, " and ")
+}
+
+// median of values, censored ones the largest.
+func median(list []TrialValue) Number {
+	v := make([]float64, 0, len(list))
+	for _, t := range list {
+		v = append(v, t.Value.Float())
+	}
+	slices.Sort(v)
+	return Number(stats.Median(v))
+}
+
+// firstNote is the first reason why a trial does not count.
+func firstNote(list []TrialValue) string {
+	for _, v := range list {
+		if !v.Valid && v.Note != "" {
+			return v.Trial + " " + v.Note
+		}
+	}
+	return "no reason is recorded"
+}

@@ -1,0 +1,189 @@
+package report
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// gateOn is a gate on a metric that only selects: labels in pairs.
+func gateOn(metric string, where ...string) rundir.Gate {
+	g := rundir.Gate{Metric: metric, Where: map[string]string{}}
+	for i := 0; i+1 < len(where); i += 2 {
+		if where[i+1] != "" {
+			g.Where[where[i]] = where[i+1]
+		}
+	}
+	return g
+}
+
+// question is a row of the information table.
+type question struct {
+	group string // recovery, latency, load, server
+	gate  rundir.Gate
+}
+
+// information holds every profile against the first, on what a reader will want
+// to know beside the gates. There are no verdicts: the rows are many, and their
+// intervals are not corrected for it.
+func (j *judgement) information() []Comparison {
+	if len(j.run.Profiles) < 2 {
+		return nil
+	}
+	base := j.run.Profiles[0].Name
+	var out []Comparison
+	for _, q := range j.questions() {
+		m, _ := metricOf(q.gate.Metric)
+		q.gate.Compare = base
+		bases := values(q.gate, j.of(q.gate, base))
+		for _, p := range j.run.Profiles[1:] {
+			c := j.compare(q.gate, m.Lower, m.Unit, bases, values(q.gate, j.of(q.gate, p.Name)), p.Name)
+			c.Group, c.PMargin = q.group, Missing()
+			if c.Used > 0 && c.says() {
+				out = append(out, *c)
+			}
+		}
+	}
+	return out
+}
+
+// says is false where both sides are 0 in every block.
+func (c *Comparison) says() bool {
+	return slices.ContainsFunc(c.Pairs, func(p Pair) bool { return p.Dropped == "" && (p.Base != 0 || p.Profile != 0) })
+}
+
+// questions lists the rows: which of them have an answer depends on what the
+// trials did.
+func (j *judgement) questions() []question {
+	var out []question
+	ask := func(group string, g rundir.Gate) { out = append(out, question{group, g}) }
+	for _, r := range j.recoveryKinds() {
+		ask("recovery", gateOn("recovery.time", "act", r.act, "layer", r.layer, "op", r.op, "shard", r.shard))
+	}
+	for _, phase := range j.phases() {
+		for g := range groups {
+			for _, stat := range []string{"p50", "p99"} {
+				gate := gateOn("api.latency", "verb", g.String(), "phase", phase)
+				gate.Stat = stat
+				ask("latency", gate)
+			}
+		}
+	}
+	for _, phase := range j.phases() {
+		ask("load", gateOn("api.throughput", "phase", phase))
+		ask("load", gateOn("api.errors", "phase", phase))
+	}
+	ask("server", gateOn("etcd.leader.changes"))
+	for _, kind := range j.componentKinds() {
+		ask("server", gateOn("process.memory", "component", kind))
+		ask("server", gateOn("process.cpu", "component", kind))
+	}
+	return out
+}
+
+type recoveryKind struct{ act, layer, op, shard string }
+
+// recoveryKinds lists what recovered, in order of sight in the block trials.
+func (j *judgement) recoveryKinds() []recoveryKind {
+	var rows table[recoveryKind, recoveryKind]
+	for _, t := range j.blocks() {
+		for _, a := range t.done.Acts {
+			for _, r := range a.Recovery {
+				k := recoveryKind{a.Name, r.Layer, r.Op, r.Shard}
+				if r.Worst {
+					rows.row(k, func() recoveryKind { return k })
+				}
+			}
+		}
+	}
+	return rows.rows
+}
+
+// phases lists the measured phases of the block trials.
+func (j *judgement) phases() []string {
+	var out []string
+	for _, t := range j.blocks() {
+		for _, p := range t.done.Phases {
+			if t.counts(rundir.Gate{}, p.Name) && !slices.Contains(out, p.Name) {
+				out = append(out, p.Name)
+			}
+		}
+	}
+	return out
+}
+
+// componentKinds lists the kinds of component that were sampled: etcd members
+// by shard, the others without their number. storm itself is the load's cost.
+func (j *judgement) componentKinds() []string {
+	kinds := map[string]bool{}
+	for _, t := range j.blocks() {
+		for name := range t.procs {
+			if name == "storm" {
+				continue
+			}
+			if i := strings.LastIndexByte(name, '-'); i > 0 && strings.Trim(name[i+1:], "0123456789") == "" {
+				name = name[:i]
+			}
+			kinds[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(kinds))
+}
+
+func (j *judgement) blocks() []*trial {
+	return slices.DeleteFunc(slices.Clone(j.trials), func(t *trial) bool { return t.Tour != "" || t.state != TrialValid })
+}
+
+// warnings are what a reader must know about the run as a whole.
+func warnings(r *Result, dir *rundir.Dir) []string {
+	var out []string
+	for e, err := range dir.Events() {
+		if err == nil && e.Kind == rundir.EventWarning {
+			out = append(out, strings.TrimSpace(e.Subject+" "+e.Text))
+		}
+	}
+	out = append(out, goVersions(r)...)
+	if r.Run.ShortSteady && slices.ContainsFunc(r.Gates, func(g Gate) bool { return g.Metric == "api.latency" }) {
+		out = append(out, "The steady phase is shorter than 5 minutes: its latency thresholds are not the 5-minute SLO.")
+	}
+	return out
+}
+
+// goVersions says aloud where profiles run components that different versions
+// of Go built: the difference may be the compiler's.
+func goVersions(r *Result) []string {
+	type build struct{ goVersion, origin string }
+	built := map[string]map[string]build{} // component → profile → build
+	for _, p := range r.Provenance {
+		if built[p.Component] == nil {
+			built[p.Component] = map[string]build{}
+		}
+		for _, prof := range r.Profiles {
+			if p.Profile == "" || p.Profile == prof.Name {
+				built[p.Component][prof.Name] = build{p.GoVersion, p.Origin}
+			}
+		}
+	}
+	var out []string
+	for _, component := range slices.Sorted(maps.Keys(built)) {
+		var goes, origins []string
+		for _, prof := range r.Profiles {
+			b, ok := built[component][prof.Name]
+			if ok && !slices.Contains(goes, b.goVersion) {
+				goes = append(goes, b.goVersion)
+			}
+			if ok && !slices.Contains(origins, b.origin) {
+				origins = append(origins, b.origin)
+			}
+		}
+		if len(goes) > 1 {
+			out = append(out, component+" was built by different versions of Go ("+strings.Join(goes, ", ")+"): a difference between profiles may be the compiler's.")
+		} else if len(origins) > 1 {
+			out = append(out, component+" comes from different places ("+strings.Join(origins, ", ")+"): a difference between profiles may be that of the builds.")
+		}
+	}
+	return out
+}
+

@@ -1,0 +1,186 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/latency"
+)
+
+// value is a metric of one trial.
+type value struct {
+	v        float64 // NaN: nothing was measured; +Inf: censored
+	samples  uint64
+	censored bool
+	seen     float64 // seconds that a censored one was watched
+	note     string
+}
+
+func missing(note string) value { return value{v: math.NaN(), seen: math.NaN(), note: note} }
+
+// metricOf returns the vocabulary's entry.
+func metricOf(name string) (rundir.Metric, bool) {
+	all := rundir.Metrics()
+	i := slices.IndexFunc(all, func(m rundir.Metric) bool { return m.Name == name })
+	if i < 0 {
+		return rundir.Metric{}, false
+	}
+	return all[i], true
+}
+
+// measure returns the gate's metric of one trial.
+func (t *trial) measure(g rundir.Gate) value {
+	if t.state == TrialMissing || t.state == TrialCutOff {
+		return missing(string(t.state))
+	}
+	switch g.Metric {
+	case "api.latency":
+		return t.apiLatency(g)
+	case "api.errors", "api.throughput":
+		return t.apiRate(g)
+	case "recovery.time", "recovery.gap":
+		return t.recovery(g)
+	case "writes.lost":
+		return t.audit(g, func(a rundir.Audit) int { return a.Lost })
+	case "restore.lost":
+		return t.audit(g, func(a rundir.Audit) int { return a.Restored })
+	case "restore.mismatch":
+		return t.audit(g, func(a rundir.Audit) int { return a.Mismatch })
+	case "operation.duration":
+		return t.operation(g)
+	case "etcd.leader.changes":
+		return t.leaderChanges(g)
+	case "process.memory":
+		return t.memory(g)
+	case "process.cpu":
+		return t.cpu(g)
+	}
+	return missing("this version of storm does not know the metric")
+}
+
+// quantiles gives the quantile of each statistic.
+var quantiles = map[string]float64{"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+
+// apiLatency is a statistic of the successful requests' latencies.
+func (t *trial) apiLatency(g rundir.Gate) value {
+	var h latency.Hist
+	var failed uint64
+	for k, c := range t.cells {
+		if selects(g, k) && t.counts(g, k.phase) {
+			h.Merge(&c.hist)
+			failed += c.failed
+		}
+	}
+	v := value{v: statistic(&h, g.Stat), samples: h.Count(), seen: math.NaN()}
+	if need := needed(g.Stat); h.Count() < need {
+		v.v = math.NaN()
+		v.note = fmt.Sprintf("%s, and a %s needs at least %d", counted(h.Count(), "request"), g.Stat, need)
+	}
+	if failed > 0 {
+		note := fmt.Sprintf("%d of %d requests failed and have no latency", failed, failed+h.Count())
+		v.note = strings.TrimPrefix(v.note+"; "+note, "; ")
+	}
+	return v
+}
+
+// needed is how many values a statistic needs to be more than the largest one:
+// a p99 needs a hundred.
+func needed(stat string) uint64 {
+	if q, ok := quantiles[stat]; ok {
+		return uint64(math.Round(1 / (1 - q)))
+	}
+	return 1
+}
+
+func statistic(h *latency.Hist, stat string) float64 {
+	switch q, ok := quantiles[stat]; {
+	case ok:
+		return h.Seconds(q)
+	case stat == "max":
+		return h.Max()
+	case stat == "mean":
+		return h.Mean()
+	}
+	return math.NaN()
+}
+
+// apiRate is the share of failures, or the successes a second.
+func (t *trial) apiRate(g rundir.Gate) value {
+	var ok, failed uint64
+	for k, c := range t.cells {
+		if selects(g, k) && t.counts(g, k.phase) {
+			ok += c.ok
+			failed += c.failed
+		}
+	}
+	if ok+failed == 0 {
+		return missing("no requests")
+	}
+	v := value{samples: ok + failed, seen: math.NaN()}
+	if g.Metric == "api.errors" {
+		v.v = float64(failed) / float64(ok+failed)
+		return v
+	}
+	v.v = float64(ok) / t.seconds(g)
+	if math.IsInf(v.v, 0) || math.IsNaN(v.v) {
+		return missing("no phase to count the requests in")
+	}
+	return v
+}
+
+// selects says whether a gate about the load looks at this series.
+func selects(g rundir.Gate, k cellKey) bool {
+	if !isLoad(k.Key) {
+		return false
+	}
+	match := func(label, v string) bool { w, ok := g.Where[label]; return !ok || w == v }
+	if !match("workload", k.Workload) || !match("resource", k.Resource) || !match("scope", k.Scope) || !match("detail", k.Detail) {
+		return false
+	}
+	gr, timed := groupOf(k.Key)
+	switch w, ok := g.Where["verb"]; {
+	case !ok:
+		return timed
+	case w == "mutating", w == "reading":
+		return timed && gr.String() == w
+	default:
+		return w == k.Verb
+	}
+}
+
+// counts says whether a gate looks at this phase: the one it names, else all
+// but warm-up and cool-down.
+func (t *trial) counts(g rundir.Gate, phase string) bool {
+	if w, ok := g.Where["phase"]; ok {
+		return w == phase
+	}
+	if phase == "" {
+		return len(t.done.Phases) == 0
+	}
+	return phase != "warmup" && phase != "cooldown"
+}
+
+// seconds is the time of the phases that a gate looks at.
+func (t *trial) seconds(g rundir.Gate) float64 {
+	var ns int64
+	for _, p := range t.done.Phases {
+		if t.counts(g, p.Name) {
+			ns += p.To - p.From
+		}
+	}
+	if len(t.done.Phases) == 0 {
+		ns = t.end
+	}
+	return float64(ns) / 1e9
+}
+
+// counted is a number with its noun.
+func counted[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,85 @@
+package report
+
+import (
+	"fmt"
+	"math"
+)
+
+// phrase says in words what a comparison found: "2.1× faster (96.9 % interval
+// 1.8–2.4)". A factor is always above 1 and its word says the direction.
+func (c *Comparison) phrase() string {
+	switch {
+	case c.Used == 0:
+		return "not compared"
+	case c.Confidence == 0:
+		return fmt.Sprintf("%s by the estimate of %s", factor(c.Ratio.Float(), c.words()), counted(c.Used, "block"))
+	case c.Bound:
+		return c.bound()
+	}
+	low, high := c.Low.Float(), c.High.Float()
+	confidence := percent(c.Confidence)
+	if low <= 1 && high >= 1 {
+		return fmt.Sprintf("no difference found (ratio %s, %s interval %s–%s)", digits(c.Ratio.Float()), confidence, digits(low), digits(high))
+	}
+	finding := factor(c.Ratio.Float(), c.words())
+	if r := c.Ratio.Float(); max(r, 1/r) < 1.5 {
+		near, far := math.Abs(low-1), math.Abs(high-1)
+		return fmt.Sprintf("%s (%s interval %s–%s %%)", finding, confidence, digits(100*min(near, far)), digits(100*max(near, far)))
+	}
+	if c.Ratio < 1 {
+		low, high = 1/high, 1/low
+	}
+	return fmt.Sprintf("%s (%s interval %s–%s×)", finding, confidence, digits(low), digits(high))
+}
+
+// bound says what an infinite estimate says: beyond what could be measured.
+func (c *Comparison) bound() string {
+	side, word := c.Profile, c.words().more
+	isCensored := func(p Pair) bool { return p.ProfCensored }
+	if c.Ratio < 1 {
+		side, word = c.Base, c.words().less
+		isCensored = func(p Pair) bool { return p.BaseCensored }
+	}
+	censored := 0
+	for _, p := range c.Pairs {
+		if p.Dropped == "" && isCensored(p) {
+			censored++
+		}
+	}
+	if censored > 0 {
+		return fmt.Sprintf("%s by more than could be measured: %s did not recover in %d of %d blocks", word, side, censored, c.Used)
+	}
+	return fmt.Sprintf("%s by more than a ratio can say: the other value is 0", word)
+}
+
+// direction is the pair of words for a ratio above and below 1.
+type direction struct{ more, less string }
+
+func (c *Comparison) words() direction {
+	switch c.Metric {
+	case "recovery.time", "operation.duration":
+		return direction{"slower", "faster"}
+	case "recovery.gap":
+		return direction{"longer", "shorter"}
+	default:
+		return direction{"higher", "lower"}
+	}
+}
+
+// factor writes a ratio as a factor, or below 1.5 as a percentage.
+func factor(ratio float64, w direction) string {
+	switch {
+	case math.IsInf(ratio, 1):
+		return w.more + " by more than could be measured"
+	case ratio == 0:
+		return w.less + " by more than could be measured"
+	case ratio >= 1.5:
+		return digits(ratio) + "× " + w.more
+	case ratio <= 1/1.5:
+		return digits(1/ratio) + "× " + w.less
+	case ratio >= 1:
+		return digits(100*(ratio-1)) + " % " + w.more
+	default:
+		return digits(100*(1-ratio)) + " % " + w.less
+	}
+}

@@ -1,0 +1,257 @@
+package report
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/latency"
+	"github.com/storm-harness/storm/report/stats"
+)
+
+// table collects rows by key and keeps them in order of their first sight.
+type table[K comparable, V any] struct {
+	at   map[K]int
+	rows []V
+}
+
+func (t *table[K, V]) row(k K, make func() V) *V {
+	if t.at == nil {
+		t.at = map[K]int{}
+	}
+	i, ok := t.at[k]
+	if !ok {
+		i = len(t.rows)
+		t.at[k] = i
+		t.rows = append(t.rows, make())
+	}
+	return &t.rows[i]
+}
+
+// recoveries groups the recovery times, of each layer, op and shard the
+// slowest surviving target's.
+func recoveries(trials []*trial) []RecoveryGroup {
+	type key struct{ profile, tour, act, layer, op, shard string }
+	var rows table[key, RecoveryGroup]
+	for _, t := range trials {
+		for _, a := range t.done.Acts {
+			for _, rec := range a.Recovery {
+				if !rec.Worst {
+					continue
+				}
+				k := key{t.Profile, t.Tour, a.Name, rec.Layer, rec.Op, rec.Shard}
+				g := rows.row(k, func() RecoveryGroup {
+					return RecoveryGroup{Profile: k.profile, Tour: k.tour, Act: k.act, Sort: a.Sort, Layer: k.layer, Op: k.op, Shard: k.shard}
+				})
+				r := recovered(rec)
+				g.Points = append(g.Points, RecoveryPoint{
+					Trial: t.ID, Block: t.Block, Target: r.Target, RTO: r.RTO, Gap: r.Gap, Failed: r.Failed,
+					Censored: r.Censored, Seen: r.Seen, Valid: t.state == TrialValid,
+				})
+			}
+		}
+	}
+	for i := range rows.rows {
+		rows.rows[i].sum()
+	}
+	return rows.rows
+}
+
+// sum fills in the figures of the valid points.
+func (g *RecoveryGroup) sum() {
+	var rto, gap []float64
+	for _, p := range g.Points {
+		if !p.Valid || !p.RTO.Is() {
+			continue
+		}
+		g.Trials++
+		if p.Censored {
+			g.Censored++
+		}
+		rto, gap = append(rto, p.RTO.Float()), append(gap, p.Gap.Float())
+	}
+	slices.Sort(rto)
+	slices.Sort(gap)
+	g.Median, g.Gap, g.Best, g.Worst = Number(stats.Median(rto)), Number(stats.Median(gap)), Missing(), Missing()
+	if len(rto) > 0 {
+		g.Best, g.Worst = Number(rto[0]), Number(rto[len(rto)-1])
+	}
+}
+
+func audits(trials []*trial) []Audit {
+	var out []Audit
+	for _, t := range trials {
+		for _, a := range t.done.Journal {
+			out = append(out, Audit{Trial: t.ID, Profile: t.Profile, Block: t.Block, Tour: t.Tour, Valid: t.state == TrialValid, Audit: a})
+		}
+	}
+	return out
+}
+
+// latencyOf is one row's parts while its trials are added.
+type latencyOf struct {
+	row             Latency
+	all             latency.Hist
+	p               [4][]float64
+	rate, max       []float64
+	failed, success uint64
+}
+
+var latencyQuantiles = [4]float64{0.5, 0.9, 0.99, 0.999}
+
+// latencies is the latency table, of valid trials, in the order of the profiles,
+// phases and series.
+func latencies(trials []*trial) []Latency {
+	type key struct {
+		profile, tour string
+		cell          cellKey
+	}
+	var rows table[key, *latencyOf]
+	for _, t := range trials {
+		if t.state != TrialValid {
+			continue
+		}
+		for _, k := range t.sortedCells() {
+			c := t.cells[k]
+			r := *rows.row(key{t.Profile, t.Tour, k}, func() *latencyOf {
+				return &latencyOf{row: Latency{
+					Profile: t.Profile, Tour: t.Tour, Phase: k.phase, Workload: k.Workload, Verb: k.Verb,
+					Resource: k.Resource, Scope: k.Scope, Detail: k.Detail, Via: or(k.Via, "api"),
+				}}
+			})
+			r.add(c, t.phaseSeconds(k.phase))
+		}
+	}
+	out := make([]Latency, 0, len(rows.rows))
+	for _, r := range rows.rows {
+		out = append(out, r.result())
+	}
+	return out
+}
+
+func (r *latencyOf) add(c *cell, seconds float64) {
+	r.row.Trials++
+	r.success += c.ok
+	r.failed += c.failed
+	if seconds > 0 {
+		r.rate = append(r.rate, float64(c.ok)/seconds)
+	}
+	for i, q := range latencyQuantiles {
+		v := math.NaN()
+		if float64(c.hist.Count())*(1-q) >= 1-1e-9 {
+			v = c.hist.Seconds(q)
+		}
+		r.p[i] = append(r.p[i], v)
+	}
+	if c.hist.Count() > 0 {
+		r.max = append(r.max, c.hist.Max())
+	}
+	r.all.Merge(&c.hist)
+}
+
+func (r *latencyOf) result() Latency {
+	out := r.row
+	out.Requests, out.Failed = r.success, r.failed
+	out.Rate, out.Max = middle(r.rate), Missing()
+	out.P50, out.P90, out.P99, out.P999 = middle(r.p[0]), middle(r.p[1]), middle(r.p[2]), middle(r.p[3])
+	if len(r.max) > 0 {
+		out.Max = Number(slices.Max(r.max))
+	}
+	out.P99Low, out.P99High = Missing(), Missing()
+	if ranks, ok := stats.QuantileRanks(r.all.Count(), 0.99, Confidence); ok {
+		out.P99Low, out.P99High = Number(r.all.Rank(ranks.Low)), Number(r.all.Rank(ranks.High))
+	} else {
+		out.P99Needs = stats.NeedQuantile(0.99, Confidence)
+	}
+	return out
+}
+
+// middle is the median, missing where any trial's value is.
+func middle(v []float64) Number {
+	if slices.ContainsFunc(v, math.IsNaN) {
+		return Missing()
+	}
+	slices.Sort(v)
+	return Number(stats.Median(v))
+}
+
+// sortedCells lists a trial's series, by phase in their order in time.
+func (t *trial) sortedCells() []cellKey {
+	order := func(phase string) int {
+		return slices.IndexFunc(t.done.Phases, func(p rundir.Phase) bool { return p.Name == phase })
+	}
+	return slices.SortedFunc(maps.Keys(t.cells), func(a, b cellKey) int {
+		return cmp.Or(cmp.Compare(order(a.phase), order(b.phase)), cmp.Compare(a.Via, b.Via), cmp.Compare(a.Workload, b.Workload),
+			cmp.Compare(a.Verb, b.Verb), cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Detail, b.Detail))
+	})
+}
+
+func (t *trial) phaseSeconds(name string) float64 {
+	var ns int64
+	for _, p := range t.done.Phases {
+		if p.Name == name {
+			ns += p.To - p.From
+		}
+	}
+	return float64(ns) / 1e9
+}
+
+// curveAt are the quantiles of a percentile curve; each is drawn where at
+// least one request lies beyond it.
+var curveAt = []float64{0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995, 0.99999}
+
+// curves are the percentile curves of the block trials that are valid.
+func curves(run rundir.Run, trials []*trial) []Curve {
+	var out []Curve
+	for _, p := range run.Profiles {
+		for g := range groups {
+			var h latency.Hist
+			for _, t := range trials {
+				if t.Profile != p.Name || t.Tour != "" || t.state != TrialValid {
+					continue
+				}
+				for k, c := range t.cells {
+					if selects(gateOn("api.latency", "verb", g.String()), k) && t.counts(rundir.Gate{}, k.phase) {
+						h.Merge(&c.hist)
+					}
+				}
+			}
+			if h.Count() == 0 {
+				continue
+			}
+			c := Curve{Profile: p.Name, Group: g.String(), Requests: h.Count()}
+			for _, q := range curveAt {
+				if float64(h.Count())*(1-q) >= 1-1e-9 {
+					c.Q, c.Seconds = append(c.Q, q), append(c.Seconds, Number(h.Seconds(q)))
+				}
+			}
+			c.Q, c.Seconds = append(c.Q, 1), append(c.Seconds, Number(h.Max()))
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// errorCounts lists the failures of every trial that ran, the most first.
+func errorCounts(trials []*trial) []ErrorCount {
+	var rows table[ErrorCount, ErrorCount]
+	for _, t := range trials {
+		seen := map[ErrorCount]bool{}
+		for _, k := range t.sortedCells() {
+			c := t.cells[k]
+			for _, code := range slices.Sorted(maps.Keys(c.codes)) {
+				id := ErrorCount{Profile: t.Profile, Tour: t.Tour, Workload: k.Workload, Verb: k.Verb, Resource: k.Resource, Phase: k.phase, Code: code}
+				row := rows.row(id, func() ErrorCount { return id })
+				row.Count += c.codes[code]
+				if !seen[id] {
+					row.Trials++
+					seen[id] = true
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(rows.rows, func(a, b ErrorCount) int { return cmp.Compare(b.Count, a.Count) })
+	return rows.rows
+}

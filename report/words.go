@@ -1,0 +1,184 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// Format writes a value of a unit of the metrics' vocabulary (seconds,
+// fraction, per second, count, bytes) for a reader: 12.3 ms, 1.5 %, 102/s,
+// 278 MiB. A missing value is "n/a", a censored time "not recovered".
+func Format(n Number, unit string) string {
+	v := n.Float()
+	switch {
+	case math.IsNaN(v):
+		return "n/a"
+	case math.IsInf(v, 0) && unit == "seconds":
+		return "not recovered"
+	case math.IsInf(v, 0):
+		return "∞"
+	}
+	switch unit {
+	case "seconds":
+		return formatSeconds(v)
+	case "fraction":
+		return digits(100*v) + " %"
+	case "per second":
+		return digits(v) + "/s"
+	case "bytes":
+		return formatBytes(v)
+	default:
+		return digits(v)
+	}
+}
+
+func formatSeconds(v float64) string {
+	switch a := math.Abs(v); {
+	case a == 0:
+		return "0 s"
+	case a < 1e-3:
+		return digits(v*1e6) + " µs"
+	case a < 1:
+		return digits(v*1e3) + " ms"
+	case a < 120:
+		return digits(v) + " s"
+	default:
+		return digits(v/60) + " min"
+	}
+}
+
+func formatBytes(v float64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	i := 0
+	for math.Abs(v) >= 1024 && i < len(units)-1 {
+		v, i = v/1024, i+1
+	}
+	return digits(v) + " " + units[i]
+}
+
+// digits writes three significant digits, without an exponent or trailing
+// zeros.
+func digits(v float64) string {
+	if math.IsInf(v, 0) {
+		return "∞"
+	}
+	if a := math.Abs(v); a >= 100 {
+		return strconv.FormatFloat(math.Round(v), 'f', -1, 64)
+	}
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
+	if err != nil {
+		r = v
+	}
+	return strconv.FormatFloat(r, 'f', -1, 64)
+}
+
+// percent writes a share: 95 %, 96.9 %.
+func percent(share float64) string { return digits(100*share) + " %" }
+
+// title is a gate in one line: api.latency p99 (verb mutating) ≤ 1 s.
+func title(g rundir.Gate, unit string) string {
+	s := g.Metric
+	if g.Stat != "" {
+		s += " " + g.Stat
+	}
+	if where := whereText(g.Where); where != "" {
+		s += " (" + where + ")"
+	}
+	if g.Compare != "" {
+		return s + fmt.Sprintf(" against %s, margin %s", g.Compare, percent(g.Margin))
+	}
+	var bounds []string
+	if g.Min != nil {
+		bounds = append(bounds, "≥ "+Format(Number(*g.Min), unit))
+	}
+	if g.Max != nil {
+		bounds = append(bounds, "≤ "+Format(Number(*g.Max), unit))
+	}
+	s += " " + strings.Join(bounds, " and ")
+	if g.Tour != "" {
+		s += " in tour " + g.Tour
+	}
+	return strings.TrimSpace(s)
+}
+
+// labels in the order in which a reader narrows down.
+var labels = []string{"workload", "verb", "resource", "scope", "detail", "layer", "op", "act", "component", "shard", "phase"}
+
+func whereText(where map[string]string) string {
+	var parts []string
+	for _, l := range labels {
+		if v, ok := where[l]; ok {
+			parts = append(parts, l+" "+v)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// subject names what a gate is about in the middle of a sentence.
+func subject(g rundir.Gate) string {
+	w := g.Where
+	act := ""
+	if w["act"] != "" {
+		act = " after " + w["act"]
+	}
+	phase := ""
+	if w["phase"] != "" {
+		phase = " in the " + w["phase"] + " phase"
+	}
+	switch g.Metric {
+	case "recovery.time":
+		return strings.TrimSpace("recovery" + join(" of ", w["layer"], w["op"]+"s") + act)
+	case "recovery.gap":
+		return "the gap that a client sees" + join(" in ", w["layer"], w["op"]+"s") + act
+	case "api.latency":
+		return g.Stat + " latency" + requests(w) + phase
+	case "api.throughput":
+		return "throughput" + requests(w) + phase
+	case "api.errors":
+		return "the share of failures" + requests(w) + phase
+	case "etcd.leader.changes":
+		return "the number of leader changes" + join(" in ", w["shard"]) + phase
+	case "process.memory":
+		return "memory" + join(" of ", w["component"]) + phase
+	case "process.cpu":
+		return "processor time" + join(" of ", w["component"]) + phase
+	case "operation.duration":
+		return join("", or(w["act"], "the operation")) + "'s duration"
+	}
+	return g.Metric + join(" of ", w["layer"], w["shard"]) + act
+}
+
+// requests says which: " of mutating requests", " of list requests for pods".
+func requests(w map[string]string) string {
+	which := join("", w["workload"], w["detail"], w["verb"])
+	if which == "" {
+		return ""
+	}
+	s := " of " + which + " requests"
+	if w["resource"] != "" {
+		s += " for " + w["resource"]
+	}
+	return s
+}
+
+// join joins what is there, after a prefix; nothing where nothing is there. A
+// lone plural s of an absent word counts as absent.
+func join(prefix string, words ...string) string {
+	words = slices.DeleteFunc(words, func(w string) bool { return w == "" || w == "s" })
+	if len(words) == 0 {
+		return ""
+	}
+	return prefix + strings.Join(words, " ")
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
