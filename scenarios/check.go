@@ -3,6 +3,7 @@ package scenarios
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/storm-harness/storm/acts"
@@ -49,18 +50,7 @@ func (c *check) warn(key, format string, args ...any) {
 func (c *check) decoded(key string) bool { return !c.undecoded(c.index.Problem(key, "").Path) }
 
 func (c *check) undecoded(path string) bool {
-	for _, p := range c.decoding {
-		if p.Path != "" && (inside(p.Path, path) || inside(path, p.Path)) {
-			return true
-		}
-	}
-	return false
-}
-
-// inside says whether path is outer or a field in it.
-func inside(path, outer string) bool {
-	rest, ok := strings.CutPrefix(path, outer)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	return slices.ContainsFunc(c.decoding, func(p strict.Problem) bool { return p.Covers(path) })
 }
 
 // document checks what is the same for every profile.
@@ -98,10 +88,8 @@ func (c *check) variant(tour string) {
 
 // known adds a problem if a word is none of those that it must be.
 func (c *check) known(key, word, what string, right []string) bool {
-	for _, r := range right {
-		if r == word {
-			return true
-		}
+	if slices.Contains(right, word) {
+		return true
 	}
 	if len(right) == 0 {
 		c.add(key, "there is no %s %q: there is none at all", what, word)

@@ -66,6 +66,8 @@ func (c *check) shard(key string, sh clusters.Shard, holders map[string]string) 
 	switch {
 	case sh.Name == clusters.MainShard:
 		c.add(key+".name", "%q is taken: it is the shard that holds everything no other does", sh.Name)
+	case sh.Name == allShards:
+		c.add(key+".name", "%q is taken: operations mean every shard by it", sh.Name)
 	case sh.Name == "":
 		c.add(key+".name", "is missing: a shard needs a name")
 	case !nameText.MatchString(sh.Name):

@@ -2,16 +2,24 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/strict"
+	"github.com/storm-harness/storm/internal/unit"
 )
 
-// The kinds of operation that a timeline's order depends on.
+// allShards is the word of an operation for every shard.
+const allShards = "all"
+
+// The kinds that have rules of their own here, because these depend on other
+// steps or on the cluster.
 const (
 	kindBackup  = "backup"
 	kindRestore = "restore"
+	kindQuota   = "quotaBreach"
 )
 
 // timeline checks the order of a timeline's steps.
@@ -95,7 +103,7 @@ func (c *check) restores(placed []placedAct) {
 			if len(backups) == 0 {
 				c.add(a.key, "comes after no backup: there is nothing to restore from")
 			} else if name, ok := from.(string); ok && name != "" {
-				c.known(a.key+".from", name, "backup before it called", backups)
+				c.known(a.key+".from", name, "earlier backup", backups)
 			}
 		}
 	}
@@ -126,19 +134,29 @@ func (c *check) actsOn(key string, steps []step) {
 		if name == "" {
 			name = clusters.MainShard
 		}
-		if !c.known(a.key+".shard", name, "shard", names) {
+		right := names
+		if a.sort == acts.SortOperation {
+			right = append(slices.Clone(names), allShards)
+		}
+		if !c.known(a.key+".shard", name, "shard", right) || name == allShards {
 			continue
 		}
 		c.members(a, shards[name], needs)
+		c.quota(a, shards[name])
 	}
 }
 
 // members checks what an act asks of its shard's members, and warns of a
 // quorum lost.
 func (c *check) members(a placedAct, sh clusters.Shard, needs map[clusters.Capability]bool) {
-	if v, ok := strict.Lookup(a.act, "member"); ok {
-		if m, ok := v.(int); ok && m >= sh.Members {
-			c.add(a.key+".member", "there is no member %d: the shard %s has %d, numbered from 0", m, sh.Name, sh.Members)
+	for _, field := range []string{"member", "isolate"} {
+		value, _ := strict.Lookup(a.act, field)
+		word, _ := value.(string)
+		if i, err := strconv.Atoi(word); err == nil && i >= sh.Members {
+			c.add(a.key+"."+field, "there is no member %d: the shard %s has %d, numbered from 0", i, sh.Name, sh.Members)
+		}
+		if word == "follower" && sh.Members < 2 {
+			c.add(a.key+"."+field, "there is no follower: the shard %s has one member", sh.Name)
 		}
 	}
 	if a.sort != acts.SortFault {
@@ -151,5 +169,30 @@ func (c *check) members(a placedAct, sh clusters.Shard, needs map[clusters.Capab
 	breaks := needs[clusters.CanSignal] || needs[clusters.CanRestart] || needs[clusters.CanLink] && a.kind != "linkDelay"
 	if quorum := sh.Members/2 + 1; breaks && sh.Members-1 < quorum {
 		c.warn(a.key, "takes the shard %s below its quorum: it has %d %s, so it is down until the fault is healed", sh.Name, sh.Members, plural(sh.Members, "member"))
+	}
+}
+
+// etcd's quota where none is set, and how much a quota breach writes at most.
+const (
+	defaultQuota  unit.Size = 2 << 30
+	defaultFilled unit.Size = 1 << 30
+)
+
+// quota checks that a quota breach can reach the quota that it is to breach.
+func (c *check) quota(a placedAct, sh clusters.Shard) {
+	if a.kind != kindQuota {
+		return
+	}
+	value, _ := strict.Lookup(a.act, "atMost")
+	most, _ := value.(unit.Size)
+	if most == 0 {
+		most = defaultFilled
+	}
+	quota := sh.Quota
+	if quota == 0 {
+		quota = defaultQuota
+	}
+	if quota > most {
+		c.add(a.key, "gives up after %s, and the shard %s takes %s: set its quota lower, such as 64MiB, in this cluster, profile or tour", most, sh.Name, quota)
 	}
 }

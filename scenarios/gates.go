@@ -229,7 +229,7 @@ func (c *check) measurable(key string, g gate, m rundir.Metric, steps []step) {
 		c.add(key+".phase", "the timeline has no %s", g.Phase)
 	}
 	if g.Act != "" {
-		c.known(key+".act", g.Act, "fault or operation", names)
+		c.known(key+".act", g.Act, "act", names)
 	}
 	switch {
 	case strings.HasPrefix(m.Name, "recovery.") && !recovery:

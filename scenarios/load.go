@@ -138,7 +138,7 @@ func applyChanges(root *strict.Node, changes Changes) (*strict.Node, strict.Prob
 			problems = append(problems, strict.Problem{Pos: n.Pos, Message: "wanted a profile: name, description and patch, as in a scenario's profiles"})
 			continue
 		}
-		out, found := mergeMaps(root, wrap("spec", wrap("profiles", &strict.Node{Kind: strict.List, Pos: n.Pos, Items: []*strict.Node{n}})))
+		out, found := mergeMaps(root, wrap("spec", wrap("profiles", &strict.Node{Kind: strict.List, Pos: n.Pos, Items: []*strict.Node{n}})), "")
 		root, problems = out, append(problems, found...)
 	}
 	for _, arg := range changes.Sets {
@@ -227,7 +227,7 @@ func (s *Scenario) patched(profile, tour string) (*strict.Node, strict.Problems)
 		if patch == nil || spec == nil || spec.Kind != strict.Map {
 			return
 		}
-		out, found := mergeMaps(spec, patch)
+		out, found := mergeMaps(spec, patch, "spec")
 		spec, problems = out, append(problems, found...)
 	}
 	apply(s.patches[profile])

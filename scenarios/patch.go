@@ -15,18 +15,19 @@ const deleteKey = "$delete"
 // merge returns base with the patch applied; neither is changed. Maps merge
 // field by field, null takes a field away, lists whose elements all have names
 // merge by name ($delete: true takes an element away, a new name is appended),
-// and everything else is replaced. Nodes keep the place that they came from.
-func merge(base, patch *strict.Node) (*strict.Node, strict.Problems) {
+// and everything else is replaced. Nodes keep the place that they came from; path
+// is for messages.
+func merge(base, patch *strict.Node, path string) (*strict.Node, strict.Problems) {
 	switch {
 	case patch.Kind == strict.Map:
-		return mergeMaps(base, patch)
+		return mergeMaps(base, patch, path)
 	case patch.Kind == strict.List && base != nil && base.Kind == strict.List && named(base) && named(patch):
-		return mergeNamed(base, patch)
+		return mergeNamed(base, patch, path)
 	}
 	return patch, nil
 }
 
-func mergeMaps(base, patch *strict.Node) (*strict.Node, strict.Problems) {
+func mergeMaps(base, patch *strict.Node, path string) (*strict.Node, strict.Problems) {
 	out := &strict.Node{Kind: strict.Map, Pos: patch.Pos}
 	if base != nil && base.Kind == strict.Map {
 		out.Pos = base.Pos
@@ -40,11 +41,11 @@ func mergeMaps(base, patch *strict.Node) (*strict.Node, strict.Problems) {
 			out.Fields = slices.Delete(out.Fields, i, i+1)
 		case f.Value.Kind == strict.Null:
 		case i >= 0:
-			v, p := merge(out.Fields[i].Value, f.Value)
+			v, p := merge(out.Fields[i].Value, f.Value, path+"."+f.Name)
 			out.Fields[i] = strict.Field{Name: f.Name, Pos: f.Pos, Value: v}
 			problems = append(problems, p...)
 		default:
-			v, p := merge(nil, f.Value)
+			v, p := merge(nil, f.Value, path+"."+f.Name)
 			out.Fields = append(out.Fields, strict.Field{Name: f.Name, Pos: f.Pos, Value: v})
 			problems = append(problems, p...)
 		}
@@ -52,23 +53,23 @@ func mergeMaps(base, patch *strict.Node) (*strict.Node, strict.Problems) {
 	return out, problems
 }
 
-func mergeNamed(base, patch *strict.Node) (*strict.Node, strict.Problems) {
+func mergeNamed(base, patch *strict.Node, path string) (*strict.Node, strict.Problems) {
 	out := &strict.Node{Kind: strict.List, Pos: base.Pos, Items: slices.Clone(base.Items)}
 	var problems strict.Problems
 	for _, item := range patch.Items {
 		name := item.Get("name").Text
 		i := slices.IndexFunc(out.Items, func(b *strict.Node) bool { return b.Get("name").Text == name })
-		gone := item.Get(deleteKey)
+		gone, at := item.Get(deleteKey), path+"["+name+"]"
 		switch {
 		case gone != nil && (gone.Kind != strict.Bool || !strings.EqualFold(gone.Text, "true")):
-			problems = append(problems, strict.Problem{Pos: gone.Pos, Path: deleteKey, Message: "wanted true, found " + gone.Found()})
+			problems = append(problems, strict.Problem{Pos: gone.Pos, Path: at + "." + deleteKey, Message: "wanted true, found " + gone.Found()})
 		case gone != nil && i < 0:
-			problems = append(problems, strict.Problem{Pos: item.Pos, Path: deleteKey,
+			problems = append(problems, strict.Problem{Pos: item.Pos, Path: at,
 				Message: fmt.Sprintf("there is no %q to take away: %s", name, strict.Suggest(name, "names", names(out)))})
 		case gone != nil:
 			out.Items = slices.Delete(out.Items, i, i+1)
 		case i >= 0:
-			v, p := merge(out.Items[i], item)
+			v, p := merge(out.Items[i], item, at)
 			out.Items[i] = v
 			problems = append(problems, p...)
 		default:
@@ -136,7 +137,7 @@ func segments(path string) []string {
 // is there.
 func setAt(n *strict.Node, path []string, value *strict.Node) (*strict.Node, error) {
 	if len(path) == 0 {
-		out, problems := merge(n, value)
+		out, problems := merge(n, value, "")
 		return out, problems.Err()
 	}
 	here := path[0]

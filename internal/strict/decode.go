@@ -27,7 +27,7 @@ type reader struct {
 }
 
 func (r *reader) problem(pos Pos, path, format string, args ...any) {
-	r.problems = append(r.problems, Problem{pos, path, fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, Problem{Pos: pos, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 // value decodes n into v; f is the field's tags.
@@ -69,7 +69,7 @@ func (r *reader) patch(n *Node, v reflect.Value, path string) {
 	names, _, _ := r.names(known)
 	for _, given := range n.Fields {
 		if find(known, given.Name) == nil {
-			r.problem(given.Pos, under(path, given.Name), "cannot be patched here: %s", Suggest(given.Name, "parts that can be are", names))
+			r.problem(given.Pos, under(path, given.Name), "cannot be patched here: %s", Suggest(given.Name, "patchable parts", names))
 		}
 	}
 	p.patch(n)
@@ -92,19 +92,22 @@ func (r *reader) structure(n *Node, v reflect.Value, path string) {
 		}
 		f := find(known, given.Name)
 		if f == nil {
-			near, ok := Nearest(given.Name, names)
-			meant[near] = ok
 			r.problem(given.Pos, under(path, given.Name), "unknown field: %s", Suggest(given.Name, "fields here", names))
+			if near, ok := Nearest(given.Name, names); ok {
+				meant[near] = true
+				r.problems[len(r.problems)-1].meant = under(path, near)
+			}
 			continue
 		}
 		r.value(given.Value, v.FieldByIndex(f.index), *f, under(path, f.name))
 	}
+	explained := len(meant) > 0 || n.partial // what is missing was reported already
 	if unionField != nil {
-		r.union(n, kinds, v.FieldByIndex(unionField.index), table, path, len(meant) > 0)
+		r.union(n, kinds, v.FieldByIndex(unionField.index), table, path, explained)
 	}
-	r.oneof(n, known, path, len(meant) > 0)
+	r.oneof(n, known, path, explained)
 	for _, f := range known {
-		if f.name == "" || n.Get(f.name) != nil || meant[f.name] {
+		if f.name == "" || n.Get(f.name) != nil || meant[f.name] || f.required && n.partial {
 			continue
 		}
 		if f.required {
@@ -138,10 +141,10 @@ func find(known []field, name string) *field {
 }
 
 // union decodes the one kind that a struct must have.
-func (r *reader) union(n *Node, given []Field, v reflect.Value, table Table, path string, misspelt bool) {
+func (r *reader) union(n *Node, given []Field, v reflect.Value, table Table, path string, explained bool) {
 	switch {
-	case len(given) == 0 && misspelt:
-		return // it was reported as an unknown field
+	case len(given) == 0 && explained:
+		return
 	case len(given) == 0:
 		r.problem(n.Pos, path, "names no kind: wanted one of %s", strings.Join(table.words(), ", "))
 		return
@@ -165,7 +168,7 @@ func (r *reader) union(n *Node, given []Field, v reflect.Value, table Table, pat
 }
 
 // oneof checks the groups of fields of which exactly one must be there.
-func (r *reader) oneof(n *Node, known []field, path string, misspelt bool) {
+func (r *reader) oneof(n *Node, known []field, path string, explained bool) {
 	groups, given := map[string][]string{}, map[string][]string{}
 	var order []string
 	for _, f := range known {
@@ -182,7 +185,7 @@ func (r *reader) oneof(n *Node, known []field, path string, misspelt bool) {
 	}
 	for _, g := range order {
 		switch got := given[g]; {
-		case len(got) == 0 && !misspelt:
+		case len(got) == 0 && !explained:
 			r.problem(n.Pos, path, "wanted one of %s", strings.Join(groups[g], ", "))
 		case len(got) > 1:
 			r.problem(n.Pos, path, "has %s: wanted only one of them here", strings.Join(got, " and "))

@@ -48,7 +48,7 @@ func (ix Index) Problem(key, message string) Problem {
 	for {
 		p, ok := ix[around]
 		if ok || around == "" {
-			return Problem{p.pos, strings.TrimPrefix(p.path+rest, "."), message}
+			return Problem{Pos: p.pos, Path: strings.TrimPrefix(p.path+rest, "."), Message: message}
 		}
 		i := strings.LastIndexAny(around, ".[")
 		if i < 0 {

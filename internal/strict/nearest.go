@@ -50,5 +50,8 @@ func Suggest(word, plural string, candidates []string) string {
 	if near, ok := Nearest(word, candidates); ok {
 		return "did you mean " + near + "?"
 	}
+	if len(candidates) == 1 {
+		return "there is only " + candidates[0]
+	}
 	return "the " + plural + " are " + strings.Join(candidates, ", ")
 }

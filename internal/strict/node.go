@@ -31,6 +31,8 @@ type Node struct {
 	Fields []Field // of a Map, in the file's order
 	Items  []*Node // of a List
 	Pos    Pos
+
+	partial bool // some of a Map's keys were refused
 }
 
 // Field is one key of a Map with its value.

@@ -41,15 +41,15 @@ func Parse(file string, src []byte) (*Node, Problems) {
 	case len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" && doc.Content[0].Value == "":
 		return whole(0, "is empty")
 	}
-	r := &parser{file: file}
+	r := &parser{file: file, aliases: map[string]bool{}}
 	n := r.node(doc.Content[0], "", 0)
 	switch second, err := document(dec); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
 		line, message := syntax(err, src)
-		r.problems = append(r.problems, Problem{Pos{file, line, 0}, "", "not YAML: " + message})
+		r.problems = append(r.problems, Problem{Pos: Pos{file, line, 0}, Message: "not YAML: " + message})
 	default:
-		r.problems = append(r.problems, Problem{Pos{file, second.Line, 0}, "", "a second YAML document begins here: write one scenario a file"})
+		r.problems = append(r.problems, Problem{Pos: Pos{file, second.Line, 0}, Message: "a second YAML document begins here: write one scenario a file"})
 	}
 	return n, r.problems
 }
@@ -108,10 +108,11 @@ func syntax(err error, src []byte) (int, string) {
 type parser struct {
 	file     string
 	problems Problems
+	aliases  map[string]bool // reported
 }
 
 func (r *parser) problem(y *yaml.Node, path, format string, args ...any) {
-	r.problems = append(r.problems, Problem{Pos{r.file, y.Line, y.Column}, path, fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, Problem{Pos: Pos{r.file, y.Line, y.Column}, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 func (r *parser) node(y *yaml.Node, path string, depth int) *Node {
@@ -122,7 +123,10 @@ func (r *parser) node(y *yaml.Node, path string, depth int) *Node {
 	}
 	switch y.Kind {
 	case yaml.AliasNode:
-		r.problem(y, path, "the alias *%s is refused: write the value out, or put what differs into a profile's patch", clip(y.Value))
+		if !r.aliases[y.Value] {
+			r.aliases[y.Value] = true
+			r.problem(y, path, "the alias *%s is refused: write the value out, or put what differs into a profile's patch", clip(y.Value))
+		}
 	case yaml.MappingNode:
 		if y.Tag != "!!map" {
 			r.problem(y, path, "the tag %s is refused", clip(y.Tag))
@@ -157,9 +161,11 @@ func (r *parser) mapping(n *Node, y *yaml.Node, path string, depth int) {
 		switch {
 		case key.Kind == yaml.ScalarNode && key.Tag == "!!merge":
 			r.problem(key, path, "the merge key << is refused: write the fields out, or put what differs into a profile's patch")
+			n.partial = true
 			continue
 		case key.Kind != yaml.ScalarNode || key.Tag == "!!null":
 			r.problem(key, path, "a key must be a text")
+			n.partial = true
 			continue
 		}
 		name := key.Value

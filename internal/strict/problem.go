@@ -36,6 +36,23 @@ type Problem struct {
 	Pos
 	Path    string // the field: spec.workloads[churn].eventChurn.rate; empty for the file as a whole
 	Message string
+
+	meant string // for an unknown field, the field that it was probably meant to be
+}
+
+// Covers says whether p is about the field of this path, or one around or in
+// it: then nothing further can be said about that field.
+func (p Problem) Covers(path string) bool {
+	if p.Path == "" {
+		return false
+	}
+	return inside(p.Path, path) || inside(path, p.Path) || p.meant != "" && inside(path, p.meant)
+}
+
+// inside says whether path is outer or a field in it.
+func inside(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // String returns "file:line:column: field: message".

@@ -16,9 +16,9 @@ func wanted(t reflect.Type) string {
 	switch {
 	case reflect.PointerTo(t).Implements(quantityType):
 		q, _ := reflect.New(t).Interface().(Quantity)
-		return fmt.Sprintf("a %s such as %s", strings.ToLower(t.Name()), q.Example())
+		return article(strings.ToLower(t.Name())) + " such as " + q.Example()
 	case isText(t):
-		return "a " + strings.ToLower(t.Name())
+		return article(strings.ToLower(t.Name()))
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -33,6 +33,13 @@ func wanted(t reflect.Type) string {
 		return "a mapping"
 	}
 	return "a whole number"
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 // scalarOf returns the kind of node that a type decodes from.
@@ -105,7 +112,7 @@ func (r *reader) scalar(n *Node, v reflect.Value, f field, path string) {
 	}
 	switch {
 	case v.Kind() == reflect.String:
-		if n.Kind != Text {
+		if n.Kind != Text && n.Kind != Int { // a whole number is kept as it was written
 			mismatch()
 			return
 		}

@@ -61,7 +61,10 @@ func (s schemer) typ(t reflect.Type, f field, partial bool) object {
 	}
 	switch t.Kind() {
 	case reflect.String:
-		return withEnum(object{"type": "string"}, f)
+		if len(f.enum) > 0 {
+			return object{"type": "string", "enum": f.enum}
+		}
+		return object{"type": []string{"string", "integer"}}
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.Float32, reflect.Float64:

@@ -1,0 +1,259 @@
+package scenarios
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
+)
+
+// Describe returns the scenario in a reader's terms, over several lines.
+func (s *Scenario) Describe() (string, error) {
+	t, err := s.Trial(s.Profiles[0].Name, "")
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", s.Name)
+	if s.Description != "" {
+		fmt.Fprintf(&b, "\n%s\n", fold(s.Description, 78, "  "))
+	}
+	section(&b, "Cluster", clusterLines(t.Cluster))
+	section(&b, "Profiles", s.profileLines())
+	section(&b, "Plan", []string{s.planLine(t.Timeline)})
+	section(&b, "Load", loadLines(t.Workloads))
+	section(&b, "Timeline", timelineLines(t.Timeline))
+	section(&b, "Gates", gateLines(t.Gates))
+	for _, tour := range s.Tours {
+		t, err := s.Trial(tour.Profile, tour.Name)
+		if err != nil {
+			return "", err
+		}
+		title := fmt.Sprintf("Tour %s, under the profile %s", tour.Name, tour.Profile)
+		if tour.Description != "" {
+			title += ": " + tour.Description
+		}
+		lines := timelineLines(t.Timeline)
+		if len(tour.Changes) > 0 {
+			lines = append([]string{"with\t" + strings.Join(tour.Changes, ", ")}, lines...)
+		}
+		section(&b, fold(title, 80, ""), lines)
+		section(&b, "Gates of the tour "+tour.Name, gateLines(t.Gates))
+	}
+	return b.String(), nil
+}
+
+// section writes a heading and lines, whose tabs align.
+func section(b *strings.Builder, title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", title)
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	for _, l := range lines {
+		_, _ = fmt.Fprintf(w, "  %s\n", l) // into memory: it cannot fail
+	}
+	_ = w.Flush()
+	for line := range strings.Lines(table.String()) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+}
+
+// fold breaks a text into indented lines.
+func fold(text string, width int, indent string) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return indent + strings.Join(append(lines, line), "\n"+indent)
+}
+
+func clusterLines(spec clusters.Spec) []string {
+	k := spec.Kubernetes
+	from := ""
+	if spec.From != "" {
+		from = ", starting from " + spec.From
+	}
+	lines := []string{
+		fmt.Sprintf("provider\t%s, network %s%s", spec.Provider, spec.Network, from),
+		fmt.Sprintf("Kubernetes\t%s: %s, %s, %s", version(k.Version, k.BinDir),
+			count(*k.APIServer.Replicas, "apiserver"), count(*k.ControllerManager.Replicas, "controller manager"), count(*k.Scheduler.Replicas, "scheduler")),
+	}
+	for _, sh := range spec.AllShards() {
+		holds := "everything else"
+		if sh.Name != clusters.MainShard {
+			holds = strings.Join(sh.Resources, ", ")
+		}
+		lines = append(lines, fmt.Sprintf("etcd %s\t%s: %s, holding %s%s", sh.Name, version(sh.Version, sh.BinDir), count(sh.Members, "member"), holds, settings(sh)))
+	}
+	return lines
+}
+
+func version(v, binDir string) string {
+	if binDir != "" {
+		return "from " + binDir
+	}
+	return v
+}
+
+func settings(sh clusters.Shard) string {
+	s := ""
+	if sh.HeartbeatInterval > 0 {
+		s += ", heartbeat " + sh.HeartbeatInterval.String()
+	}
+	if sh.ElectionTimeout > 0 {
+		s += ", election timeout " + sh.ElectionTimeout.String()
+	}
+	if sh.Quota > 0 {
+		s += ", quota " + sh.Quota.String()
+	}
+	for _, flag := range slices.Sorted(maps.Keys(sh.Flags)) {
+		s += fmt.Sprintf(", --%s=%s", flag, sh.Flags[flag])
+	}
+	return s
+}
+
+func count(n int, word string) string { return fmt.Sprintf("%d %s", n, plural(n, word)) }
+
+func (s *Scenario) profileLines() []string {
+	var lines []string
+	for _, p := range s.Profiles {
+		what := strings.Join(p.Changes, ", ")
+		if what == "" {
+			what = "the scenario as it stands"
+		}
+		if p.Description != "" {
+			what = p.Description + "\t" + what
+		}
+		lines = append(lines, p.Name+"\t"+what)
+	}
+	return lines
+}
+
+func (s *Scenario) planLine(timeline []Step) string {
+	least, most := Span(timeline)
+	line := fmt.Sprintf("%s of %s, %s of %s", count(s.Blocks, "block"), count(len(s.Profiles), "profile"),
+		count(s.Blocks*len(s.Profiles), "trial"), span(least, most))
+	if len(s.Tours) > 0 {
+		line += ", and " + count(len(s.Tours), "tour")
+	}
+	return line
+}
+
+func span(least, most time.Duration) string {
+	if least == most {
+		return unit.Duration(least).String()
+	}
+	return fmt.Sprintf("%s to %s", unit.Duration(least), unit.Duration(most))
+}
+
+func loadLines(loads []Workload) []string {
+	var lines []string
+	for _, w := range loads {
+		lines = append(lines, w.Name+"\t"+w.Load.Describe())
+	}
+	return lines
+}
+
+func timelineLines(timeline []Step) []string {
+	var lines []string
+	for i, st := range timeline {
+		line := fmt.Sprintf("%d.\t%s\t", i+1, st.Phase)
+		switch {
+		case st.Act == nil && st.Phase == PhaseRecovery:
+			line += "at most " + unit.Duration(st.For).String()
+		case st.Act == nil:
+			line += unit.Duration(st.For).String()
+		default:
+			line += actText(st)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func actText(st Step) string {
+	text := st.Act.Act.Describe()
+	if st.Act.Name != st.Act.Kind {
+		text = st.Act.Name + ": " + text
+	}
+	if st.Act.For > 0 {
+		text += ", for " + unit.Duration(st.Act.For).String()
+	}
+	if st.Act.Heal == "timeline" {
+		text += "; the timeline repairs it"
+	}
+	return text
+}
+
+func gateLines(gates []rundir.Gate) []string {
+	var lines []string
+	for _, g := range gates {
+		line := GateText(g)
+		if g.Note != "" {
+			line += " (" + g.Note + ")"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// GateText returns a gate in words: "p99 of api.latency (verb mutating, phase
+// steady) at most 1s".
+func GateText(g rundir.Gate) string {
+	text := g.Metric
+	if g.Stat != "" {
+		text = g.Stat + " of " + text
+	}
+	var where []string
+	for _, name := range slices.Sorted(maps.Keys(g.Where)) {
+		where = append(where, name+" "+g.Where[name])
+	}
+	if len(where) > 0 {
+		text += " (" + strings.Join(where, ", ") + ")"
+	}
+	if g.Min != nil {
+		text += " at least " + amountText(g.Metric, *g.Min)
+	}
+	if g.Min != nil && g.Max != nil {
+		text += " and"
+	}
+	if g.Max != nil {
+		text += " at most " + amountText(g.Metric, *g.Max)
+	}
+	if g.Compare != "" {
+		text += fmt.Sprintf(" compared with %s, margin %s", g.Compare, unit.Percent(g.Margin))
+	}
+	return text
+}
+
+// amountText writes a threshold in the unit of its metric.
+func amountText(metric string, v float64) string {
+	for _, m := range rundir.Metrics() {
+		if m.Name != metric {
+			continue
+		}
+		switch m.Unit {
+		case "seconds":
+			return unit.Duration(v * float64(time.Second)).String()
+		case "bytes":
+			return unit.Size(v).String()
+		case "per second":
+			return unit.Rate(v).String()
+		case "fraction":
+			return unit.Percent(v).String()
+		}
+	}
+	return fmt.Sprintf("%g", v)
+}
