@@ -1,0 +1,220 @@
+// Package local runs a control plane as processes of this machine: etcd shards
+// with mutual TLS, apiservers, controller managers, schedulers, each a handle.
+// Where storm may, every etcd member is a host of its own in a network
+// namespace.
+package local
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/internal/ledger"
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// Options say what cluster to make, and where.
+type Options struct {
+	Spec   clusters.Spec
+	Dir    string // the cluster's own directory: data, certificates; made here, must not exist
+	LogDir string // the components' logs; it outlives the cluster
+	Store  *components.Store
+	Ledger *ledger.Ledger
+	Sink   clusters.Sink
+	// Exited, if set, is told of every process that ended though nobody asked.
+	Exited func(id clusters.ID, how string)
+}
+
+// Cluster is a running local control plane.
+type Cluster struct {
+	o          Options
+	supervisor *supervise.Client
+	slot       network.Slot
+	namespaces bool
+	pki        *pki
+	etcdTLS    *tls.Config
+	alive      context.Context // ends with Close
+	end        context.CancelFunc
+
+	mu         sync.Mutex
+	spec       clusters.Spec
+	components []*component
+	members    map[string][]member // by shard
+	binaries   map[string]components.Binary
+	golden     map[string]bool // topologies that have a golden copy
+	pristine   bool            // nothing but the control plane itself has written yet
+}
+
+var (
+	_ clusters.Cluster  = (*Cluster)(nil)
+	_ clusters.Linker   = (*Cluster)(nil)
+	_ clusters.Restorer = (*Cluster)(nil)
+)
+
+// Up starts a cluster and returns when all of it serves. The first Reset takes
+// the golden copy, so call that before anything is put in.
+func Up(ctx context.Context, o Options) (*Cluster, error) {
+	o.Spec = o.Spec.Defaulted()
+	if problems := Check(o.Spec); len(problems) > 0 {
+		return nil, errors.New(problems[0])
+	}
+	if o.Sink == nil {
+		o.Sink = clusters.Discard
+	}
+	for _, dir := range []string{filepath.Dir(o.Dir), o.LogDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.Ledger.MakeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("the cluster's directory: %w", err)
+	}
+	c := &Cluster{o: o, golden: map[string]bool{}}
+	c.alive, c.end = context.WithCancel(context.Background())
+	if err := c.begin(ctx); err != nil {
+		c.end()
+		if c.supervisor == nil {
+			return nil, errors.Join(err, o.Ledger.RemoveDir(o.Dir))
+		}
+		return nil, errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+	}
+	return c, nil
+}
+
+func (c *Cluster) begin(ctx context.Context) error {
+	var err error
+	c.supervisor, err = supervise.Start(ctx, supervise.Options{
+		Ledger: c.o.Ledger, Log: filepath.Join(c.o.LogDir, "supervisor.log"), Owned: []string{c.o.Dir},
+	})
+	if err != nil {
+		return err
+	}
+	c.slot = c.supervisor.Slot()
+	if c.namespaces, err = useNamespaces(c.o.Spec.Network); err != nil {
+		return err
+	}
+	if err := c.identities(); err != nil {
+		return fmt.Errorf("certificates: %w", err)
+	}
+	if err := c.adopt(ctx, c.o.Spec); err != nil {
+		return err
+	}
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	c.pristine = true
+	return nil
+}
+
+// useNamespaces decides how members are connected.
+func useNamespaces(mode string) (bool, error) {
+	if mode == "loopback" {
+		return false, nil
+	}
+	ok, why := network.Probe()
+	if !ok && mode == "namespaces" {
+		return false, fmt.Errorf("network: namespaces was asked for, but %s: run `storm doctor`", why)
+	}
+	return ok, nil
+}
+
+// Capabilities says what a cluster of that spec can do on this machine; the
+// value is why not, empty where it can.
+func Capabilities(spec clusters.Spec) map[clusters.Capability]string {
+	caps := map[clusters.Capability]string{
+		clusters.CanSignal: "", clusters.CanRestart: "", clusters.CanData: "", clusters.CanGolden: "", clusters.CanLink: "",
+	}
+	if spec.Network == "loopback" {
+		caps[clusters.CanLink] = "its members share the loopback interface (network: loopback)"
+	} else if ok, why := network.Probe(); !ok {
+		caps[clusters.CanLink] = "its members cannot be hosts of their own: " + why
+	}
+	return caps
+}
+
+// Check returns what a local cluster cannot do of a spec.
+func Check(spec clusters.Spec) []string {
+	var problems []string
+	if spec.From != "" {
+		problems = append(problems, "from: starting from a snapshot is not built yet")
+	}
+	for _, sh := range spec.Defaulted().AllShards() {
+		if sh.Proxy != "" && sh.Proxy != "none" {
+			problems = append(problems, fmt.Sprintf("etcd shard %s: proxy %s is not built yet", sh.Name, sh.Proxy))
+		}
+	}
+	return problems
+}
+
+// Spec implements clusters.Cluster.
+func (c *Cluster) Spec() clusters.Spec {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.spec
+}
+
+// Components implements clusters.Cluster.
+func (c *Cluster) Components() []clusters.Component {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]clusters.Component, len(c.components))
+	for i, comp := range c.components {
+		out[i] = comp
+	}
+	return out
+}
+
+// Namespaces says whether the members are hosts of their own.
+func (c *Cluster) Namespaces() bool { return c.namespaces }
+
+// Kubeconfig is the path of the admin's kubeconfig.
+func (c *Cluster) Kubeconfig() string { return filepath.Join(c.o.Dir, "kubeconfig") }
+
+// Access implements clusters.Cluster.
+func (c *Cluster) Access() clusters.Access {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
+	if err != nil {
+		config = &rest.Config{} // written by storm itself; a client of it says what is wrong
+	}
+	config.QPS = -1
+	return clusters.Access{
+		Kubeconfig: c.Kubeconfig(), REST: config, EtcdTLS: c.etcdTLS.Clone(), PKI: c.pki.dir,
+	}
+}
+
+// Provenance says what runs, one entry a binary.
+func (c *Cluster) Provenance() []rundir.Provenance {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []rundir.Provenance
+	for _, key := range slices.Sorted(maps.Keys(c.binaries)) {
+		b := c.binaries[key]
+		out = append(out, rundir.Provenance{
+			Component: b.Name, Version: b.Version, SHA256: b.SHA256, GoVersion: b.GoVersion, Origin: b.Origin, Path: b.Path,
+		})
+	}
+	return out
+}
+
+// Close implements clusters.Cluster: the supervisor ends everything, and
+// removes the directory.
+func (c *Cluster) Close(ctx context.Context) error {
+	c.end()
+	return c.supervisor.Shutdown(ctx)
+}
+
+// Lost is closed when the supervisor is gone, and all processes with it.
+func (c *Cluster) Lost() <-chan struct{} { return c.supervisor.Done() }

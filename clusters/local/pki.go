@@ -1,0 +1,258 @@
+package local
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// pki is the cluster's certificates and keys, laid out as kubeadm does:
+//
+//	ca.crt, ca.key                    the cluster's authority
+//	etcd/ca.crt, etcd/ca.key          etcd's own authority: no Kubernetes credential opens etcd
+//	front-proxy-ca.crt, .key          the authority of the aggregation layer
+//	sa.key, sa.pub                    signs and checks service account tokens
+//	NAME.crt, NAME.key                a certificate a component and purpose
+//
+// Every file has mode 0600. What is there is kept: a component that is added
+// gets its certificates, and those of the others stay as they are.
+type pki struct {
+	dir string
+
+	mu  sync.Mutex
+	cas map[string]*authority
+}
+
+// The authorities.
+const (
+	clusterCA = "ca"
+	etcdCA    = "etcd/ca"
+	frontCA   = "front-proxy-ca"
+)
+
+// The shared certificates and keys.
+const (
+	adminPair      = "admin"                    // for people and storm: system:masters
+	etcdClientPair = "etcd/client"              // for storm
+	apiEtcdPair    = "apiserver-etcd-client"    // for the apiservers towards etcd
+	apiKubeletPair = "apiserver-kubelet-client" // for the apiservers towards kubelets
+	frontPair      = "front-proxy-client"       // for the apiservers towards aggregated ones
+	serviceKey     = "sa"                       // no certificate: a bare key pair
+)
+
+// lifetime of a certificate; a cluster lives for hours. They begin an hour
+// ago, so that a clock that is set back does no harm.
+const lifetime = 365 * 24 * time.Hour
+
+// authority is a certificate that signs others.
+type authority struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+// openPKI opens the directory, and makes it with its authorities, shared
+// certificates and service account key, as far as they are not there.
+func openPKI(dir string) (*pki, error) {
+	p := &pki{dir: dir, cas: map[string]*authority{}}
+	if err := os.MkdirAll(filepath.Join(dir, "etcd"), 0o700); err != nil {
+		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	for name, common := range map[string]string{clusterCA: "kubernetes", etcdCA: "etcd-ca", frontCA: "front-proxy-ca"} {
+		ca, err := p.authority(name, common)
+		if err != nil {
+			return nil, fmt.Errorf("certificates: authority %s: %w", name, err)
+		}
+		p.cas[name] = ca
+	}
+	for name, c := range map[string]certificate{
+		adminPair:      {ca: clusterCA, common: "kubernetes-admin", groups: []string{"system:masters"}},
+		apiKubeletPair: {ca: clusterCA, common: "kube-apiserver-kubelet-client", groups: []string{"system:masters"}},
+		etcdClientPair: {ca: etcdCA, common: "storm"},
+		apiEtcdPair:    {ca: etcdCA, common: "kube-apiserver-etcd-client"},
+		frontPair:      {ca: frontCA, common: "front-proxy-client"},
+	} {
+		if err := p.ensure(name, c); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.ensureServiceKey()
+}
+
+// certificate says what a certificate is for.
+type certificate struct {
+	ca     string
+	common string
+	groups []string // Kubernetes groups
+	server bool     // it also serves, at these names and addresses
+	names  []string
+	addrs  []netip.Addr
+}
+
+// ensure makes the certificate and its key, unless there is one for the same
+// names and addresses.
+func (p *pki) ensure(name string, c certificate) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fits(name, c) {
+		return nil
+	}
+	ca := p.cas[c.ca]
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("certificate %s: %w", name, err)
+	}
+	t, err := template(c.common, c.groups)
+	if err != nil {
+		return fmt.Errorf("certificate %s: %w", name, err)
+	}
+	t.KeyUsage = x509.KeyUsageDigitalSignature
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	if c.server {
+		t.ExtKeyUsage = append(t.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
+		t.DNSNames = c.names
+		for _, a := range c.addrs {
+			t.IPAddresses = append(t.IPAddresses, a.AsSlice())
+		}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, ca.cert, key.Public(), ca.key)
+	if err != nil {
+		return fmt.Errorf("certificate %s: %w", name, err)
+	}
+	return p.write(name, der, key)
+}
+
+// fits says whether the certificate there is serves the wanted purpose.
+func (p *pki) fits(name string, c certificate) bool {
+	pair, err := tls.LoadX509KeyPair(p.crt(name), p.key(name))
+	if err != nil {
+		return false
+	}
+	has := func(a netip.Addr) bool {
+		return slices.ContainsFunc(pair.Leaf.IPAddresses, func(ip net.IP) bool { return ip.Equal(a.AsSlice()) })
+	}
+	for _, a := range c.addrs {
+		if !has(a) {
+			return false
+		}
+	}
+	for _, n := range c.names {
+		if !slices.Contains(pair.Leaf.DNSNames, n) {
+			return false
+		}
+	}
+	return bytes.Equal(pair.Leaf.RawIssuer, p.cas[c.ca].cert.RawSubject)
+}
+
+// authority opens a certificate authority, or makes it.
+func (p *pki) authority(name, common string) (*authority, error) {
+	pair, err := tls.LoadX509KeyPair(p.crt(name), p.key(name))
+	if err == nil {
+		return &authority{cert: pair.Leaf, key: pair.PrivateKey.(crypto.Signer)}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	t, err := template(common, nil)
+	if err != nil {
+		return nil, err
+	}
+	t.IsCA, t.BasicConstraintsValid = true, true
+	t.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.write(name, der, key); err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	return &authority{cert: cert, key: key}, err
+}
+
+// ensureServiceKey makes the key pair of the service accounts' tokens.
+func (p *pki) ensureServiceKey() error {
+	if _, err := os.Stat(p.key(serviceKey)); err == nil {
+		return nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	if err := writePEM(p.pub(serviceKey), "PUBLIC KEY", public); err != nil {
+		return err
+	}
+	return p.writeKey(serviceKey, key)
+}
+
+func (p *pki) write(name string, der []byte, key *ecdsa.PrivateKey) error {
+	if err := p.writeKey(name, key); err != nil {
+		return err
+	}
+	return writePEM(p.crt(name), "CERTIFICATE", der)
+}
+
+func (p *pki) writeKey(name string, key *ecdsa.PrivateKey) error {
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return writePEM(p.key(name), "EC PRIVATE KEY", der)
+}
+
+func (p *pki) crt(name string) string { return filepath.Join(p.dir, name+".crt") }
+func (p *pki) key(name string) string { return filepath.Join(p.dir, name+".key") }
+func (p *pki) pub(name string) string { return filepath.Join(p.dir, name+".pub") }
+
+func writePEM(path, kind string, der []byte) error {
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+}
+
+func template(common string, groups []string) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: common, Organization: groups},
+		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(lifetime),
+	}, nil
+}
+
+// clientTLS is the TLS configuration of a client with that certificate, of a
+// server whose certificate the authority has signed.
+func (p *pki) clientTLS(pairName, ca string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(p.crt(pairName), p.key(pairName))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(p.cas[ca].cert)
+	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
+}
