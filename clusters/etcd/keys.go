@@ -1,0 +1,49 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+// Compacted says whether the member answers a read of that revision with
+// "compacted".
+func (c *Client) Compacted(ctx context.Context, revision int64) (bool, error) {
+	_, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte("health"), Revision: revision, Serializable: true})
+	if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
+		return true, nil
+	}
+	return false, said(ctx, "read of an old revision", err)
+}
+
+// Put writes a key and returns the revision of the write.
+func (c *Client) Put(ctx context.Context, key, value string) (int64, error) {
+	r, err := c.kv.Put(ctx, &pb.PutRequest{Key: []byte(key), Value: []byte(value)})
+	if err != nil {
+		return 0, said(ctx, "put", err)
+	}
+	return r.Header.Revision, nil
+}
+
+// Count counts the keys with a prefix.
+func (c *Client) Count(ctx context.Context, prefix string) (int64, error) {
+	r, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), CountOnly: true})
+	if err != nil {
+		return 0, said(ctx, "count", err)
+	}
+	return r.Count, nil
+}
+
+// prefixEnd is the first key behind all those with a prefix, as a range's end.
+func prefixEnd(prefix string) []byte {
+	end := []byte(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i] < 0xff {
+			end[i]++
+			return end[:i+1]
+		}
+	}
+	return []byte{0} // every key
+}
