@@ -50,9 +50,9 @@ func (p *Pacer) Run(ctx context.Context, do func(context.Context, Slot), refused
 		r.start = p.Clock.Now()
 	}
 	if r.wait == nil {
-		s := newSleeper(p.Clock)
-		defer s.stop()
-		r.wait = s.until
+		s := NewSleeper(p.Clock)
+		defer s.Stop()
+		r.wait = s.Until
 	}
 	r.hire()
 	r.workers.Wait()

@@ -14,23 +14,25 @@ import (
 // time, and no processor.
 const early = 1500 * time.Microsecond
 
-// sleeper waits for instants of a clock. One goroutine at a time may use it.
-type sleeper struct {
+// Sleeper waits for instants of a clock. One goroutine at a time may use it.
+type Sleeper struct {
 	clock Clock
 	timer *time.Timer
 }
 
-func newSleeper(c Clock) *sleeper {
+// NewSleeper returns a sleeper; it must be stopped.
+func NewSleeper(c Clock) *Sleeper {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &sleeper{clock: c, timer: t}
+	return &Sleeper{clock: c, timer: t}
 }
 
-func (s *sleeper) stop() { s.timer.Stop() }
+// Stop releases the timer.
+func (s *Sleeper) Stop() { s.timer.Stop() }
 
-// until returns true when the clock has reached at, or false as soon as ctx
+// Until returns true when the clock has reached at, or false as soon as ctx
 // has ended; it looks at ctx even where at has passed.
-func (s *sleeper) until(ctx context.Context, at int64) bool {
+func (s *Sleeper) Until(ctx context.Context, at int64) bool {
 	for {
 		if ctx.Err() != nil {
 			return false
