@@ -11,7 +11,8 @@ import (
 
 // build builds a recipe into dir/bin. It first asks the go command which
 // packages it has to compile, so that its progress is in parts of a true
-// total: what its build cache has does not count.
+// total: what its build cache has does not count. The main packages do not
+// either: linking them comes last, and is said.
 func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sink clusters.Sink) error {
 	what := w.project.name + " " + w.version
 	modules := 0
@@ -23,7 +24,7 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 	}
 	sink(clusters.Event{Component: w.name, Text: "resolving the modules of " + what})
 	stale := map[string]bool{}
-	list := append([]string{"list", "-deps", "-trimpath", "-ldflags", r.ldflags, "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}, r.packages...)
+	list := append([]string{"list", "-deps", "-trimpath", "-ldflags", r.ldflags, "-f", `{{if and .Stale (ne .Name "main")}}{{.ImportPath}}{{end}}`}, r.packages...)
 	if err := m.tool.run(ctx, dir, list, func(line string) {
 		if line != "" {
 			stale[line] = true
@@ -32,8 +33,13 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 		return err
 	}
 	total, done := len(stale), 0
-	report := parts(sink, w.name, "building "+what+", packages")
-	report(done, total)
+	compiled := parts(sink, w.name, "building "+what+", packages")
+	report := func() {
+		if compiled(done, total); done == total {
+			sink(clusters.Event{Component: w.name, Text: "linking " + what})
+		}
+	}
+	report()
 	args := append([]string{
 		"build", "-v", "-buildvcs=false", "-trimpath", "-ldflags", r.ldflags,
 		"-o", filepath.Join(dir, "bin") + string(filepath.Separator),
@@ -43,15 +49,14 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 		if stale[line] { // -v prints each package as it is compiled
 			delete(stale, line)
 			done++
-			report(done, total)
-			if done == total {
-				sink(clusters.Event{Component: w.name, Text: "linking " + what})
-			}
+			report()
 		}
 	})
 	if err != nil {
 		return err
 	}
-	sink(clusters.Event{Component: w.name, Text: "built " + what})
+	// A package whose dependency came out as the build cache had it is not
+	// compiled after all.
+	compiled(total, total)
 	return nil
 }

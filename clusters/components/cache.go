@@ -233,7 +233,7 @@ func readManifest(dir string) (manifest, error) {
 		return m, err
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("%w: %s: %s", errCorrupt, filepath.Join(dir, manifestName), err)
+		return m, fmt.Errorf("%w: %s: %w", errCorrupt, filepath.Join(dir, manifestName), err)
 	}
 	return m, nil
 }

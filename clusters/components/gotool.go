@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -59,7 +60,7 @@ func (g goTool) run(ctx context.Context, dir string, args []string, stdout, stde
 	out.flush()
 	errs.flush()
 	switch {
-	case errors.Is(err, exec.ErrNotFound):
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("no %q command: install Go (https://go.dev/dl), or put it in the PATH", g.path)
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)

@@ -119,6 +119,9 @@ func (m *modules) download(ctx context.Context, w wanted, dir string) ([]module,
 		args = append(args, path+"@"+w.version)
 	}
 	out, failed := m.tool.lines(ctx, dir, args...)
+	if failed != nil && len(out) == 0 {
+		return nil, failed
+	}
 	var found []module
 	for dec := json.NewDecoder(strings.NewReader(strings.Join(out, "\n"))); dec.More(); {
 		var mod module

@@ -146,7 +146,7 @@ func (s *Store) fetch(ctx context.Context, w wanted, missing error, sink cluster
 			return Binary{}, fmt.Errorf("getting %s: %w", w, err)
 		}
 		failed.Tried = append(failed.Tried, Attempt{src.String(), err})
-		sink(clusters.Event{Component: w.name, Text: fmt.Sprintf("%s: not from %s: %s", w.version, src, firstLine(err.Error()))})
+		sink(clusters.Event{Component: w.name, Text: fmt.Sprintf("%s failed for %s: %s", src, w.version, firstLine(err.Error()))})
 	}
 	return Binary{}, failed
 }
