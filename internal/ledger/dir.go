@@ -45,6 +45,11 @@ func (l *Ledger) RemoveDir(path string) error {
 	return l.Undo(Directory, path)
 }
 
+// notOursError is why a directory is left alone.
+type notOursError struct{ path, why string }
+
+func (e *notOursError) Error() string { return e.path + " is left alone: " + e.why }
+
 // removeMarked removes a directory whose marker names the run. What is mounted
 // below it is not storm's to empty: a mount point makes it an error.
 func removeMarked(path, run string) error {
@@ -52,11 +57,14 @@ func removeMarked(path, run string) error {
 		return nil
 	}
 	b, err := os.ReadFile(filepath.Join(path, Marker))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &notOursError{path: path, why: "it has no marker of storm's"}
+	}
 	if err != nil {
-		return fmt.Errorf("%s is left alone: it has no marker of storm's: %w", path, err)
+		return err
 	}
 	if got := strings.TrimSpace(string(b)); got != run {
-		return fmt.Errorf("%s is left alone: its marker is of run %q", path, got)
+		return &notOursError{path: path, why: fmt.Sprintf("its marker is of run %q", got)}
 	}
 	mounts, err := mountsBelow(path)
 	if err != nil {
@@ -86,7 +94,9 @@ func removeMarked(path, run string) error {
 // killed between the two.
 func justMade(path string, intent time.Time) bool {
 	info, err := os.Lstat(path)
-	if err != nil || !info.IsDir() || info.ModTime().Before(intent) {
+	// File systems take the time from the kernel's last tick.
+	const tick = 100 * time.Millisecond
+	if err != nil || !info.IsDir() || info.ModTime().Before(intent.Add(-tick)) {
 		return false
 	}
 	var st unix.Stat_t

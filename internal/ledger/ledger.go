@@ -71,7 +71,10 @@ type Ledger struct {
 // The run id becomes a file name, an interface's alias, and a part of the environment.
 var validRun = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
 
-const suffix = ".jsonl"
+const (
+	suffix  = ".jsonl"
+	unnamed = ".new-" // how a ledger is called until it is locked
+)
 
 // Dir returns the folder of the ledgers: STORM_STATE_DIR/ledger, or
 // storm/ledger in XDG_STATE_HOME, which is ~/.local/state by default.
@@ -108,7 +111,7 @@ func Create(run string) (*Ledger, error) {
 	}
 	// It gets its name only when it is locked and owned: a cleanup that runs
 	// at this moment must not take it for one that was left behind.
-	l.file, err = os.CreateTemp(dir, ".new-")
+	l.file, err = os.CreateTemp(dir, unnamed)
 	if err != nil {
 		return nil, fmt.Errorf("beginning a ledger: %w", err)
 	}

@@ -146,6 +146,77 @@ func TestSupervisorIsKilled(t *testing.T) {
 	}
 }
 
+// Storm and its supervisor both killed, at once and beyond any farewell, with
+// another storm beside them: the kernel ends the processes, Cleanup removes the
+// rest, and the other storm is none the wiser.
+func TestCleanupAfterStormAndSupervisorAreKilled(t *testing.T) {
+	books, dir, otherDir := state(t), t.TempDir(), t.TempDir()
+	cmd, say := storm(t, "run-1", dir)
+	otherCmd, other := storm(t, "run-2", otherDir)
+	// The supervisor is stopped first, so that it cannot act on storm's death.
+	for _, kill := range []error{
+		syscall.Kill(say.Supervisor, syscall.SIGSTOP), cmd.Process.Kill(), syscall.Kill(say.Supervisor, syscall.SIGKILL),
+	} {
+		if kill != nil {
+			t.Fatal(kill)
+		}
+	}
+	_ = cmd.Wait()
+	for _, pid := range append(say.Children, say.Supervisor) {
+		awaitGone(t, pid)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "data")); err != nil {
+		t.Fatalf("nobody was there to remove the data directory, and yet: %v", err)
+	}
+	for i := range 2 {
+		found, err := ledger.Cleanup(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var done []string
+		for _, f := range found {
+			if f.Result == ledger.Removed && f.Kind != ledger.Interface {
+				done = append(done, fmt.Sprintf("%s %s of %s", f.Kind, filepath.Base(f.Name), f.Run))
+			}
+		}
+		want := []string{"dir data of run-1", " . of run-1"}
+		if i > 0 {
+			want = nil
+		}
+		if !slices.Equal(done, want) {
+			t.Errorf("cleanup %d removed %q, want %q", i+1, done, want)
+		}
+		at := slices.IndexFunc(found, func(f ledger.Finding) bool { return f.Run == "run-2" })
+		if at < 0 || found[at].Result != ledger.Live || found[at].PID != otherCmd.Process.Pid {
+			t.Errorf("of the storm that lives: %+v", found)
+		}
+	}
+	if link, err := netlink.LinkByName(say.Slot.Interface()); err == nil {
+		t.Errorf("interface %s is left behind", link.Attrs().Name)
+	}
+	c, err := Dial(t.Context(), other.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range all {
+		if !s.Running {
+			t.Errorf("the other storm's %s has ended: %+v", name, s)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(otherDir, "data")); err != nil {
+		t.Errorf("the other storm's data directory: %v", err)
+	}
+	if err := otherCmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = otherCmd.Wait()
+	checkNothingLeft(t, other, otherDir, books)
+}
+
 func TestSupervisorEndsOnASignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
