@@ -76,6 +76,24 @@ func (j *judgement) conclude(g *Gate, family int) {
 		}
 	}
 	g.Reason = strings.Join(reasons, "; ")
+	if ended, all := j.ended(g.Gate); g.Verdict.ExitCode() == 0 && ended < all {
+		g.Reason = fmt.Sprintf("%d of %s never ended; of those that did: %s", all-ended, counted(all, "trial"), g.Reason)
+		g.Verdict = Invalid
+	}
+}
+
+// ended counts the trials that a gate is about, and those of them that ended:
+// what holds half-way has not passed.
+func (j *judgement) ended(g rundir.Gate) (ended, all int) {
+	for _, t := range j.trials {
+		if t.Tour == g.Tour {
+			all++
+			if t.state == TrialValid || t.state == TrialInvalid {
+				ended++
+			}
+		}
+	}
+	return ended, all
 }
 
 // profilesOf returns the profiles whose trials a gate looks at, in order.
@@ -108,7 +126,7 @@ func values(g rundir.Gate, trials []*trial) []TrialValue {
 		v := t.measure(g)
 		note := v.note
 		if t.state != TrialValid && len(t.reasons) > 0 {
-			note = strings.TrimSuffix(fmt.Sprintf("%s: %s; %s", t.state, t.reasons[0], v.note), "; ")
+			note = t.reasons[0]
 		}
 		out = append(out, TrialValue{
 			Trial: t.ID, Block: t.Block, Profile: t.Profile, Value: Number(v.v), Censored: v.censored,

@@ -88,14 +88,15 @@ func (r Judged) failed(g rundir.Gate, m rundir.Metric, worst TrialValue, n int) 
 	if worst.Censored {
 		seen = fmt.Sprintf("not recovered when the observation ended after %s", Format(worst.Seen, "seconds"))
 	}
-	r.Reason = fmt.Sprintf("%s in %s, where the bound is %s", seen, worst.Trial, bounds(g, m.Unit))
-	if n > 1 {
-		r.Reason += fmt.Sprintf("; exceeded in %d of %d trials", n, len(r.Values))
+	r.Reason = fmt.Sprintf("%s in %s, where %s allowed", seen, worst.Trial, bounds(g, m.Unit))
+	if worst.Valid && worst.Note != "" {
+		r.Reason = fmt.Sprintf("%s in %s (%s), where %s allowed", seen, worst.Trial, worst.Note, bounds(g, m.Unit))
 	}
-	if worst.Note != "" && !worst.Valid {
-		r.Reason += "; it stands though the trial is invalid"
-	} else if worst.Note != "" {
-		r.Reason += " (" + worst.Note + ")"
+	if len(r.Values) > 1 {
+		r.Reason += fmt.Sprintf("; %s of %d broke the bound", counted(n, "trial"), len(r.Values))
+	}
+	if !worst.Valid {
+		r.Reason += "; it stands though the trial is not valid (" + worst.Note + ")"
 	}
 	return r
 }
@@ -107,13 +108,18 @@ func (r Judged) invalid(reason string) Judged {
 
 // sentence says what was held against the bound.
 func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string {
-	s := fmt.Sprintf("%s %s, where the bound is %s", Format(r.Value, m.Unit), r.Looked, bounds(g, m.Unit))
-	s = strings.Replace(s, " the one trial", "", 1)
-	if r.Looked == "median of trials" {
-		s += fmt.Sprintf("; worst %s in %s", Format(r.Worst, m.Unit), r.WorstTrial)
+	s := Format(r.Value, m.Unit)
+	switch {
+	case all > 1 && r.Looked == "worst trial":
+		s += fmt.Sprintf(" in the worst of %d trials (%s)", valid, r.WorstTrial)
+	case all > 1:
+		s += fmt.Sprintf(", the median of %d trials (worst %s in %s)", valid, Format(r.Worst, m.Unit), r.WorstTrial)
+	}
+	if !within(g, r.Value) {
+		s += ", where " + bounds(g, m.Unit) + " allowed"
 	}
 	if valid < all {
-		s += fmt.Sprintf("; %d of %d trials are not valid and do not count", all-valid, all)
+		s += fmt.Sprintf("; %s of %d not valid and left out", counted(all-valid, "trial"), all)
 	}
 	var failed string
 	for _, v := range r.Values {
@@ -154,7 +160,10 @@ func bounds(g rundir.Gate, unit string) string {
 	if g.Max != nil {
 		s = append(s, "at most "+Format(Number(*g.Max), unit))
 	}
-	return strings.Join(s, " and ")
+	if len(s) == 1 {
+		return s[0] + " is"
+	}
+	return strings.Join(s, " and ") + " are"
 }
 
 // median of values, censored ones the largest.
@@ -171,7 +180,7 @@ func median(list []TrialValue) Number {
 func firstNote(list []TrialValue) string {
 	for _, v := range list {
 		if !v.Valid && v.Note != "" {
-			return v.Trial + " " + v.Note
+			return v.Trial + ": " + v.Note
 		}
 	}
 	return "no reason is recorded"

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // conclude gives the run its verdict and its headline. A run that is not
@@ -74,7 +76,7 @@ func lead(r *Result, broken string) string {
 			return "No verdict: " + broken + "."
 		}
 		g := of(Invalid)
-		return fmt.Sprintf("No verdict: %s was not soundly measured. %s", g.Title, sentence(g.Reason))
+		return fmt.Sprintf("No verdict: %s was not soundly measured: %s", subject(g.Gate), sentence(g.Reason))
 	case Inconclusive:
 		return finding(of(Inconclusive), "Not decided")
 	case Improved:
@@ -83,7 +85,7 @@ func lead(r *Result, broken string) string {
 		if g := comparing(r.Gates); g != nil {
 			return finding(g, "Passed")
 		}
-		return fmt.Sprintf("Passed: %s held, of profile %s.", plural(len(r.Gates), "the gate", "all %d gates"), strings.Join(names(r), ", "))
+		return fmt.Sprintf("Passed: %s held, with %s %s.", plural(len(r.Gates), "the one gate", "all %d gates"), plural(len(r.Profiles), "the profile", "the profiles"), listed(names(r)))
 	default:
 		return "Nothing was judged: the scenario sets no gates."
 	}
@@ -97,7 +99,7 @@ func finding(g *Gate, word string) string {
 			return word + ": " + c.sentence(g, res)
 		}
 	}
-	return fmt.Sprintf("%s: %s. %s", word, g.Title, sentence(g.Reason))
+	return fmt.Sprintf("%s: %s: %s", word, subject(g.Gate), sentence(g.Reason))
 }
 
 // sentence puts a comparison into words for a reader who knows no gate.
@@ -111,7 +113,7 @@ func (c *Comparison) sentence(g *Gate, res Judged) string {
 	case Pass:
 		why = fmt.Sprintf(", within the margin of %s", percent(c.Margin))
 	case Inconclusive:
-		return fmt.Sprintf("%s with %s against %s: %s", subject(g.Gate), c.Profile, c.Base, sentence(res.Reason))
+		return fmt.Sprintf("whether %s with %s is worse than with %s by more than %s. %s", subject(g.Gate), c.Profile, c.Base, percent(c.Margin), capital(sentence(res.Reason)))
 	}
 	switch {
 	case !cut:
@@ -153,7 +155,7 @@ func tally(r *Result) string {
 
 // ran says what the run was.
 func ran(r *Result) string {
-	s := fmt.Sprintf("storm ran %s with %s %s", or(r.Run.Scenario, "the scenario"), plural(len(r.Profiles), "profile", "%d profiles"), strings.Join(names(r), ", "))
+	s := fmt.Sprintf("storm ran %s with %s %s", or(r.Run.Scenario, "the scenario"), plural(len(r.Profiles), "the profile", "the profiles"), listed(names(r)))
 	if r.Run.Blocks > 0 {
 		s += ", in " + plural(r.Run.Blocks, "one block", "%d blocks of random order")
 	}
@@ -192,6 +194,20 @@ func plural(n int, one, many string) string {
 		return fmt.Sprintf(many, n)
 	}
 	return many
+}
+
+// listed joins names as prose does: a, b and c.
+func listed(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// capital begins a text with a capital letter.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 // sentence ends a text with a full stop, if it has no end of its own.

@@ -186,4 +186,3 @@ func goVersions(r *Result) []string {
 	}
 	return out
 }
-

@@ -13,43 +13,44 @@ func (c *Comparison) phrase() string {
 		return "not compared"
 	case c.Confidence == 0:
 		return fmt.Sprintf("%s by the estimate of %s", factor(c.Ratio.Float(), c.words()), counted(c.Used, "block"))
-	case c.Bound:
-		return c.bound()
 	}
 	low, high := c.Low.Float(), c.High.Float()
 	confidence := percent(c.Confidence)
 	if low <= 1 && high >= 1 {
-		return fmt.Sprintf("no difference found (ratio %s, %s interval %s–%s)", digits(c.Ratio.Float()), confidence, digits(low), digits(high))
+		return fmt.Sprintf("no difference found (ratio %s, %s interval %s–%s%s)", digits(c.Ratio.Float()), confidence, digits(low), digits(high), c.censored())
 	}
 	finding := factor(c.Ratio.Float(), c.words())
+	if c.Bound {
+		return fmt.Sprintf("%s (%s interval of the ratio %s–%s%s)", finding, confidence, digits(low), digits(high), c.censored())
+	}
 	if r := c.Ratio.Float(); max(r, 1/r) < 1.5 {
 		near, far := math.Abs(low-1), math.Abs(high-1)
-		return fmt.Sprintf("%s (%s interval %s–%s %%)", finding, confidence, digits(100*min(near, far)), digits(100*max(near, far)))
+		return fmt.Sprintf("%s (%s interval %s–%s %%%s)", finding, confidence, digits(100*min(near, far)), digits(100*max(near, far)), c.censored())
 	}
 	if c.Ratio < 1 {
 		low, high = 1/high, 1/low
 	}
-	return fmt.Sprintf("%s (%s interval %s–%s×)", finding, confidence, digits(low), digits(high))
+	return fmt.Sprintf("%s (%s interval %s–%s×%s)", finding, confidence, digits(low), digits(high), c.censored())
 }
 
-// bound says what an infinite estimate says: beyond what could be measured.
-func (c *Comparison) bound() string {
-	side, word := c.Profile, c.words().more
-	isCensored := func(p Pair) bool { return p.ProfCensored }
-	if c.Ratio < 1 {
-		side, word = c.Base, c.words().less
-		isCensored = func(p Pair) bool { return p.BaseCensored }
-	}
-	censored := 0
+// censored says on which side trials did not recover while they were watched.
+func (c *Comparison) censored() (s string) {
+	var base, profile int
 	for _, p := range c.Pairs {
-		if p.Dropped == "" && isCensored(p) {
-			censored++
+		if p.Dropped == "" && p.BaseCensored {
+			base++
+		}
+		if p.Dropped == "" && p.ProfCensored {
+			profile++
 		}
 	}
-	if censored > 0 {
-		return fmt.Sprintf("%s by more than could be measured: %s did not recover in %d of %d blocks", word, side, censored, c.Used)
+	if profile > 0 {
+		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Profile, profile, counted(c.Used, "block"))
 	}
-	return fmt.Sprintf("%s by more than a ratio can say: the other value is 0", word)
+	if base > 0 {
+		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Base, base, counted(c.Used, "block"))
+	}
+	return s
 }
 
 // direction is the pair of words for a ratio above and below 1.

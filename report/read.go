@@ -73,7 +73,7 @@ func readHead(dir *rundir.Dir, order int, s rundir.TrialState) (*trial, error) {
 	}
 	if !s.Begun {
 		t.state = TrialMissing
-		t.reasons = append(t.reasons, "it was planned and never started")
+		t.reasons = append(t.reasons, "it was planned and not started")
 		return t, nil
 	}
 	for e, err := range rec.Events() {
@@ -89,7 +89,7 @@ func readHead(dir *rundir.Dir, order int, s rundir.TrialState) (*trial, error) {
 	t.done, err = rec.Trial()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		t.cutOff("it was cut off: there is no trial.json")
+		t.cutOff("it was cut off before its record was written")
 	case err != nil:
 		t.cutOff(fmt.Sprintf("trial.json cannot be read: %v", err))
 	default:

@@ -150,7 +150,14 @@ func subject(g rundir.Gate) string {
 	case "operation.duration":
 		return join("", or(w["act"], "the operation")) + "'s duration"
 	}
-	return g.Metric + join(" of ", w["layer"], w["shard"]) + act
+	return or(plainWords[g.Metric], g.Metric) + join(" at ", w["layer"], w["shard"]) + act
+}
+
+// plainWords say what a count is a count of.
+var plainWords = map[string]string{
+	"writes.lost":      "acknowledged writes lost",
+	"restore.lost":     "acknowledged writes that a restore took back",
+	"restore.mismatch": "writes that contradict the restore",
 }
 
 // requests says which: " of mutating requests", " of list requests for pods".

@@ -1,0 +1,157 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// cases are the verdicts, each with the smallest change to a run that passes.
+var cases = []struct {
+	name     string
+	verdict  report.Verdict
+	code     int
+	headline string // in the first sentence
+	change   func(w *world)
+}{
+	{"improved", report.Improved, 0, "with fast, recovery is 2×", func(*world) {}},
+	{"pass", report.Pass, 0, "no difference between fast and stock", func(w *world) {
+		w.recovery = func(p rundir.Planned) float64 {
+			v := 2 + 0.1*float64(p.Block)
+			if p.Profile == "fast" {
+				v *= 1 + 0.04*math.Sin(2*float64(p.Block)+1)
+			}
+			return v
+		}
+	}},
+	{"regressed", report.Regressed, 3, "with fast, recovery is 1.6", func(w *world) {
+		w.recovery = func(p rundir.Planned) float64 {
+			v := 1.5 + 0.1*float64(p.Block)
+			if p.Profile == "fast" {
+				v *= 1.6 + 0.05*math.Sin(float64(p.Block))
+			}
+			return v
+		}
+	}},
+	{"failed-absolute", report.Regressed, 3, "Failed: p99 latency of mutating requests in the steady phase: fast: 2.65 s", func(w *world) {
+		w.slow = func(p rundir.Planned) float64 { return map[string]float64{"stock": 1, "fast": 60}[p.Profile] }
+	}},
+	{"inconclusive", report.Inconclusive, 4, "reaches over the margin", func(w *world) {
+		w.recovery = func(p rundir.Planned) float64 {
+			v := 2.0
+			if p.Profile == "fast" {
+				v *= 1.2 + 0.3*math.Sin(2*float64(p.Block))
+			}
+			return v
+		}
+	}},
+	{"too-few-blocks", report.Inconclusive, 4, "4 blocks can give no 95 % interval; it needs 6", func(w *world) {
+		w.run.Blocks, w.run.Plan = 4, w.run.Plan[:8]
+	}},
+	{"generator-lag", report.Invalid, 5, "none of 6 trials is valid (002-b1-fast: load generator", func(w *world) {
+		w.change = func(t *rundir.Trial) {
+			if t.Acts[0].Recovery[0].RTO < 1.5e9 { // of fast
+				t.Health.Problems = []string{"send lag p99 of 210ms is over its bound of 10ms"}
+			}
+		}
+	}},
+	{"no-effect", report.Invalid, 5, "none of 12 trials is valid", func(w *world) {
+		w.change = func(t *rundir.Trial) { t.Acts[0].Proven, t.Acts[0].Proof = 0, "" }
+	}},
+	{"zero-samples", report.Invalid, 5, "not soundly measured", func(w *world) {
+		w.rate = func(_ rundir.Planned, verb string) int { return map[string]int{"list": 4}[verb] }
+	}},
+	{"censored", report.Regressed, 3, "Failed: recovery: fast: not recovered when the observation ended after 5 s", func(w *world) {
+		usual := w.recovery
+		w.recovery = func(p rundir.Planned) float64 {
+			if p.Profile == "fast" && p.Block%2 == 1 {
+				return math.Inf(1)
+			}
+			return usual(p)
+		}
+	}},
+	{"lost-write-in-invalid-trial", report.Regressed, 3, "Failed: acknowledged writes lost: stock: 2 in 001-b1-stock", func(w *world) {
+		first := true
+		w.change = func(t *rundir.Trial) {
+			if first {
+				t.Journal[0].Found, t.Journal[0].Lost = 198, 2
+				t.Exits = []string{"kube-scheduler-0: exit status 1"}
+				first = false
+			}
+		}
+	}},
+	{"killed-half-way", report.Invalid, 5, "No verdict: the run directory is incomplete: 7 of 12 trials ended", func(w *world) {
+		w.run.Outcome, w.run.Finished = "", w.run.Started.Add(-w.run.Started.Sub(w.run.Started))
+		w.stop = func(p rundir.Planned) int { return map[bool]int{p.ID[:3] == "008": 1, p.ID[:3] > "008": 2}[true] }
+	}},
+	{"no-gates", report.None, 0, "sets no gates", func(w *world) { w.run.Gates = nil }},
+}
+
+func TestVerdicts(t *testing.T) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			c.change(w)
+			r, err := report.Analyse(w.write(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Verdict != c.verdict || r.ExitCode != c.code {
+				t.Errorf("verdict %s, exit code %d; want %s, %d", r.Verdict, r.ExitCode, c.verdict, c.code)
+			}
+			if !strings.Contains(r.Headline[0], c.headline) {
+				t.Errorf("headline %q does not say %q", r.Headline[0], c.headline)
+			}
+			if c.name != "improved" { // its golden file holds everything, the others what differs
+				r.Charts, r.Curves, r.Latency, r.Provenance, r.Method = nil, nil, nil, nil, report.Method{}
+				r.Comparisons = r.Comparisons[:min(len(r.Comparisons), 1)]
+				for i := range r.Trials {
+					r.Trials[i].Phases, r.Trials[i].Acts, r.Trials[i].Events = nil, nil, nil
+				}
+			}
+			golden(t, c.name+".golden", r)
+		})
+	}
+}
+
+// golden compares a result, as report.json would hold it, with its file.
+func golden(t *testing.T, name string, r *report.Result) {
+	t.Helper()
+	var got bytes.Buffer
+	enc := json.NewEncoder(&got)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(r); err != nil {
+		t.Fatal(err)
+	}
+	var back report.Result
+	if err := json.Unmarshal(got.Bytes(), &back); err != nil {
+		t.Errorf("what was written cannot be read: %v", err)
+	}
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s differs (-want +got), -update writes it anew:\n%s", path, diff)
+	}
+}
