@@ -3,6 +3,7 @@ package strict
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -65,10 +66,9 @@ func (r *reader) patch(n *Node, v reflect.Value, path string) {
 		r.problem(n.Pos, path, "wanted a mapping, found %s", n.Found())
 		return
 	}
-	known := fields(p.patched())
-	names, _, _ := r.names(known)
+	names, _, _ := r.names(fields(p.patched()))
 	for _, given := range n.Fields {
-		if find(known, given.Name) == nil {
+		if !slices.Contains(names, given.Name) {
 			r.problem(given.Pos, under(path, given.Name), "cannot be patched here: %s", Suggest(given.Name, "patchable parts", names))
 		}
 	}
