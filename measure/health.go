@@ -1,0 +1,191 @@
+package measure
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"runtime/metrics"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/storm-harness/storm/internal/procfs"
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// Bounds are what storm demands of itself. Beyond one of them a trial's
+// figures may be storm's rather than the server's.
+type Bounds struct {
+	SendLagP99 time.Duration // from the intended time to the sending, outside fault windows
+	// RunQueue is how long storm's threads may wait for a processor, all
+	// together, as a share of one core: 0.2 is 200 ms in each second.
+	RunQueue float64
+	GCPause  time.Duration // the longest stop of the world
+}
+
+// DefaultBounds suit a generator that shares a small machine with the cluster.
+func DefaultBounds() Bounds {
+	return Bounds{SendLagP99: 50 * time.Millisecond, RunQueue: 0.2, GCPause: 50 * time.Millisecond}
+}
+
+// GeneratorHealth watches storm's own process: whether it got the processor
+// time to send what it intended to send.
+type GeneratorHealth struct {
+	recorder *Recorder
+	bounds   Bounds
+
+	mu      sync.Mutex
+	faulted bool
+	waits   []int64 // ns waited for a processor in each second, outside fault windows
+	missed  error   // why the run queue could not be read
+	pauses  *metrics.Float64Histogram
+}
+
+// NewGeneratorHealth makes it for the load that goes through the recorder.
+// The zero values of bounds mean DefaultBounds'.
+func NewGeneratorHealth(r *Recorder, bounds Bounds) *GeneratorHealth {
+	def := DefaultBounds()
+	bounds.SendLagP99 = cmp.Or(bounds.SendLagP99, def.SendLagP99)
+	bounds.RunQueue = cmp.Or(bounds.RunQueue, def.RunQueue)
+	bounds.GCPause = cmp.Or(bounds.GCPause, def.GCPause)
+	return &GeneratorHealth{recorder: r, bounds: bounds, pauses: gcPauses()}
+}
+
+// Faulted says that a fault is in force (true) or over: between them neither
+// the send lag nor the run queue counts.
+func (g *GeneratorHealth) Faulted(on bool) {
+	g.recorder.Faulted(on)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faulted = on
+}
+
+// Run samples the run queue each second until ctx ends, and returns nil.
+func (g *GeneratorHealth) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	before, at := g.threads(), time.Now()
+	disturbed := g.isFaulted()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		now, nowAt := g.threads(), time.Now()
+		// A second of which any part had a fault does not count.
+		was := disturbed
+		disturbed = g.isFaulted()
+		if !was && !disturbed && before != nil && now != nil {
+			g.add(waited(before, now), nowAt.Sub(at))
+		}
+		before, at = now, nowAt
+	}
+}
+
+// waited is how long the threads waited between two readings. What a thread
+// waited that has ended meanwhile is not known.
+func waited(before, now map[int]procfs.RunQueue) time.Duration {
+	var sum time.Duration
+	for id, q := range now {
+		sum += max(q.Waiting-before[id].Waiting, 0)
+	}
+	return sum
+}
+
+func (g *GeneratorHealth) add(wait, span time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waits = append(g.waits, int64(float64(wait)/span.Seconds()))
+}
+
+func (g *GeneratorHealth) isFaulted() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.faulted
+}
+
+func (g *GeneratorHealth) threads() map[int]procfs.RunQueue {
+	threads, err := procfs.ReadThreads(os.Getpid())
+	if err != nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.missed = err
+		return nil
+	}
+	return threads
+}
+
+// Result is the account so far. Problems lists every bound that was crossed,
+// with the figure; a load without a single operation, or a run queue that
+// could not be read, is a problem too, since nothing is known of it.
+func (g *GeneratorHealth) Result() rundir.Generator {
+	totals := g.recorder.Totals()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := rundir.Generator{
+		SendLagP99: totals.LagP99, SendLagMax: totals.LagMax, Refused: totals.Refused, Intended: totals.Operations,
+		RunQueueP99: quantile(g.waits, 0.99), GCPauseMax: longest(g.pauses, gcPauses()),
+	}
+	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
+	switch {
+	case totals.Operations == 0:
+		problem("the load intended no operation at all")
+	case totals.Sent == 0:
+		problem("nothing was sent outside fault windows, so that the send lag is not known")
+	case r.SendLagP99 > int64(g.bounds.SendLagP99):
+		problem("storm sent its requests late: p99 of the send lag is %v, the bound is %v", round(r.SendLagP99), g.bounds.SendLagP99)
+	}
+	switch {
+	case g.missed != nil:
+		problem("storm's run queue delay is not known: %v", g.missed)
+	case float64(r.RunQueueP99) > g.bounds.RunQueue*float64(time.Second):
+		problem("storm waited for a processor: p99 is %v in a second, the bound is %v", round(r.RunQueueP99), time.Duration(g.bounds.RunQueue*float64(time.Second)))
+	}
+	if r.GCPauseMax > int64(g.bounds.GCPause) {
+		problem("storm was stopped for its garbage collection for up to %v, the bound is %v", round(r.GCPauseMax), g.bounds.GCPause)
+	}
+	return r
+}
+
+func round(ns int64) time.Duration { return time.Duration(ns).Round(10 * time.Microsecond) }
+
+// quantile returns the smallest value that a share q of them does not exceed;
+// 0 where there are none.
+func quantile(values []int64, q float64) int64 {
+	if len(values) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(values))
+	return s[max(int(math.Ceil(q*float64(len(s))))-1, 0)]
+}
+
+// gcPauses reads the runtime's histogram of the stops for garbage collection.
+func gcPauses() *metrics.Float64Histogram {
+	s := []metrics.Sample{{Name: "/sched/pauses/total/gc:seconds"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindFloat64Histogram {
+		return nil
+	}
+	return s[0].Value.Float64Histogram()
+}
+
+// longest returns the upper end, in ns, of the last bucket that grew between
+// two readings; 0 where none did, or where the runtime has no such histogram.
+func longest(before, after *metrics.Float64Histogram) int64 {
+	if before == nil || after == nil {
+		return 0
+	}
+	for i := len(after.Counts) - 1; i >= 0; i-- {
+		if after.Counts[i] > before.Counts[i] {
+			end := after.Buckets[i+1]
+			if math.IsInf(end, 1) {
+				end = after.Buckets[i]
+			}
+			return int64(end * float64(time.Second))
+		}
+	}
+	return 0
+}

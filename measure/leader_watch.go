@@ -1,0 +1,236 @@
+package measure
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// LeaderWatch asks every etcd member for its own status at an interval, and
+// marks what changes: a shard's leader, and its alarms.
+//
+// A change of leader is an event of its own kind: a member leads that did not
+// lead before, or the same one in a later term. That a shard has no leader is a
+// note beside it, so that the events of that kind are the changes.
+type LeaderWatch struct {
+	marks    *Marks
+	clock    *Clock
+	interval time.Duration
+	conns    []*etcdConn
+
+	mu     sync.Mutex
+	shards map[string]*shardView
+}
+
+// shardView is what is known of a shard from its members' statuses.
+type shardView struct {
+	members map[string]memberView // by component
+	names   map[uint64]string     // component by member id, as the members named themselves
+	leader  string                // the last that was seen to lead; empty: none yet
+	term    uint64                // in which it was
+	lost    bool                  // a loss was marked since
+	alarms  map[string]bool       // "NOSPACE on etcd-main-0"
+}
+
+// memberView is what a member said last.
+type memberView struct {
+	at     int64 // when; a member that does not answer is silent after a while
+	term   uint64
+	leader uint64
+	alarms []string // as etcd writes them: "memberID:123 alarm:NOSPACE "
+}
+
+// silentAfter is how many intervals an answer is believed.
+const silentAfter = 5
+
+// NewLeaderWatch watches the members; an interval of 0 means 100 ms.
+func NewLeaderWatch(clock *Clock, marks *Marks, interval time.Duration, members []EtcdTarget) (*LeaderWatch, error) {
+	w := &LeaderWatch{clock: clock, marks: marks, interval: cmp.Or(interval, 100*time.Millisecond), shards: map[string]*shardView{}}
+	for _, t := range members {
+		conn, err := dialEtcd(t)
+		if err != nil {
+			w.close()
+			return nil, fmt.Errorf("leader watch: %w", err)
+		}
+		w.conns = append(w.conns, conn)
+		if w.shards[t.Shard] == nil {
+			w.shards[t.Shard] = &shardView{members: map[string]memberView{}, names: map[uint64]string{}, alarms: map[string]bool{}}
+		}
+	}
+	return w, nil
+}
+
+// Run watches until ctx ends, and returns nil.
+func (w *LeaderWatch) Run(ctx context.Context) error {
+	defer w.close()
+	var wg sync.WaitGroup
+	for _, c := range w.conns {
+		wg.Go(func() { w.poll(ctx, c) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// Leader returns the component that was last seen to lead the shard and its
+// term; ok is false while the members that answer know of no leader.
+func (w *LeaderWatch) Leader(shard string) (component string, term uint64, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.shards[shard]
+	if v == nil || v.leader == "" {
+		return "", 0, false
+	}
+	return v.leader, v.term, !v.lost
+}
+
+func (w *LeaderWatch) poll(ctx context.Context, c *etcdConn) {
+	tick := time.NewTicker(w.interval)
+	defer tick.Stop()
+	for {
+		once, cancel := context.WithTimeout(ctx, silentAfter*w.interval)
+		s, err := c.status.Status(once, &pb.StatusRequest{})
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			c.hurry()
+		}
+		w.take(c.target, s, err)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take notes what a member said, or that it said nothing, and marks what that
+// changes.
+func (w *LeaderWatch) take(t EtcdTarget, s *pb.StatusResponse, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.clock.Now()
+	v := w.shards[t.Shard]
+	if err == nil {
+		v.names[s.Header.GetMemberId()] = t.Component
+		v.members[t.Component] = memberView{at: now, term: s.RaftTerm, leader: s.Leader, alarms: s.Errors}
+	} else {
+		delete(v.members, t.Component)
+	}
+	for _, e := range v.update(t.Shard, now, silentAfter*int64(w.interval)) {
+		w.marks.Mark(e)
+	}
+}
+
+// update works the events out that the members' last words amount to.
+func (v *shardView) update(shard string, now, silent int64) []rundir.Event {
+	var term, leader uint64
+	for _, m := range v.members {
+		// A member that is cut off goes on in its old term, with its old
+		// leader. What counts is the latest term.
+		switch {
+		case now-m.at > silent:
+		case m.term > term:
+			term, leader = m.term, m.leader
+		case m.term == term && leader == 0:
+			leader = m.leader
+		}
+	}
+	return append(v.leaderEvents(shard, term, leader, now), v.alarmEvents(shard, now, silent)...)
+}
+
+func (v *shardView) leaderEvents(shard string, term, leader uint64, now int64) []rundir.Event {
+	if leader == 0 {
+		if v.leader == "" || v.lost {
+			return nil
+		}
+		v.lost = true
+		return []rundir.Event{{At: now, Kind: rundir.EventNote, Subject: shard, Text: "no member knows of a leader; the last was " + v.leader}}
+	}
+	name := cmp.Or(v.names[leader], "member "+strconv.FormatUint(leader, 16))
+	if name == v.leader && term == v.term {
+		if !v.lost {
+			return nil
+		}
+		v.lost = false
+		return []rundir.Event{{At: now, Kind: rundir.EventNote, Subject: shard, Text: v.leader + " still leads"}}
+	}
+	if term < v.term && len(v.members) < len(v.names) {
+		return nil // those who know better are silent
+	}
+	old := v.leader
+	e := rundir.Event{
+		At: now, Kind: rundir.EventLeaderChange, Subject: shard, Text: old + " → " + name,
+		Data: map[string]string{"term": strconv.FormatUint(term, 10), "oldTerm": strconv.FormatUint(v.term, 10)},
+	}
+	v.leader, v.term, v.lost = name, term, false
+	if old == "" {
+		e.Kind, e.Text, e.Data = rundir.EventNote, fmt.Sprintf("%s leads, in term %d", name, term), nil
+	}
+	return []rundir.Event{e}
+}
+
+func (v *shardView) alarmEvents(shard string, now, silent int64) []rundir.Event {
+	seen := map[string]bool{}
+	answered := false
+	for _, m := range v.members {
+		if now-m.at > silent {
+			continue
+		}
+		answered = true
+		for _, text := range m.alarms {
+			if alarm, ok := v.alarm(text); ok {
+				seen[alarm] = true
+			}
+		}
+	}
+	if !answered {
+		return nil // not seen is not cleared
+	}
+	var out []rundir.Event
+	for _, alarm := range slices.Sorted(maps.Keys(seen)) {
+		if !v.alarms[alarm] {
+			out = append(out, rundir.Event{At: now, Kind: rundir.EventAlarm, Subject: shard, Text: alarm + " raised", Data: map[string]string{"state": "raised"}})
+		}
+	}
+	for _, alarm := range slices.Sorted(maps.Keys(v.alarms)) {
+		if !seen[alarm] {
+			out = append(out, rundir.Event{At: now, Kind: rundir.EventAlarm, Subject: shard, Text: alarm + " cleared", Data: map[string]string{"state": "cleared"}})
+		}
+	}
+	v.alarms = seen
+	return out
+}
+
+// alarm reads an error of a status: "memberID:123 alarm:NOSPACE ". Others, such
+// as that there is no leader, are no alarms.
+func (v *shardView) alarm(text string) (string, bool) {
+	words := strings.Fields(text)
+	if len(words) != 2 {
+		return "", false
+	}
+	member, ok1 := strings.CutPrefix(words[0], "memberID:")
+	kind, ok2 := strings.CutPrefix(words[1], "alarm:")
+	id, err := strconv.ParseUint(member, 10, 64)
+	if !ok1 || !ok2 || err != nil {
+		return "", false
+	}
+	return kind + " on " + cmp.Or(v.names[id], "member "+strconv.FormatUint(id, 16)), true
+}
+
+func (w *LeaderWatch) close() {
+	for _, c := range w.conns {
+		c.close()
+	}
+}

@@ -1,0 +1,178 @@
+package measure
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// ScrapeTarget is a component whose metrics are read.
+type ScrapeTarget struct {
+	Component string
+	URL       string      // of /metrics
+	TLS       *tls.Config // nil for plain http
+	Token     string      // a bearer token, or empty
+}
+
+// Scraper reads the selected families of every component's metrics at an
+// interval. It asks for the protobuf form, in which what is not selected can
+// be passed over without being decoded.
+type Scraper struct {
+	clock    *Clock
+	sink     func(rundir.Scrape)
+	interval time.Duration
+	targets  []ScrapeTarget
+}
+
+// NewScraper makes a scraper; an interval of 0 means 2 s. sink is called from
+// several goroutines.
+func NewScraper(clock *Clock, sink func(rundir.Scrape), interval time.Duration, targets []ScrapeTarget) *Scraper {
+	return &Scraper{clock: clock, sink: sink, interval: cmp.Or(interval, 2*time.Second), targets: targets}
+}
+
+// Run scrapes until ctx ends. A component that cannot be scraped, because it
+// is down say, gives a Scrape with Err; Run itself returns nil.
+func (s *Scraper) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for i, t := range s.targets {
+		// Spread out, so that not all components are asked at once.
+		delay := s.interval * time.Duration(i) / time.Duration(len(s.targets))
+		wg.Go(func() { s.run(ctx, t, delay) })
+	}
+	wg.Wait()
+	return nil
+}
+
+func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) {
+	transport := &http.Transport{
+		TLSClientConfig: t.TLS.Clone(), // of nil: nil
+		DialContext:     (&net.Dialer{Timeout: dialTimeout}).DialContext, TLSHandshakeTimeout: dialTimeout,
+		MaxIdleConnsPerHost: 1,
+	}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: max(2*s.interval, 5*time.Second)}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		began := time.Now()
+		one := rundir.Scrape{At: s.clock.Now(), Component: t.Component}
+		samples, err := scrape(ctx, client, t)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			one.Err = err.Error()
+		default:
+			one.Samples = samples
+		}
+		s.sink(one)
+		timer.Reset(max(s.interval-time.Since(began), 0))
+	}
+}
+
+// accept asks for one MetricFamily message after the other, each after its length.
+const accept = `application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited`
+
+func scrape(ctx context.Context, client *http.Client, t ScrapeTarget) (map[string]float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", accept)
+	// Compressing costs the component more than sending costs on one machine.
+	req.Header.Set("Accept-Encoding", "identity")
+	if t.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+t.Token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("HTTP status %d", resp.StatusCode)
+	}
+	if f := expfmt.ResponseFormat(resp.Header); f.FormatType() != expfmt.TypeProtoDelim {
+		return nil, fmt.Errorf("metrics came as %q, not as delimited protobuf", resp.Header.Get("Content-Type"))
+	}
+	return readFamilies(resp.Body)
+}
+
+// maxFamily bounds one family's message.
+const maxFamily = 32 << 20
+
+// readFamilies reads delimited MetricFamily messages and keeps what the table
+// of families says.
+func readFamilies(in io.Reader) (map[string]float64, error) {
+	buf := bufio.NewReaderSize(in, 32<<10)
+	samples := map[string]float64{}
+	var message []byte
+	for {
+		size, err := binary.ReadUvarint(buf)
+		if errors.Is(err, io.EOF) && size == 0 {
+			return samples, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("length of a metric family: %w", err)
+		}
+		if size > maxFamily {
+			return nil, fmt.Errorf("a metric family of %d bytes", size)
+		}
+		keep, wanted := families[peekName(buf, int(size))]
+		if !wanted {
+			if _, err := buf.Discard(int(size)); err != nil {
+				return nil, fmt.Errorf("a metric family: %w", err)
+			}
+			continue
+		}
+		if uint64(cap(message)) < size {
+			message = make([]byte, size)
+		}
+		message = message[:size]
+		if _, err := io.ReadFull(buf, message); err != nil {
+			return nil, fmt.Errorf("a metric family: %w", err)
+		}
+		var f dto.MetricFamily
+		if err := proto.Unmarshal(message, &f); err != nil {
+			return nil, fmt.Errorf("a metric family: %w", err)
+		}
+		reduce(&f, keep, samples)
+	}
+}
+
+// peekName returns the name of the message of that size that comes next, which
+// is its first field as every encoder writes it; empty if it is not.
+func peekName(in *bufio.Reader, size int) string {
+	// A name is shorter than this; a shorter message is seen whole.
+	head, _ := in.Peek(min(size, 256))
+	number, kind, n := protowire.ConsumeTag(head)
+	if n < 0 || number != 1 || kind != protowire.BytesType {
+		return ""
+	}
+	name, m := protowire.ConsumeBytes(head[n:])
+	if m < 0 {
+		return ""
+	}
+	return string(name)
+}
