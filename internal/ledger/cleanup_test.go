@@ -317,4 +317,3 @@ func FuzzParse(f *testing.F) {
 		owner(records)
 	})
 }
-

@@ -34,7 +34,8 @@ func Open(id Identity) (*Handle, error) {
 		err = fmt.Errorf("process %d: %w", id.PID, fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, errors.Join(err, h.Close())
+		h.Close()
+		return nil, err
 	}
 	return h, nil
 }
@@ -67,4 +68,4 @@ func (h *Handle) Wait(ctx context.Context) error {
 }
 
 // Close lets go of the process.
-func (h *Handle) Close() error { return unix.Close(h.fd) }
+func (h *Handle) Close() { _ = unix.Close(h.fd) }

@@ -307,13 +307,13 @@ func TestMendKeepsTheOrder(t *testing.T) {
 		in, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr(t, n, "b"), 0)))
 		return err
 	})
-	defer in.Close()
+	t.Cleanup(func() { _ = in.Close() })
 	var out *net.UDPConn
 	on(t, n, "a", func() (err error) {
 		out, err = net.DialUDP("udp4", nil, in.LocalAddr().(*net.UDPAddr))
 		return err
 	})
-	defer out.Close()
+	t.Cleanup(func() { _ = out.Close() })
 	send := func(from, to uint32) {
 		for i := from; i < to; i++ {
 			if _, err := out.Write(binary.BigEndian.AppendUint32(nil, i)); err != nil {

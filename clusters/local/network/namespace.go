@@ -114,6 +114,7 @@ func (ns *namespace) Close() error {
 func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
+		defer close(done)      // also where f ends its goroutine, as a failing test does
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		done <- f()
 	}()

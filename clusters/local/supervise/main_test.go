@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The test's own executable plays every process of these tests: supervisors,
@@ -34,6 +34,7 @@ var roles = map[string]func(args []string) error{
 	"role-fail":     func([]string) error { return errors.New("on purpose") },
 	"role-env":      printEnv,
 	"role-echo":     echo,
+	"role-talk":     talk,
 	"role-storm":    stormToBeKilled,
 }
 
@@ -75,7 +76,27 @@ func echo(args []string) error {
 		}
 		go func() {
 			defer conn.Close()
-			_, _ = io.Copy(conn, bufio.NewReader(conn))
+			_, _ = io.Copy(conn, conn)
 		}()
+	}
+}
+
+// talk asks an address, over a new connection each time, and says whether it
+// was answered.
+func talk(args []string) error {
+	for {
+		answer := "lost"
+		conn, err := net.DialTimeout("tcp4", args[0], 50*time.Millisecond)
+		if err == nil {
+			_ = conn.SetDeadline(time.Now().Add(50 * time.Millisecond))
+			if _, err := conn.Write([]byte("?")); err == nil {
+				if _, err := io.ReadFull(conn, make([]byte, 1)); err == nil {
+					answer = "answered"
+				}
+			}
+			conn.Close()
+		}
+		fmt.Println(answer)
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -17,18 +17,13 @@ import (
 )
 
 // begin starts a supervisor with a ledger of its own.
-func begin(t *testing.T, run string, owned ...string) (*Client, *ledger.Ledger) {
+func begin(t *testing.T, run string) (*Client, *ledger.Ledger) {
 	t.Helper()
 	book, err := ledger.Create(run)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range owned {
-		if err := book.MakeDir(dir); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := Start(t.Context(), Options{Ledger: book, Log: filepath.Join(t.TempDir(), "supervisor.log"), Owned: owned})
+	c, err := Start(t.Context(), Options{Ledger: book, Log: filepath.Join(t.TempDir(), "supervisor.log")})
 	if err != nil {
 		t.Fatal(err)
 	}
