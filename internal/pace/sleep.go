@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// early is how long before the instant the timer is set. The runtime waits for
+// Early is how long before an instant a timer for it is to be set. The runtime waits for
 // timers with a resolution of a millisecond (epoll_wait), so a timer alone
 // comes up to that much late; the rest is slept by nanosleep, which the kernel
 // ends within its timer slack of 50 µs. It blocks a thread for that short
 // time, and no processor.
-const early = 1500 * time.Microsecond
+const Early = 1500 * time.Microsecond
 
 // Sleeper waits for instants of a clock. One goroutine at a time may use it.
 type Sleeper struct {
@@ -41,13 +41,13 @@ func (s *Sleeper) Until(ctx context.Context, at int64) bool {
 		if left <= 0 {
 			return true
 		}
-		if left <= early {
+		if left <= Early {
 			ts := unix.NsecToTimespec(int64(left))
 			// A signal ends it before its time; then the loop sleeps the rest.
 			_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &ts, nil)
 			continue
 		}
-		s.timer.Reset(left - early)
+		s.timer.Reset(left - Early)
 		select {
 		case <-s.timer.C:
 		case <-ctx.Done():

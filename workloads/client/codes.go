@@ -1,0 +1,100 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// The codes of requests that got no HTTP status. One that did has the status
+// for a code, such as "409", and behind it the reason where the status alone
+// would mix up things that are not alike, such as "500 no space".
+// measure.CodeRefused is the code of what was not even sent, because the bound
+// of requests in flight was reached.
+const (
+	CodeTimeout     = "timeout"     // the request's own deadline passed
+	CodeReset       = "reset"       // the connection or the stream was reset, or lost
+	CodeEOF         = "eof"         // the body or the connection ended too early
+	CodeUnreachable = "unreachable" // no connection could be made: refused by the host, or no route
+	CodeTLS         = "tls"         // the server's certificate or the handshake was wrong
+	CodeLocal       = "local"       // storm itself had no file or port left: not the server's fault
+	CodeMalformed   = "malformed"   // the answer was not what the API server's formats are
+	CodeOther       = "error"
+	CodeCut         = "cut" // the load ended meanwhile; never counted
+)
+
+// reasons are parts of the API server's messages that tell causes apart which
+// share an HTTP status. The wording is that of etcd's and the API server's
+// own sources; both carry it in the Status of the answer.
+var reasons = []struct {
+	text   []byte
+	reason string
+}{
+	{[]byte("database space exceeded"), "no space"},                 // etcd: NOSPACE
+	{[]byte("leader changed"), "leader changed"},                    // etcd: election
+	{[]byte("no leader"), "no leader"},                              // etcd
+	{[]byte("etcdserver: request timed out"), "etcd timeout"},       // etcd
+	{[]byte("etcdserver: too many requests"), "etcd busy"},          // etcd: committed − applied > 5000
+	{[]byte("request is too large"), "too large"},                   // etcd: max-request-bytes
+	{[]byte("corrupt cluster"), "corrupt"},                          // etcd: CORRUPT
+	{[]byte("(re)initializing"), "initializing"},                    // apiserver: watch cache
+	{[]byte("Too large resource version"), "future revision"},       // apiserver: behind the client
+	{[]byte("is shutting down"), "shutting down"},                   // apiserver
+	{[]byte("context deadline exceeded"), "server deadline"},        // apiserver: its own request deadline
+	{[]byte("unable to return a response in the time"), "too slow"}, // apiserver: timeout filter
+}
+
+// codeOf returns the code of a failure with that HTTP status; head is the
+// beginning of its body.
+func codeOf(status int, head []byte) string {
+	code := strconv.Itoa(status)
+	for _, r := range reasons {
+		if bytes.Contains(head, r.text) {
+			return code + " " + r.reason
+		}
+	}
+	return code
+}
+
+// CodeOf returns the code of a request that got no complete answer.
+func CodeOf(err error) string {
+	var (
+		netErr  net.Error
+		certErr *tls.CertificateVerificationError
+		authErr x509.UnknownAuthorityError
+		recErr  tls.RecordHeaderError
+		alert   tls.AlertError
+	)
+	msg := err.Error()
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE),
+		errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.ENOBUFS):
+		return CodeLocal
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH),
+		errors.Is(err, syscall.ENETUNREACH):
+		return CodeUnreachable
+	case errors.As(err, &certErr), errors.As(err, &authErr), errors.As(err, &recErr), errors.As(err, &alert):
+		return CodeTLS
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
+		errors.Is(err, errClosed):
+		return CodeReset
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return CodeEOF
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return CodeTimeout
+	}
+	// The HTTP/2 transport's errors have no types that can be named here.
+	for _, s := range []string{"stream error", "connection lost", "GOAWAY", "client conn", "connection error"} {
+		if strings.Contains(msg, s) {
+			return CodeReset
+		}
+	}
+	return CodeOther
+}

@@ -1,0 +1,185 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// pool is connections to one server, opened one at a time as the streams that
+// the server allows on those it has are used up. net/http's own pool dials
+// once for every request that finds no room, which after a server's restart
+// would be a storm of TLS handshakes that no scenario asked for.
+type pool struct {
+	transport    *http.Transport
+	scheme, addr string
+
+	ctx    context.Context // ends with the pool
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	conns   []*http.ClientConn
+	dialing *dial
+}
+
+// dial is a connection being opened, and all who wait for it.
+type dial struct {
+	done chan struct{}
+	err  error // valid after done
+}
+
+var errClosed = errors.New("the client is closed")
+
+func newPool(t *http.Transport, base *url.URL) *pool {
+	port := base.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[base.Scheme]
+	}
+	p := &pool{transport: t, scheme: base.Scheme, addr: net.JoinHostPort(base.Hostname(), port)}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// RoundTrip implements http.RoundTripper. A request that the connection says
+// was not processed, because it was being closed, goes to another one, as
+// every HTTP/2 client does it; nothing else is repeated.
+func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	const attempts = 3
+	for i := 1; ; i++ {
+		conn, err := p.reserve(req.Context())
+		if err != nil {
+			return nil, err
+		}
+		resp, err := conn.RoundTrip(req)
+		if err == nil || i == attempts || !unprocessed(err) || req.Context().Err() != nil {
+			return resp, err
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// unprocessed says whether err is the HTTP/2 transport's word that the server
+// has not seen the request. The errors have no exported names.
+func unprocessed(err error) bool {
+	msg := err.Error()
+	for _, s := range []string{
+		"client conn not usable", "client conn is closed", "client conn could not be established",
+		"graceful shutdown GOAWAY", "REFUSED_STREAM",
+	} {
+		if strings.Contains(msg, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// reserve returns a connection with one stream reserved for the caller.
+func (p *pool) reserve(ctx context.Context) (*http.ClientConn, error) {
+	for {
+		conn, d, err := p.find()
+		if conn != nil || err != nil {
+			return conn, err
+		}
+		select {
+		case <-d.done:
+			if d.err != nil {
+				return nil, d.err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// find returns a connection with a stream reserved, or the dial to wait for.
+func (p *pool) find() (*http.ClientConn, *dial, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		return nil, nil, errClosed
+	}
+	p.conns = slices.DeleteFunc(p.conns, func(c *http.ClientConn) bool {
+		if c.Err() == nil {
+			return false
+		}
+		_ = c.Close()
+		return true
+	})
+	for _, c := range p.conns {
+		if c.Reserve() == nil {
+			return c, nil, nil
+		}
+	}
+	if p.dialing == nil {
+		p.dialing = &dial{done: make(chan struct{})}
+		go p.dial(p.dialing)
+	}
+	return nil, p.dialing, nil
+}
+
+// dial opens a connection. It does not end with the request that asked for
+// it, because others wait for it too.
+func (p *pool) dial(d *dial) {
+	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
+	defer cancel()
+	conn, err := p.transport.NewClientConn(ctx, p.scheme, p.addr)
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err != nil:
+		d.err = err
+	case p.ctx.Err() != nil:
+		_ = conn.Close()
+		d.err = errClosed
+	default:
+		p.conns = append(p.conns, conn)
+	}
+	p.dialing = nil
+	close(d.done)
+}
+
+// open returns how many connections are usable.
+func (p *pool) open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, c := range p.conns {
+		if c.Err() == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *pool) close() {
+	p.cancel()
+	p.mu.Lock()
+	conns, d := p.conns, p.dialing
+	p.conns = nil
+	p.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	if d != nil {
+		<-d.done
+	}
+}
+
+// withBody gives req a body that can be sent again.
+func withBody(req *http.Request, body []byte) {
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
+}

@@ -1,0 +1,206 @@
+package workloads
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/storm-harness/storm/internal/pace"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
+)
+
+// EventChurn is the load of kubelets and controllers that report what they do:
+// Events created, and some of them patched into a series as client-go's
+// recorder does it when the same happens again. In clusters that live, events
+// are most of what etcd writes.
+type EventChurn struct {
+	OpenLoop   `yaml:",inline"`
+	Namespaces int          `yaml:"namespaces" min:"1" max:"10000" doc:"namespaces to spread the events over; 1 by default"`
+	Series     unit.Percent `yaml:"series" doc:"share of the requests that count an earlier event up instead of creating one; 20% by default"`
+}
+
+func newEventChurn() Workload {
+	return &EventChurn{
+		OpenLoop:   OpenLoop{InFlight: 1000, Timeout: unit.Duration(client.DefaultTimeout)},
+		Namespaces: 1, Series: .2,
+	}
+}
+
+// Check implements Workload.
+func (e *EventChurn) Check() []string {
+	problems := e.check()
+	if e.Namespaces < 1 || e.Namespaces > 10_000 {
+		problems = append(problems, fmt.Sprintf("namespaces: %d is not between 1 and 10000", e.Namespaces))
+	}
+	if e.Series < 0 || e.Series > 1 {
+		problems = append(problems, fmt.Sprintf("series: %s is not between 0%% and 100%%", e.Series))
+	}
+	return problems
+}
+
+// Describe implements Workload.
+func (e *EventChurn) Describe() string {
+	where := "one namespace"
+	if e.Namespaces > 1 {
+		where = fmt.Sprintf("%d namespaces", e.Namespaces)
+	}
+	return fmt.Sprintf("Writes Events %s times a second in %s; %s of the writes count an earlier event up.",
+		perSecond(e.Rate), where, e.Series)
+}
+
+// Prepare implements Workload: it makes the namespaces.
+func (e *EventChurn) Prepare(ctx context.Context, env *Env) error {
+	c, err := env.client(e.Timeout)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return makeNamespaces(ctx, c, env, namespaces(env.Name, e.Namespaces))
+}
+
+// Run implements Workload.
+func (e *EventChurn) Run(ctx context.Context, env *Env) error {
+	c, err := env.client(e.Timeout)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ch := &churn{
+		env: env, client: c, namespaces: namespaces(env.Name, e.Namespaces),
+		create: env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "create", Resource: "events", Scope: "resource"}),
+		patch:  env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "patch", Resource: "events", Scope: "resource"}),
+		share:  e.Series.Fraction(),
+		// The instant tells the names of one run of the load from another's.
+		prefix: strconv.FormatInt(env.Clock.Now(), 36),
+	}
+	e.run(ctx, env, e.schedule(env.Seed), ch.slot, ch.series)
+	return nil
+}
+
+// churn is one run of the load.
+type churn struct {
+	env        *Env
+	client     *client.Client
+	namespaces []string
+	create     *measure.Series
+	patch      *measure.Series
+	share      float64
+	prefix     string
+
+	mu   sync.Mutex
+	made [256]event // the events that were acknowledged last, a ring
+	n    int
+}
+
+// event is one that the server has acknowledged.
+type event struct {
+	namespace, name string
+	count           int32
+}
+
+// patches says whether a slot is for a patch; the seed alone decides.
+func (c *churn) patches(slot pace.Slot) bool {
+	return rand.New(rand.NewPCG(uint64(c.env.Seed), slot.N)).Float64() < c.share
+}
+
+func (c *churn) series(slot pace.Slot) *measure.Series {
+	if c.patches(slot) {
+		return c.patch
+	}
+	return c.create
+}
+
+// slot makes one request. While there is no event to patch, it creates one.
+func (c *churn) slot(ctx context.Context, slot pace.Slot) {
+	if c.patches(slot) {
+		if ev, ok := c.earlier(slot); ok {
+			c.again(ctx, ev).Record(c.patch, slot.Intended)
+			return
+		}
+	}
+	ev := event{
+		namespace: c.namespaces[slot.N%uint64(len(c.namespaces))],
+		name:      fmt.Sprintf("load-%d.%s%x", slot.N%1000, c.prefix, slot.N),
+		count:     1,
+	}
+	a := c.write(ctx, ev, slot.N)
+	a.Record(c.create, slot.Intended)
+	if a.OK() {
+		c.mu.Lock()
+		c.made[c.n%len(c.made)] = ev
+		c.n++
+		c.mu.Unlock()
+	}
+}
+
+// earlier takes an acknowledged event and counts it up.
+func (c *churn) earlier(slot pace.Slot) (event, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == 0 {
+		return event{}, false
+	}
+	ev := &c.made[slot.N%uint64(min(c.n, len(c.made)))]
+	ev.count++
+	return *ev, true
+}
+
+// what happens to pods, in the kubelet's and the scheduler's words.
+var happenings = []struct{ kind, reason, component, message string }{
+	{"Normal", "Scheduled", "default-scheduler", "Successfully assigned %s to storm-node"},
+	{"Normal", "Pulled", "kubelet", "Container image \"registry.k8s.io/pause:3.10\" already present on machine and can be accessed by the pod %s"},
+	{"Normal", "Created", "kubelet", "Container created in pod %s"},
+	{"Normal", "Started", "kubelet", "Container started in pod %s"},
+	{"Warning", "Unhealthy", "kubelet", "Readiness probe failed: Get \"http://10.0.0.1:8080/healthz\": context deadline exceeded (Client.Timeout exceeded while awaiting headers), pod %s"},
+	{"Warning", "BackOff", "kubelet", "Back-off restarting failed container main in pod %s"},
+}
+
+// write creates the event.
+func (c *churn) write(ctx context.Context, ev event, n uint64) client.Answer {
+	what := happenings[n%uint64(len(happenings))]
+	pod := ev.namespace + "/load-" + strconv.FormatUint(n%1000, 10)
+	now := metav1.Now()
+	body, err := client.Encode(&corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Name: ev.name, Namespace: ev.namespace, Labels: map[string]string{RunLabel: c.env.RunID}},
+		InvolvedObject: corev1.ObjectReference{
+			Kind: "Pod", Namespace: ev.namespace, Name: pod[len(ev.namespace)+1:], APIVersion: "v1",
+			UID: types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012x", n%1000)), FieldPath: "spec.containers{main}",
+		},
+		Reason: what.reason, Message: fmt.Sprintf(what.message, pod), Type: what.kind,
+		Source:         corev1.EventSource{Component: what.component, Host: "storm-node"},
+		FirstTimestamp: now, LastTimestamp: now, Count: 1,
+		ReportingController: what.component,
+	})
+	if err != nil {
+		now := c.env.Clock.Now()
+		return client.Answer{Sent: now, Done: now, Code: client.CodeLocal}
+	}
+	return c.client.Do(ctx, &client.Request{
+		Method: http.MethodPost, Path: "/api/v1/namespaces/" + ev.namespace + "/events",
+		Body: body, ContentType: client.Protobuf,
+	}, nil, 0)
+}
+
+// again patches the event's count, as client-go's recorder does.
+func (c *churn) again(ctx context.Context, ev event) client.Answer {
+	body, _ := json.Marshal(struct {
+		Count         int32     `json:"count"`
+		LastTimestamp time.Time `json:"lastTimestamp"`
+	}{ev.count, time.Now().UTC().Truncate(time.Second)}) // cannot fail
+	return c.client.Do(ctx, &client.Request{
+		Method: http.MethodPatch, Path: "/api/v1/namespaces/" + ev.namespace + "/events/" + ev.name,
+		Body: body, ContentType: client.StrategicPatch,
+	}, nil, 0)
+}

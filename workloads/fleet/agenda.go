@@ -1,0 +1,110 @@
+package fleet
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/storm-harness/storm/internal/pace"
+	"github.com/storm-harness/storm/measure"
+)
+
+// agenda does things at their time: one goroutine waits for all of them.
+type agenda struct {
+	clock *measure.Clock
+	wake  chan struct{} // something earlier has come
+	slots chan struct{} // bounds how many are done at once
+
+	mu  sync.Mutex
+	due dues
+}
+
+// errand is something to do at a time.
+type errand struct {
+	at int64 // ns since the clock's origin
+	do func(ctx context.Context, intended int64)
+}
+
+// errandsAtOnce bounds the requests about pods in flight; kubelets have a
+// worker for each pod.
+const errandsAtOnce = 1000
+
+func newAgenda(clock *measure.Clock) *agenda {
+	return &agenda{clock: clock, wake: make(chan struct{}, 1), slots: make(chan struct{}, errandsAtOnce)}
+}
+
+// add puts something on the agenda.
+func (a *agenda) add(at int64, do func(ctx context.Context, intended int64)) {
+	a.mu.Lock()
+	heap.Push(&a.due, errand{at, do})
+	first := a.due[0].at == at
+	a.mu.Unlock()
+	if first {
+		select {
+		case a.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run does what is due until ctx ends and everything begun has returned.
+func (a *agenda) run(ctx context.Context) {
+	var begun sync.WaitGroup
+	defer begun.Wait()
+	sleeper := pace.NewSleeper(a.clock)
+	defer sleeper.Stop()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		a.mu.Lock()
+		left := time.Hour
+		if len(a.due) > 0 {
+			left = time.Duration(a.due[0].at - a.clock.Now())
+		}
+		if left > pace.Early {
+			a.mu.Unlock()
+			timer.Reset(left - pace.Early)
+			select {
+			case <-timer.C:
+			case <-a.wake:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		next := heap.Pop(&a.due).(errand)
+		a.mu.Unlock()
+		if !sleeper.Until(ctx, next.at) {
+			return
+		}
+		select {
+		case a.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		begun.Go(func() {
+			defer func() { <-a.slots }()
+			next.do(ctx, next.at)
+		})
+	}
+}
+
+// dues is a heap of errands, the earliest first.
+type dues []errand
+
+func (d dues) Len() int           { return len(d) }
+func (d dues) Less(i, j int) bool { return d[i].at < d[j].at }
+func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+
+// Push and Pop are for package heap.
+func (d *dues) Push(x any) { *d = append(*d, x.(errand)) }
+
+// Pop removes the last element.
+func (d *dues) Pop() any {
+	old := *d
+	last := old[len(old)-1]
+	old[len(old)-1] = errand{}
+	*d = old[:len(old)-1]
+	return last
+}

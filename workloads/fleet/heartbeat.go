@@ -1,0 +1,124 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/lean"
+)
+
+const leasePath = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+
+// leaseSeconds is the lease's duration, four heartbeats by a kubelet's default.
+const leaseSeconds = 40
+
+// replies are buffers for small answers.
+var replies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// renew renews a node's lease. Like a kubelet, the node sends the lease with
+// the resourceVersion that it got last; where that was refused as outdated, or
+// the outcome is unknown, it asks for the lease the next time, and where the
+// lease is gone, makes it anew. Each of these requests counts by itself; a
+// failed one is not repeated before the next heartbeat.
+func (f *Fleet) renew(ctx context.Context, n *node, intended int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	reply := replies.Get().(*bytes.Buffer)
+	defer replies.Put(reply)
+
+	if n.leaseVersion == "" {
+		a := f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), reply)
+		a.Record(f.series.leaseGet, intended)
+		switch {
+		case a.Status == http.StatusNotFound:
+			if body, err := f.leaseBody(n); err == nil {
+				req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
+				f.leaseCall(ctx, n, req, reply).Record(f.series.leaseCreate, a.Done)
+			}
+			return
+		case !a.OK():
+			return
+		}
+		intended = a.Done
+	}
+	body, err := f.leaseBody(n)
+	if err != nil {
+		return
+	}
+	req := &client.Request{Method: http.MethodPut, Path: leasePath + "/" + n.name, Body: body, ContentType: client.Protobuf, As: n.as}
+	f.leaseCall(ctx, n, req, reply).Record(f.series.leaseUpdate, intended)
+}
+
+// leaseCall makes a request about the lease and learns its resourceVersion.
+func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, reply *bytes.Buffer) client.Answer {
+	reply.Reset()
+	a := f.heartbeats.Do(ctx, req, reply, objectSize)
+	n.leaseVersion = ""
+	if a.OK() {
+		meta, err := lean.MetaOf(reply.Bytes())
+		if err != nil {
+			a.Code = client.CodeMalformed
+			return a
+		}
+		n.leaseVersion = meta.ResourceVersion
+	}
+	return a
+}
+
+// leaseBody is the node's lease as it is renewed now.
+func (f *Fleet) leaseBody(n *node) ([]byte, error) {
+	now := metav1.NowMicro()
+	seconds := int32(leaseSeconds)
+	return client.Encode(&coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: n.name, Namespace: "kube-node-lease", ResourceVersion: n.leaseVersion, Labels: f.env.Labels,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(n.uid)}},
+		},
+		Spec: coordinationv1.LeaseSpec{HolderIdentity: &n.name, LeaseDurationSeconds: &seconds, RenewTime: &now},
+	})
+}
+
+// statusPatch is what a kubelet sends of a status that has not changed: the
+// heartbeat times of its conditions.
+type statusPatch struct {
+	Status struct {
+		Order      []orderedType `json:"$setElementOrder/conditions"`
+		Conditions []beat        `json:"conditions"`
+	} `json:"status"`
+}
+
+type orderedType struct {
+	Type string `json:"type"`
+}
+
+type beat struct {
+	LastHeartbeatTime metav1.Time `json:"lastHeartbeatTime"`
+	Type              string      `json:"type"`
+}
+
+// report patches a node's status.
+func (f *Fleet) report(ctx context.Context, n *node, intended int64) {
+	var p statusPatch
+	now := metav1.NewTime(time.Now())
+	for _, c := range conditions(now, now) {
+		p.Status.Order = append(p.Status.Order, orderedType{string(c.Type)})
+		p.Status.Conditions = append(p.Status.Conditions, beat{now, string(c.Type)})
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return
+	}
+	f.heartbeats.Do(ctx, &client.Request{
+		Method: http.MethodPatch, Path: "/api/v1/nodes/" + n.name + "/status",
+		Body: body, ContentType: client.StrategicPatch, As: n.as,
+	}, nil, 0).Record(f.series.status, intended)
+}

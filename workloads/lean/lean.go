@@ -1,0 +1,212 @@
+// Package lean reads from Kubernetes' Protobuf just what a load needs, without
+// decoding the rest: a simulated node wants five fields of a pod, and thousands
+// of decoders for all of it would cost more than the load they are part of.
+//
+// The field numbers are those of generated.proto in k8s.io/api/core/v1 and
+// k8s.io/apimachinery/pkg/apis/meta/v1; they never change. Unknown fields are
+// skipped. All input is from outside: malformed bytes give ErrMalformed.
+package lean
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// ErrMalformed says that bytes are not the Protobuf they should be.
+var ErrMalformed = errors.New("malformed Protobuf from the API server")
+
+// magic begins every message that the API server encodes; a runtime.Unknown
+// with the object in its field raw follows.
+var magic = []byte("k8s\x00")
+
+// Meta is what is read of an object's metadata.
+type Meta struct {
+	Name, Namespace string
+	UID             string
+	ResourceVersion string
+	Deleting        bool // it has a deletionTimestamp
+}
+
+// Pod is what is read of a pod.
+type Pod struct {
+	Meta
+	Node        string
+	HostNetwork bool
+	Containers  []Container
+	Phase       string
+	PodIP       string
+}
+
+// Container is what is read of a pod's container.
+type Container struct{ Name, Image string }
+
+// Unwrap returns the object's bytes from an encoded message.
+func Unwrap(msg []byte) ([]byte, error) {
+	body, ok := bytes.CutPrefix(msg, magic)
+	if !ok {
+		return nil, fmt.Errorf("%w: no k8s prefix", ErrMalformed)
+	}
+	var raw []byte
+	err := walk(body, func(num protowire.Number, v value) {
+		if num == 2 {
+			raw = v.bytes
+		}
+	})
+	return raw, err
+}
+
+// MetaOf returns the metadata of an encoded object, whatever its kind.
+func MetaOf(msg []byte) (Meta, error) {
+	raw, err := Unwrap(msg)
+	if err != nil {
+		return Meta{}, err
+	}
+	var m Meta
+	err = object(raw, &m)
+	return m, err
+}
+
+// object reads the metadata, which is field 1 of every object.
+func object(raw []byte, m *Meta) error {
+	var inner error
+	err := walk(raw, func(num protowire.Number, v value) {
+		if num == 1 {
+			inner = errors.Join(inner, m.read(v.bytes))
+		}
+	})
+	return errors.Join(err, inner)
+}
+
+func (m *Meta) read(raw []byte) error {
+	return walk(raw, func(num protowire.Number, v value) {
+		switch num {
+		case 1:
+			m.Name = string(v.bytes)
+		case 3:
+			m.Namespace = string(v.bytes)
+		case 5:
+			m.UID = string(v.bytes)
+		case 6:
+			m.ResourceVersion = string(v.bytes)
+		case 9:
+			m.Deleting = true
+		}
+	})
+}
+
+// Read reads a pod's own bytes, as they are in a watch event or a list.
+func (p *Pod) Read(raw []byte) error {
+	*p = Pod{Containers: p.Containers[:0]}
+	var inner error
+	err := walk(raw, func(num protowire.Number, v value) {
+		var e error
+		switch num {
+		case 1:
+			e = p.Meta.read(v.bytes)
+		case 2:
+			e = p.spec(v.bytes)
+		case 3:
+			e = p.status(v.bytes)
+		}
+		inner = errors.Join(inner, e)
+	})
+	return errors.Join(err, inner)
+}
+
+func (p *Pod) spec(raw []byte) error {
+	var inner error
+	err := walk(raw, func(num protowire.Number, v value) {
+		switch num {
+		case 2:
+			var c Container
+			inner = errors.Join(inner, walk(v.bytes, func(num protowire.Number, v value) {
+				switch num {
+				case 1:
+					c.Name = string(v.bytes)
+				case 2:
+					c.Image = string(v.bytes)
+				}
+			}))
+			p.Containers = append(p.Containers, c)
+		case 10:
+			p.Node = string(v.bytes)
+		case 11:
+			p.HostNetwork = v.varint != 0
+		}
+	})
+	return errors.Join(err, inner)
+}
+
+func (p *Pod) status(raw []byte) error {
+	return walk(raw, func(num protowire.Number, v value) {
+		switch num {
+		case 1:
+			p.Phase = string(v.bytes)
+		case 6:
+			p.PodIP = string(v.bytes)
+		}
+	})
+}
+
+// List reads an encoded list of pods: it calls each with a Pod that is used
+// again, and returns the list's resourceVersion.
+func List(msg []byte, each func(*Pod)) (resourceVersion string, err error) {
+	raw, err := Unwrap(msg)
+	if err != nil {
+		return "", err
+	}
+	var pod Pod
+	var inner error
+	err = walk(raw, func(num protowire.Number, v value) {
+		switch num {
+		case 1:
+			inner = errors.Join(inner, walk(v.bytes, func(num protowire.Number, v value) {
+				if num == 2 {
+					resourceVersion = string(v.bytes)
+				}
+			}))
+		case 2:
+			if e := pod.Read(v.bytes); e != nil {
+				inner = errors.Join(inner, e)
+				return
+			}
+			each(&pod)
+		}
+	})
+	return resourceVersion, errors.Join(err, inner)
+}
+
+// value is one field's value: bytes, or a number.
+type value struct {
+	bytes  []byte
+	varint uint64
+}
+
+// walk calls field for every field of a message.
+func walk(msg []byte, field func(protowire.Number, value)) error {
+	for len(msg) > 0 {
+		num, typ, n := protowire.ConsumeTag(msg)
+		if n < 0 {
+			return fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(n))
+		}
+		msg = msg[n:]
+		var v value
+		switch typ {
+		case protowire.BytesType:
+			v.bytes, n = protowire.ConsumeBytes(msg)
+		case protowire.VarintType:
+			v.varint, n = protowire.ConsumeVarint(msg)
+		default:
+			n = protowire.ConsumeFieldValue(num, typ, msg)
+		}
+		if n < 0 {
+			return fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(n))
+		}
+		field(num, v)
+		msg = msg[n:]
+	}
+	return nil
+}

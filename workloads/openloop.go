@@ -1,0 +1,96 @@
+package workloads
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/internal/pace"
+	"github.com/storm-harness/storm/internal/unit"
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
+)
+
+// maxRate is the largest rate that makes sense to ask one machine for.
+const maxRate = 1e6
+
+// maxInFlight bounds the requests in flight that a scenario may ask for: each
+// holds a goroutine and a stream.
+const maxInFlight = 100_000
+
+// OpenLoop is how often a load makes a request, whatever becomes of the
+// requests before it.
+type OpenLoop struct {
+	Rate     unit.Rate     `yaml:"rate" required:"true" doc:"requests a second, such as 100/s"`
+	Arrivals string        `yaml:"arrivals" enum:"constant,poisson" doc:"whether requests come evenly or at random with that rate on average; constant by default"`
+	InFlight int           `yaml:"inFlight" min:"1" max:"100000" doc:"requests that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
+	Timeout  unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
+}
+
+// check returns what is wrong, by field.
+func (o OpenLoop) check() []string {
+	return append(checkRate("rate", o.Rate), o.checkBounds()...)
+}
+
+func (o OpenLoop) checkBounds() []string {
+	var problems []string
+	switch o.Arrivals {
+	case "", "constant", "poisson":
+	default:
+		problems = append(problems, fmt.Sprintf("arrivals: %q is not one of constant, poisson", o.Arrivals))
+	}
+	if o.InFlight < 1 || o.InFlight > maxInFlight {
+		problems = append(problems, fmt.Sprintf("inFlight: %d is not between 1 and %d", o.InFlight, maxInFlight))
+	}
+	return append(problems, checkTimeout(o.Timeout)...)
+}
+
+func checkRate(field string, r unit.Rate) []string {
+	switch {
+	case r <= 0:
+		return []string{field + ": must be above 0/s"}
+	case r.PerSecond() > maxRate:
+		return []string{fmt.Sprintf("%s: %s is above the limit of %s", field, r, unit.Rate(maxRate))}
+	}
+	return nil
+}
+
+func checkTimeout(d unit.Duration) []string {
+	if d <= 0 {
+		return []string{"timeout: must be above 0s"}
+	}
+	return nil
+}
+
+// schedule returns when the requests are intended.
+func (o OpenLoop) schedule(seed int64) pace.Schedule {
+	if o.Arrivals == "poisson" {
+		return pace.Poisson(o.Rate.PerSecond(), seed)
+	}
+	return pace.Constant(o.Rate.PerSecond())
+}
+
+// run calls do for every slot of the schedule until ctx ends. A slot refused
+// at the bound counts as failed in the series that fits it.
+func (o OpenLoop) run(ctx context.Context, env *Env, s pace.Schedule, do func(context.Context, pace.Slot), series func(pace.Slot) *measure.Series) pace.Stats {
+	p := pace.Pacer{Clock: env.Clock, Schedule: s, InFlight: o.InFlight}
+	return p.Run(ctx, do, func(slot pace.Slot) {
+		series(slot).Record(slot.Intended, slot.Intended, slot.Intended, measure.CodeRefused, 0)
+	})
+}
+
+// client makes the connections of the load: its own, under its own name.
+func (e *Env) client(timeout unit.Duration) (*client.Client, error) {
+	cfg := rest.CopyConfig(e.REST)
+	cfg.UserAgent = userAgent(e.Name)
+	c, err := client.New(cfg, e.Clock, timeout.D())
+	if err != nil {
+		return nil, fmt.Errorf("workload %s: %w", e.Name, err)
+	}
+	return c, nil
+}
+
+// userAgent is how a load names itself to the server, so that audit logs and
+// flow schemas can tell the loads apart.
+func userAgent(workload string) string { return "storm/" + workload }

@@ -1,0 +1,59 @@
+package workloads
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storm-harness/storm/workloads/client"
+)
+
+// RunLabel marks everything that a load makes, with the run's ID.
+const RunLabel = "storm.dev/run"
+
+// patience is how long a preparation goes on trying while the server says
+// that it is not there yet.
+const patience = 60 * time.Second
+
+// namespaces returns the names of a load's namespaces: storm-NAME, or, where
+// there are several, storm-NAME-0 and so on.
+func namespaces(workload string, count int) []string {
+	if count == 1 {
+		return []string{"storm-" + workload}
+	}
+	names := make([]string, count)
+	for i := range names {
+		names[i] = "storm-" + workload + "-" + strconv.Itoa(i)
+	}
+	return names
+}
+
+// makeNamespaces makes the namespaces; those that are there stay.
+func makeNamespaces(ctx context.Context, c *client.Client, env *Env, names []string) error {
+	for _, name := range names {
+		body, err := client.Encode(&corev1.Namespace{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{RunLabel: env.RunID}},
+		})
+		if err != nil {
+			return err
+		}
+		req := &client.Request{Method: http.MethodPost, Path: "/api/v1/namespaces", Body: body, ContentType: client.Protobuf}
+		if err := insist(ctx, c, req); err != nil {
+			return fmt.Errorf("namespace %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// insist repeats a creation until the object is there: a server that has only
+// just become ready may refuse one for some moments. It is for preparations
+// alone; in the load a failure is data.
+func insist(ctx context.Context, c *client.Client, req *client.Request) error {
+	_, err := c.Insist(ctx, req, patience, nil, 0, http.StatusConflict)
+	return err
+}
