@@ -99,6 +99,10 @@ type Gate struct {
 	Results []Judged `json:"results"` // one a profile that it was judged on
 }
 
+// Subject is what the gate is about, in words for the middle of a sentence:
+// "p99 latency of mutating requests in the steady phase".
+func (g Gate) Subject() string { return subject(g.Gate) }
+
 // Judged is a gate on one profile.
 type Judged struct {
 	Profile string  `json:"profile"`

@@ -62,7 +62,8 @@ type Act struct {
 	Profile  string             `json:"profile"`
 	Name     string             `json:"name"`
 	Kind     string             `json:"kind"`
-	Sort     string             `json:"sort"` // fault or operation
+	Sort     string             `json:"sort"`            // fault or operation
+	About    string             `json:"about,omitempty"` // what it does, in the words of its kind
 	Shard    string             `json:"shard,omitempty"`
 	Target   string             `json:"target,omitempty"`
 	Intended Number             `json:"intended"`

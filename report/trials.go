@@ -41,7 +41,9 @@ func trialsOf(trials []*trial) []Trial {
 			row.Phases = append(row.Phases, Span{p.Name, sec(p.From).Float(), sec(p.To).Float()})
 		}
 		for _, a := range t.done.Acts {
-			row.Acts = append(row.Acts, actOf(t, a))
+			act := actOf(t, a)
+			act.About = t.about(a)
+			row.Acts = append(row.Acts, act)
 		}
 		for _, e := range t.events {
 			if isLeaderChange(e) {
@@ -60,6 +62,16 @@ func trialsOf(trials []*trial) []Trial {
 		out = append(out, row)
 	}
 	return out
+}
+
+// about is what an act said of itself when it began.
+func (t *trial) about(a rundir.Act) string {
+	for _, e := range t.events {
+		if e.Kind == rundir.EventActIntended && e.Subject == a.Name && e.At >= a.Intended {
+			return e.Text
+		}
+	}
+	return ""
 }
 
 // tells says whether an event is shown; phases and acts are shown as such.

@@ -1,0 +1,10 @@
+// Package render turns a report.Result into what people and machines read:
+// report.html, report.md, report.json, junit.xml, and the last screen of a run.
+// Every renderer is a pure function of the Result; nothing is measured, judged
+// or looked up here.
+//
+// Every text of a Result may hold what a cluster said, and is hostile until it
+// went through the escaping of its target: html/template for the page and its
+// drawings, escapeMarkdown, escapeXML through encoding/xml, and plain for a
+// terminal.
+package render

@@ -1,0 +1,149 @@
+package render
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/storm-harness/storm/report"
+)
+
+// plain replaces what could steer a terminal or disguise a text: control
+// characters and those that turn the direction of writing. Line breaks and tabs
+// become spaces, since every text of a Result is one line.
+func plain(s string) string {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "�")
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r' || r == '\u2028' || r == '\u2029':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u200b', r == '\ufeff':
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// count writes a whole number with its thousands apart: 12,345.
+func count[T int | uint64](n T) string {
+	s := strconv.FormatUint(uint64(n), 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// counted is count with its noun: 1 trial, 12 trials.
+func counted[T int | uint64](n T, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}
+
+// seconds writes a time: 840 ms, 1.82 s.
+func seconds(n report.Number) string { return report.Format(n, "seconds") }
+
+// digits writes at most three significant digits, without an exponent.
+func digits(v float64) string {
+	if math.Abs(v) >= 100 {
+		return strconv.FormatFloat(math.Round(v), 'f', -1, 64)
+	}
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
+	if err != nil {
+		r = v
+	}
+	return strconv.FormatFloat(r, 'f', -1, 64)
+}
+
+// percent writes a share: 25 %.
+func percent(share float64) string { return digits(100*share) + " %" }
+
+// listed joins words as prose does: a, b and c.
+func listed(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// capital begins a text with a capital letter.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if r == utf8.RuneError {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
+// sentence ends a text with a full stop where it has no end of its own, and
+// begins it with a capital.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return s
+	}
+	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
+		s += "."
+	}
+	return capital(s)
+}
+
+// verdictWord is how a verdict is named to a reader.
+func verdictWord(v report.Verdict) string {
+	switch v {
+	case report.Pass:
+		return "Pass"
+	case report.Improved:
+		return "Improved"
+	case report.Regressed:
+		return "Failed"
+	case report.Inconclusive:
+		return "Inconclusive"
+	case report.Invalid:
+		return "Invalid"
+	default:
+		return "Not judged"
+	}
+}
+
+// verdictSign says the same in one character, so that nothing depends on
+// colour.
+func verdictSign(v report.Verdict) string {
+	switch v {
+	case report.Pass:
+		return "✓"
+	case report.Improved:
+		return "▲"
+	case report.Regressed:
+		return "✕"
+	case report.Inconclusive:
+		return "≈"
+	case report.Invalid:
+		return "!"
+	default:
+		return "–"
+	}
+}
+
+// verdictMeaning says what a verdict means, in one sentence.
+func verdictMeaning(v report.Verdict) string {
+	switch v {
+	case report.Pass:
+		return "Every gate held."
+	case report.Improved:
+		return "Every gate held, and at least one comparison is better beyond doubt."
+	case report.Regressed:
+		return "At least one gate failed, soundly measured."
+	case report.Inconclusive:
+		return "Nothing failed, and not everything could be decided: more blocks or less noise would decide it."
+	case report.Invalid:
+		return "Something that had to be measured was not soundly measured, so nothing may be concluded."
+	default:
+		return "The scenario sets no gates."
+	}
+}
