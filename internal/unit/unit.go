@@ -18,8 +18,16 @@ type Duration time.Duration
 // D returns d as the standard library's type.
 func (d Duration) D() time.Duration { return time.Duration(d) }
 
-// String returns d as it is written in a scenario.
-func (d Duration) String() string { return time.Duration(d).String() }
+// String returns d as it is written in a scenario: 5m rather than 5m0s.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	for _, none := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, none) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
 
 // Pattern is the regular expression that a duration's text matches; it goes
 // into the JSON Schema.
