@@ -88,7 +88,7 @@ func Run(ctx context.Context, env *Env, step Step, bounds Bounds) (*rundir.Act, 
 	act.Injected = env.Clock.Now()
 	if injected != nil {
 		t := injected.Target()
-		act.Shard, act.Target, act.Facts, act.Notes = t.Shard, t.Name, t.Facts, t.Notes
+		act.Shard, act.Target, act.Down, act.Facts, act.Notes = t.Shard, t.Name, t.Down, t.Facts, t.Notes
 	}
 	if err != nil {
 		fail("could not be done: %v", err)

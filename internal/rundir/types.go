@@ -140,20 +140,21 @@ type Phase struct {
 // Act is a fault or an operation as it happened. Times are ns since the
 // origin; 0 where the act did not get there.
 type Act struct {
-	Name     string `json:"name"` // leaderKill, or the name given in the scenario
-	Kind     string `json:"kind"`
-	Sort     string `json:"sort"` // "fault" or "operation"
-	Shard    string `json:"shard,omitempty"`
-	Target   string `json:"target,omitempty"` // the component or link it hit
-	Intended int64  `json:"intended"`
-	Injected int64  `json:"injected"` // the injection's call returned
-	Proven   int64  `json:"proven"`
-	Healing  int64  `json:"healing"`
-	Healed   int64  `json:"healed"`
-	Proof    string `json:"proof,omitempty"`     // what was observed
-	HealedBy string `json:"healed_by,omitempty"` // what was observed after the heal
-	HealSort string `json:"heal_sort,omitempty"` // auto, timeline, or "abort": storm healed by itself
-	Error    string `json:"error,omitempty"`
+	Name     string   `json:"name"` // leaderKill, or the name given in the scenario
+	Kind     string   `json:"kind"`
+	Sort     string   `json:"sort"` // "fault" or "operation"
+	Shard    string   `json:"shard,omitempty"`
+	Target   string   `json:"target,omitempty"` // the component or link it hit
+	Down     []string `json:"down,omitempty"`   // components that it took out of service itself, until it was healed
+	Intended int64    `json:"intended"`
+	Injected int64    `json:"injected"` // the injection's call returned
+	Proven   int64    `json:"proven"`
+	Healing  int64    `json:"healing"`
+	Healed   int64    `json:"healed"`
+	Proof    string   `json:"proof,omitempty"`     // what was observed
+	HealedBy string   `json:"healed_by,omitempty"` // what was observed after the heal
+	HealSort string   `json:"heal_sort,omitempty"` // auto, timeline, or "abort": storm healed by itself
+	Error    string   `json:"error,omitempty"`
 	// Recovery lists the measured recovery times.
 	Recovery []Recovery `json:"recovery,omitempty"`
 	// Facts are the numbers an operation yields: revision, keys, bytes.

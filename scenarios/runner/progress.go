@@ -40,9 +40,8 @@ type Progress struct {
 
 // Live are the load's figures of the last second.
 type Live struct {
-	Rate   float64       // requests a second that succeeded
-	P99    time.Duration // of their latencies
-	Errors uint64        // that failed
+	Rate   float64 // requests a second that succeeded
+	Errors uint64  // that failed
 }
 
 // Observer takes progress; it is called from several goroutines and must not

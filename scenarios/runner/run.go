@@ -1,0 +1,226 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/scenarios"
+)
+
+// Up starts a cluster for a run. exited is to be told of every process that
+// ended though nobody asked.
+type Up func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error)
+
+// Options say what to run, and where the outcome goes.
+type Options struct {
+	Scenario *scenarios.Scenario
+	Up       Up
+	Dir      string // the run directory to make
+	RunID    string
+	Seed     int64
+	Command  []string // the command line, for the report
+	Version  string   // of storm
+	Host     rundir.Host
+	Observe  Observer
+	Log      *slog.Logger
+}
+
+// provenancer is a cluster that knows where its binaries came from.
+type provenancer interface{ Provenance() []rundir.Provenance }
+
+// networked is a cluster that says whether its members are hosts of their own.
+type networked interface{ Namespaces() bool }
+
+// losable is a cluster that can be lost as a whole: its supervisor was killed.
+type losable interface{ Lost() <-chan struct{} }
+
+// ErrClusterLost is the cause of a run that ended with its cluster.
+var ErrClusterLost = errors.New("the cluster's supervisor is gone, and every component with it")
+
+// run is one execution of a scenario.
+type run struct {
+	o       Options
+	dir     *rundir.Dir
+	plan    []rundir.Planned
+	cluster clusters.Cluster
+
+	mu         sync.Mutex
+	exits      []string // unasked, of the trial under way
+	provenance []rundir.Provenance
+}
+
+// Run plans the trials, runs them one after the other, and returns the run
+// directory. The directory is complete as far as the run came, also where an
+// error is returned with it; where the run was interrupted the error is ctx's.
+func Run(ctx context.Context, o Options) (*rundir.Dir, error) {
+	r := &run{o: o}
+	if r.o.Observe == nil {
+		r.o.Observe = func(Progress) {}
+	}
+	if r.o.Log == nil {
+		r.o.Log = slog.New(slog.DiscardHandler)
+	}
+	r.plan = planOf(o.Scenario, o.Seed)
+	about, err := r.about()
+	if err != nil {
+		return nil, err
+	}
+	if r.dir, err = rundir.Create(o.Dir, about); err != nil {
+		return nil, err
+	}
+	defer r.dir.Close()
+	if text, err := o.Scenario.YAML(); err == nil {
+		if err := r.dir.WriteScenario(text); err != nil {
+			return r.dir, err
+		}
+	}
+	err = r.all(ctx)
+	outcome, text := "complete", ""
+	switch {
+	case ctx.Err() != nil:
+		outcome, text = "interrupted", context.Cause(ctx).Error()
+		err = ctx.Err()
+	case err != nil:
+		outcome, text = "failed", err.Error()
+	}
+	return r.dir, errors.Join(err, r.dir.Update(func(run *rundir.Run) {
+		run.Finished, run.Outcome, run.Error = time.Now().UTC(), outcome, text
+	}))
+}
+
+// planOf is the plan of a scenario.
+func planOf(s *scenarios.Scenario, seed int64) []rundir.Planned {
+	var profiles []string
+	for _, p := range s.Profiles {
+		profiles = append(profiles, p.Name)
+	}
+	var tours []Tour
+	for _, t := range s.Tours {
+		tours = append(tours, Tour{t.Name, t.Profile})
+	}
+	return Plan(profiles, s.Blocks, tours, seed)
+}
+
+// all starts the cluster, runs every trial, and ends the cluster.
+func (r *run) all(ctx context.Context) (err error) {
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	first, err := r.o.Scenario.Trial(r.plan[0].Profile, r.plan[0].Tour)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	r.progress(Progress{Stage: StageCluster, Text: "starting the cluster"})
+	sink := func(e clusters.Event) {
+		r.progress(Progress{Stage: StageCluster, Component: e.Component, Text: e.Text, Done: e.Done, Total: e.Total})
+	}
+	r.cluster, err = r.o.Up(ctx, first.Cluster, filepath.Join(r.dir.Path(), rundir.LogsDir), sink, r.exited)
+	if err != nil {
+		return fmt.Errorf("starting the cluster: %w", err)
+	}
+	defer func() {
+		r.progress(Progress{Stage: StageFinish, Text: "ending the cluster"})
+		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		err = errors.Join(err, r.cluster.Close(cctx))
+	}()
+	if l, ok := r.cluster.(losable); ok {
+		go func() {
+			select {
+			case <-l.Lost():
+				lose(ErrClusterLost)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	r.progress(Progress{Stage: StageCluster, Text: fmt.Sprintf("up after %.1fs", time.Since(began).Seconds())})
+	if n, ok := r.cluster.(networked); ok {
+		mode := "loopback"
+		if n.Namespaces() {
+			mode = "namespaces"
+		}
+		if err := r.dir.Update(func(run *rundir.Run) { run.Networking = mode }); err != nil {
+			return err
+		}
+	}
+	for i, planned := range r.plan {
+		if err := r.one(ctx, i, planned); err != nil {
+			if cause := context.Cause(ctx); errors.Is(cause, ErrClusterLost) {
+				return cause
+			}
+			return fmt.Errorf("trial %s: %w", planned.ID, err)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// one resets the cluster and runs one trial.
+func (r *run) one(ctx context.Context, i int, planned rundir.Planned) error {
+	spec, err := r.o.Scenario.Trial(planned.Profile, planned.Tour)
+	if err != nil {
+		return err
+	}
+	at := Progress{Trial: i + 1, Trials: len(r.plan), Planned: planned}
+	began := time.Now()
+	at.Stage, at.Text = StageReset, "back to the golden copy"
+	r.o.Observe(at)
+	if err := r.cluster.Reset(ctx, spec.Cluster); err != nil {
+		return fmt.Errorf("reset: %w", err)
+	}
+	r.takeExits() // what the reset killed is not the trial's
+	if err := r.record(planned.Profile); err != nil {
+		return err
+	}
+	t := &trial{run: r, planned: planned, spec: spec, at: at, reset: time.Since(began)}
+	return t.execute(ctx)
+}
+
+// record writes down which binaries the profile's trials run, once each.
+func (r *run) record(profile string) error {
+	p, ok := r.cluster.(provenancer)
+	if !ok {
+		return nil
+	}
+	changed := false
+	for _, b := range p.Provenance() {
+		b.Profile = profile
+		if !slices.Contains(r.provenance, b) {
+			r.provenance, changed = append(r.provenance, b), true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return r.dir.WriteComponents(r.provenance)
+}
+
+func (r *run) exited(id clusters.ID, how string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.exits = append(r.exits, fmt.Sprintf("%s ended though nobody asked: %s", id, how))
+}
+
+// takeExits returns the unasked ends since the last call.
+func (r *run) takeExits() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.exits
+	r.exits = nil
+	return out
+}
+
+func (r *run) progress(p Progress) {
+	p.Trials = len(r.plan)
+	r.o.Observe(p)
+}

@@ -1,0 +1,207 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/scenarios"
+	"github.com/storm-harness/storm/workloads"
+)
+
+// trial is one execution of the scenario under one profile.
+type trial struct {
+	run     *run
+	planned rundir.Planned
+	spec    scenarios.Trial
+	at      Progress
+	reset   time.Duration
+
+	dir  *rundir.TrialDir
+	eyes *eyes
+	env  *acts.Env
+
+	loads      sync.WaitGroup
+	stopLoads  context.CancelFunc
+	loadErrs   chan error
+	phases     []rundir.Phase
+	acts       []*rundir.Act
+	disturbing []*disturbance // acts whose recovery has not been measured yet
+	open       []openFault
+	restores   []measure.Restore
+	audits     []rundir.Audit
+	invalid    []string
+	warnings   []string
+
+	mu    sync.Mutex // of what the recorder's windows touch, and the display
+	phase string
+	tally tally
+	live  live
+}
+
+// execute runs the trial and writes its outcome down. The error is of storm's
+// doing or of the cluster's; what makes a trial invalid is no error.
+func (t *trial) execute(ctx context.Context) (err error) {
+	if t.dir, err = t.run.dir.Trial(t.planned.ID); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.dir.Close()) }()
+	if err := t.namespaces(ctx); err != nil {
+		return t.finish(ctx, fmt.Errorf("preparing: %w", err))
+	}
+	if t.eyes, err = t.openEyes(); err != nil {
+		return t.finish(ctx, err)
+	}
+	t.env = &acts.Env{
+		Cluster: t.run.cluster, Clock: t.eyes.clock, Log: t.run.o.Log, Dir: t.dir.Path(), RunID: t.run.o.RunID,
+		Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.marks.Mark,
+	}
+	t.eyes.begin(context.WithoutCancel(ctx)) // observing goes on while a Ctrl-C is healed
+	err = t.underLoad(ctx)
+	for _, observed := range t.eyes.end() {
+		t.invalid = append(t.invalid, "an observer failed: "+observed.Error())
+	}
+	return t.finish(ctx, err)
+}
+
+// underLoad prepares the loads, puts them on, and goes through the timeline.
+func (t *trial) underLoad(ctx context.Context) error {
+	envs, err := t.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	lctx, stop := context.WithCancel(ctx)
+	t.stopLoads, t.loadErrs = stop, make(chan error, len(t.spec.Workloads))
+	for i, load := range t.spec.Workloads {
+		t.loads.Go(func() {
+			if err := load.Load.Run(lctx, envs[i]); err != nil && lctx.Err() == nil {
+				t.loadErrs <- fmt.Errorf("load %s could not be put on: %w", load.Name, err)
+			}
+		})
+	}
+	err = t.timeline(ctx)
+	stop()
+	t.loads.Wait()
+	close(t.loadErrs)
+	for err := range t.loadErrs {
+		t.invalid = append(t.invalid, err.Error())
+	}
+	return err
+}
+
+// prepare has every load make what it needs.
+func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
+	var envs []*workloads.Env
+	access := t.run.cluster.Access()
+	for _, load := range t.spec.Workloads {
+		config := measure.Unthrottled(rest.CopyConfig(access.REST))
+		config.UserAgent = "storm/" + load.Name
+		env := &workloads.Env{
+			Name: load.Name, Access: access, REST: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
+			Seed: seedOf(t.run.o.Seed, t.planned.Block, load.Name), RunID: t.run.o.RunID, Log: t.run.o.Log,
+		}
+		t.say("preparing "+load.Name, 0)
+		if err := load.Load.Prepare(ctx, env); err != nil {
+			return nil, fmt.Errorf("preparing load %s: %w", load.Name, err)
+		}
+		envs = append(envs, env)
+	}
+	return envs, nil
+}
+
+// seedOf is the same for every profile of a block, so that they meet the same
+// load.
+func seedOf(seed int64, block int, load string) int64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d/%d/%s", seed, block, load)
+	return int64(h.Sum64() >> 1)
+}
+
+// restored hears of every restore.
+func (t *trial) restored(r acts.Restore) {
+	t.restores = append(t.restores, measure.Restore{Shard: r.Shard, Revision: r.Revision, At: r.At})
+}
+
+// finish writes trial.json.
+func (t *trial) finish(ctx context.Context, err error) error {
+	out := rundir.Trial{Planned: t.planned, Outcome: "done", Reset: t.reset}
+	switch {
+	case ctx.Err() != nil:
+		out.Outcome, out.Error = "interrupted", context.Cause(ctx).Error()
+	case err != nil:
+		out.Outcome, out.Error = "failed", err.Error()
+	}
+	if t.eyes != nil {
+		out.Origin = t.eyes.clock.Origin().UTC()
+		out.Duration = t.eyes.clock.Now()
+		out.Health = t.eyes.health.Result()
+		t.judge(&out)
+	}
+	out.Phases, out.Journal = t.phases, t.audits
+	for _, a := range t.acts {
+		out.Acts = append(out.Acts, *a)
+	}
+	if err == nil && ctx.Err() == nil {
+		err = t.dir.Err()
+	}
+	t.mu.Lock()
+	at := t.at
+	t.mu.Unlock()
+	at.Stage, at.Ended = StageTrial, true
+	if len(out.Invalid) > 0 {
+		at.Problem = out.Invalid[0]
+	}
+	err = errors.Join(err, t.dir.Finish(out))
+	t.run.o.Observe(at)
+	return err
+}
+
+// judge lists why nothing may be concluded from the trial.
+func (t *trial) judge(out *rundir.Trial) {
+	out.Exits = t.run.takeExits()
+	out.Invalid = append(out.Invalid, t.invalid...)
+	for _, a := range t.acts {
+		if a.Error != "" {
+			out.Invalid = append(out.Invalid, fmt.Sprintf("%s %s: %s", a.Sort, a.Name, a.Error))
+		}
+	}
+	out.Invalid = append(out.Invalid, out.Exits...)
+	for _, p := range out.Health.Problems {
+		out.Invalid = append(out.Invalid, "the load generator: "+p)
+	}
+	if p := t.tally.problem(t.spec.Measure.Load.AtLeast.Fraction(), len(t.spec.Workloads) > 0); p != "" {
+		out.Invalid = append(out.Invalid, p)
+	}
+	if p := jump(t.eyes.clock); p != "" {
+		out.Invalid = append(out.Invalid, p)
+	}
+	out.Warnings = t.warnings
+}
+
+// jump compares the wall clock with the monotonic one since the origin.
+func jump(c *measure.Clock) string {
+	const bound = time.Second
+	origin := c.Origin()
+	wall := time.Now().Round(0).Sub(origin.Round(0))
+	if d := wall - time.Since(origin); d > bound || d < -bound {
+		return fmt.Sprintf("the wall clock jumped by %s during the trial", d.Round(time.Millisecond))
+	}
+	return ""
+}
+
+// say reports what the trial is doing.
+func (t *trial) say(phase string, lasts time.Duration) {
+	t.mu.Lock()
+	t.at.Stage, t.at.Phase, t.at.Began, t.at.Lasts = StageTrial, phase, time.Now(), lasts
+	at := t.at
+	t.mu.Unlock()
+	t.run.o.Observe(at)
+}
