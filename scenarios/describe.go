@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
@@ -22,7 +21,7 @@ func (s *Scenario) Describe() (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", s.Name)
 	if s.Description != "" {
-		fmt.Fprintf(&b, "\n%s\n", fold(s.Description, 78, "  "))
+		fmt.Fprintf(&b, "\n%s\n", fold(s.Description, width-2, "  "))
 	}
 	section(&b, "Cluster", clusterLines(t.Cluster))
 	section(&b, "Profiles", s.profileLines())
@@ -39,39 +38,53 @@ func (s *Scenario) Describe() (string, error) {
 		if tour.Description != "" {
 			title += ": " + tour.Description
 		}
-		lines := timelineLines(t.Timeline)
 		if len(tour.Changes) > 0 {
-			lines = append([]string{"with\t" + strings.Join(tour.Changes, ", ")}, lines...)
+			title += ". With " + strings.Join(tour.Changes, ", ")
 		}
-		section(&b, fold(title, 80, ""), lines)
+		section(&b, fold(title, width, ""), timelineLines(t.Timeline))
 		section(&b, "Gates of the tour "+tour.Name, gateLines(t.Gates))
 	}
 	return b.String(), nil
 }
 
-// section writes a heading and lines, whose tabs align.
-func section(b *strings.Builder, title string, lines []string) {
-	if len(lines) == 0 {
+// width is how wide a description is, where its words allow it.
+const width = 80
+
+// section writes a heading and rows. Their cells are separated by tabs and
+// aligned; the last one is folded within its column.
+func section(b *strings.Builder, title string, rows []string) {
+	if len(rows) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\n%s\n", title)
-	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	for _, l := range lines {
-		_, _ = fmt.Fprintf(w, "  %s\n", l) // into memory: it cannot fail
+	var widths []int
+	for _, row := range rows {
+		cells := strings.Split(row, "\t")
+		for i, cell := range cells[:len(cells)-1] {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], len(cell))
+		}
 	}
-	_ = w.Flush()
-	for line := range strings.Lines(table.String()) {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	for _, row := range rows {
+		cells := strings.Split(row, "\t")
+		line := "  "
+		for i, cell := range cells[:len(cells)-1] {
+			line += fmt.Sprintf("%-*s", widths[i]+2, cell)
+		}
+		indent := strings.Repeat(" ", len(line))
+		folded := fold(cells[len(cells)-1], max(width-len(indent), 30), indent)
+		b.WriteString(strings.TrimRight(line+folded[len(indent):], " ") + "\n")
 	}
 }
 
 // fold breaks a text into indented lines.
-func fold(text string, width int, indent string) string {
+func fold(text string, most int, indent string) string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
+		if line != "" && len(line)+1+len(word) > most {
 			lines, line = append(lines, line), ""
 		}
 		line = strings.TrimPrefix(line+" "+word, " ")
@@ -129,14 +142,15 @@ func count(n int, word string) string { return fmt.Sprintf("%d %s", n, plural(n,
 func (s *Scenario) profileLines() []string {
 	var lines []string
 	for _, p := range s.Profiles {
-		what := strings.Join(p.Changes, ", ")
-		if what == "" {
-			what = "the scenario as it stands"
-		}
 		if p.Description != "" {
-			what = p.Description + "\t" + what
+			lines = append(lines, p.Name+"\t"+p.Description)
+			p.Name = ""
 		}
-		lines = append(lines, p.Name+"\t"+what)
+		if len(p.Changes) > 0 {
+			lines = append(lines, p.Name+"\t"+strings.Join(p.Changes, ", "))
+		} else if p.Name != "" {
+			lines = append(lines, p.Name+"\tthe scenario as it stands")
+		}
 	}
 	return lines
 }
@@ -161,7 +175,7 @@ func span(least, most time.Duration) string {
 func loadLines(loads []Workload) []string {
 	var lines []string
 	for _, w := range loads {
-		lines = append(lines, w.Name+"\t"+w.Load.Describe())
+		lines = append(lines, w.Name+"\t"+strings.TrimSuffix(w.Load.Describe(), "."))
 	}
 	return lines
 }
@@ -200,7 +214,7 @@ func actText(st Step) string {
 func gateLines(gates []rundir.Gate) []string {
 	var lines []string
 	for _, g := range gates {
-		line := GateText(g)
+		line := "-\t" + GateText(g)
 		if g.Note != "" {
 			line += " (" + g.Note + ")"
 		}

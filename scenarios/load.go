@@ -170,6 +170,18 @@ func replace(n *strict.Node, name string, value *strict.Node) *strict.Node {
 	return out
 }
 
+// only returns a copy of a map with no other fields than these: what a patch
+// must not touch was refused, and is not applied either.
+func only(n *strict.Node, names ...string) *strict.Node {
+	out := &strict.Node{Kind: n.Kind, Pos: n.Pos}
+	for _, f := range n.Fields {
+		if slices.Contains(names, f.Name) {
+			out.Fields = append(out.Fields, f)
+		}
+	}
+	return out
+}
+
 // fill takes over what is the same for every profile.
 func (s *Scenario) fill(doc *document) {
 	spec := doc.Spec
@@ -227,7 +239,7 @@ func (s *Scenario) patched(profile, tour string) (*strict.Node, strict.Problems)
 		if patch == nil || spec == nil || spec.Kind != strict.Map {
 			return
 		}
-		out, found := mergeMaps(spec, patch, "spec")
+		out, found := mergeMaps(spec, only(patch, "cluster", "workloads"), "spec")
 		spec, problems = out, append(problems, found...)
 	}
 	apply(s.patches[profile])

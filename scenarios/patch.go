@@ -103,6 +103,9 @@ func set(spec *strict.Node, arg string) (*strict.Node, strict.Problems) {
 	if !ok || path == "" {
 		return spec, strict.Problems{{Pos: strict.Pos{File: origin}, Message: "wanted path=value, such as cluster.etcd.members=5"}}
 	}
+	if short, rooted := strings.CutPrefix(path, "spec."); rooted {
+		return spec, strict.Problems{{Pos: strict.Pos{File: origin}, Message: "paths are relative to the spec: write " + short + "=" + text}}
+	}
 	value, problems := strict.ParseValue(origin, text)
 	if len(problems) > 0 {
 		return spec, problems

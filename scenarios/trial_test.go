@@ -9,6 +9,7 @@ import (
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/workloads"
 )
 
 const withTour = `apiVersion: storm/v1alpha1
@@ -64,7 +65,7 @@ func TestTrial(t *testing.T) {
 	if c := large.Cluster; c.Etcd.Members != 5 || c.Etcd.Quota != 0 || c.Provider != "local" || *c.Kubernetes.Scheduler.Replicas != 1 {
 		t.Errorf("large: %+v", c)
 	}
-	if n := large.Workloads[0].Load.(*nodes).Count; n != 20 {
+	if n := large.Workloads[0].Load.(*workloads.Nodes).Count; n != 20 {
 		t.Errorf("large has %d nodes", n)
 	}
 	type line struct {
@@ -152,7 +153,7 @@ func TestMissingCapabilities(t *testing.T) {
 		t.Errorf("nothing is missing: %v", err)
 	}
 	err = s.Missing(map[clusters.Capability]string{clusters.CanLink: "not root: run `storm doctor`"})
-	const want = "two-ways.yaml:16:25: spec.timeline[1].fault.partition: cannot be done on this cluster, which lacks the capability \"link\": not root: run `storm doctor`"
+	const want = "two-ways.yaml:16:26: spec.timeline[1].fault.partition: cannot be done on this cluster, which lacks the capability \"link\": not root: run `storm doctor`"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

@@ -53,5 +53,12 @@ func Suggest(word, plural string, candidates []string) string {
 	if len(candidates) == 1 {
 		return "there is only " + candidates[0]
 	}
-	return "the " + plural + " are " + strings.Join(candidates, ", ")
+	shown := make([]string, len(candidates))
+	for i, c := range candidates {
+		shown[i] = c
+		if c == "" {
+			shown[i] = `""`
+		}
+	}
+	return "the " + plural + " are " + strings.Join(shown, ", ")
 }

@@ -80,7 +80,10 @@ func syntax(err error, src []byte) (int, string) {
 	}
 	line, _ := strconv.Atoi(m[1])
 	message := m[2]
-	if strings.HasPrefix(message, "did not find expected") {
+	if line == 0 && !strings.Contains(message, "UTF") && !strings.Contains(message, "control characters") {
+		line = 1 // the library leaves the first line's number out
+	}
+	if m[1] != "" && strings.HasPrefix(message, "did not find expected") {
 		line++ // the library's parser counts from 0, its scanner from 1
 	}
 	lines := strings.Split(string(src), "\n")

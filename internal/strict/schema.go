@@ -61,10 +61,7 @@ func (s schemer) typ(t reflect.Type, f field, partial bool) object {
 	}
 	switch t.Kind() {
 	case reflect.String:
-		if len(f.enum) > 0 {
-			return object{"type": "string", "enum": f.enum}
-		}
-		return object{"type": []string{"string", "integer"}}
+		return withEnum(object{"type": []string{"string", "integer"}}, f)
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.Float32, reflect.Float64:
@@ -99,9 +96,17 @@ func (s schemer) text(t reflect.Type, f field) object {
 }
 
 func withEnum(schema object, f field) object {
-	if len(f.enum) > 0 {
-		schema["enum"] = f.enum
+	if len(f.enum) == 0 {
+		return schema
 	}
+	words := make([]any, 0, len(f.enum))
+	for _, w := range f.enum {
+		words = append(words, w)
+		if n, err := strconv.Atoi(w); err == nil {
+			words = append(words, n) // a whole number may be written without quotes
+		}
+	}
+	schema["enum"] = words
 	return schema
 }
 
@@ -158,6 +163,9 @@ func (s schemer) structure(t reflect.Type, given reflect.Value, partial bool) ob
 			withDefault(property, given.FieldByIndex(f.index))
 		}
 		properties[f.name] = property
+		if partial && f.key {
+			properties["$delete"] = object{"const": true, "description": "takes the element of this name away"}
+		}
 		if f.key || f.required && !partial {
 			required = append(required, f.name)
 		}

@@ -1,0 +1,197 @@
+package scenarios
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"sigs.k8s.io/yaml"
+)
+
+func TestCatalogueLoads(t *testing.T) {
+	names, err := Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(names, "quickstart") || !slices.IsSorted(names) {
+		t.Fatalf("the catalogue has %v", names)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			src, err := Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Load(src, testKinds(), Changes{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Name != name || s.Description == "" || len(s.Gates) == 0 {
+				t.Errorf("%s: described as %q, with %d gates", s.Name, s.Description, len(s.Gates))
+			}
+			if len(s.Warnings) > 0 {
+				t.Errorf("a ready scenario has warnings: %v", s.Warnings)
+			}
+			text, err := s.Describe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(text) {
+				if len(line) > width+1 {
+					t.Errorf("wider than %d columns: %q", width, line)
+				}
+			}
+			if name == "quickstart" {
+				golden(t, "testdata/describe-quickstart.golden", text)
+			}
+		})
+	}
+}
+
+func TestOpenSuggests(t *testing.T) {
+	_, err := Open("quikstart")
+	const want = `there is no scenario "quikstart": did you mean quickstart?; a file is named by its path, such as ./quikstart.yaml`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Open("./nowhere.yaml"); err == nil || !strings.Contains(err.Error(), "nowhere.yaml") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// beyondSchema are the mistakes that only a check on the whole document, or
+// the syntax of YAML, can tell.
+var beyondSchema = []string{
+	"act-own-rules", "alias", "compare-unknown-profile", "compare-one-profile", "compare-with-bound", "compare-without-margin", "compare-without-stat",
+	"cooldown-not-last", "duplicate-act", "duplicate-key", "duplicate-profile", "duplicate-shard", "duplicate-workload",
+	"election-too-short", "election-too-short-in-profile", "empty-timeline", "fault-without-time",
+	"gate-act-not-there", "gate-min-on-latency", "gate-nothing-to-measure", "gate-phase-not-there", "gate-share", "gate-two-bounds", "gate-unknown-names",
+	"gate-without-bound", "gate-wrong-label", "gate-wrong-stat", "gate-wrong-unit", "heal-by-nobody", "margin-without-compare", "merge-key",
+	"no-apiserver", "not-a-version", "not-yaml", "partition-of-one", "partition-on-loopback", "patch-deletes-nothing", "patch-removes-what-a-gate-needs",
+	"quota-out-of-reach", "recovery-from-nothing", "restore-from-unknown", "restore-without-backup", "shard-named-main", "shard-resource-twice",
+	"shard-without-resources", "tab", "tag", "tour-compares", "tour-unknown-profile", "two-documents", "unclosed-bracket", "unknown-member",
+	"unknown-shard", "warmup-not-first",
+}
+
+func TestSchema(t *testing.T) {
+	text, err := Schema(testKinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("scenario.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("scenario.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func(text []byte) error {
+		asJSON, err := yaml.YAMLToJSON(text)
+		if err != nil {
+			return err
+		}
+		var v any
+		d := json.NewDecoder(bytes.NewReader(asJSON))
+		d.UseNumber()
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		return schema.Validate(v)
+	}
+	names, err := Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		src, err := Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(src.Text); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	right, err := filepath.Glob("testdata/w*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(right, "testdata/valid.yaml") {
+		if err := validate(read(t, file).Text); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	wrong, err := filepath.Glob("testdata/invalid-*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range wrong {
+		err := validate(read(t, file).Text)
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "invalid-"), ".yaml")
+		if err == nil && !slices.Contains(beyondSchema, name) {
+			t.Errorf("%s: the schema takes it", file)
+		}
+		var invalid *jsonschema.ValidationError
+		if errors.As(err, &invalid) && slices.Contains(beyondSchema, name) {
+			t.Errorf("%s: the schema can tell after all: %v", file, err)
+		}
+	}
+}
+
+// TestKindsAreDocumented holds every kind to having its fields tagged and
+// described: an exported field without a tag could not be written in YAML.
+func TestKindsAreDocumented(t *testing.T) {
+	for _, p := range testKinds().decoder().Undocumented(&document{}) {
+		t.Error(p)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		src, err := Open(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src.Text, "cluster.etcd.members=5")
+	}
+	f.Add([]byte(withTour), "workloads.fleet={nodes: {count: 3}}")
+	f.Fuzz(func(t *testing.T, text []byte, arg string) {
+		s, err := Load(Source{"f.yaml", text}, testKinds(), Changes{Sets: []string{arg}})
+		if err != nil {
+			return
+		}
+		for _, p := range s.Profiles {
+			if _, err := s.Trial(p.Name, ""); err != nil {
+				t.Errorf("loaded, but not under %s: %v", p.Name, err)
+			}
+		}
+		for _, tour := range s.Tours {
+			if _, err := s.Trial(tour.Profile, tour.Name); err != nil {
+				t.Errorf("loaded, but not in %s: %v", tour.Name, err)
+			}
+		}
+		if _, err := s.Describe(); err != nil {
+			t.Errorf("loaded, but cannot be described: %v", err)
+		}
+		out, err := s.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(Source{"again.yaml", out}, testKinds(), Changes{}); err != nil {
+			t.Errorf("loaded once, not again: %v\n%s", err, out)
+		}
+	})
+}
