@@ -155,3 +155,110 @@ func golden(t *testing.T, name string, r *report.Result) {
 		t.Errorf("%s differs (-want +got), -update writes it anew:\n%s", path, diff)
 	}
 }
+
+// Of a trial without a record its events still tell what happened.
+func TestCutOffTrialIsShownAndNotCounted(t *testing.T) {
+	w := newWorld()
+	w.run.Outcome = "interrupted"
+	w.stop = func(p rundir.Planned) int { return map[bool]int{p.ID[:3] == "012": 1}[true] }
+	r, err := report.Analyse(w.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := r.Trials[11]
+	if last.State != report.TrialCutOff || len(last.Phases) != 3 || len(last.Acts) != 1 {
+		t.Fatalf("cut-off trial: %+v", last)
+	}
+	if a := last.Acts[0]; a.Kind != "leaderKill" || a.Intended != 5 || a.Target != "etcd-main-0" || a.Proven.Is() {
+		t.Errorf("its act: %+v", a)
+	}
+	lines, valid := 0, 0
+	for _, l := range r.Charts[0].Chart[0].Lines {
+		if l.Trial == last.ID {
+			lines++
+			if l.Valid {
+				valid++
+			}
+		}
+	}
+	if lines != 1 || valid != 0 {
+		t.Errorf("%d lines of it are drawn, %d as valid", lines, valid)
+	}
+	if r.Verdict != report.Invalid || r.Run.Missing != 1 || r.Run.Complete || !strings.Contains(r.Headline[0], "interrupted after 11 of 12 trials") {
+		t.Errorf("verdict %s, %d missing: %s", r.Verdict, r.Run.Missing, r.Headline[0])
+	}
+}
+
+// A tour is judged by its own gates alone, and charted apart.
+func TestToursAreJudgedApart(t *testing.T) {
+	w := newWorld()
+	w.run.Plan = append(w.run.Plan, rundir.Planned{ID: "013-tour-repair", Profile: "stock", Tour: "repair"})
+	w.run.Gates = []rundir.Gate{
+		{Metric: "restore.lost", Min: ptr(1), Max: ptr(40), Tour: "repair"},
+		{Metric: "restore.mismatch", Max: ptr(0), Tour: "repair"},
+		{Metric: "recovery.time", Max: ptr(5)},
+	}
+	usual := w.recovery
+	w.recovery = func(p rundir.Planned) float64 {
+		if p.Tour != "" {
+			return 30 // would break the blocks' gate
+		}
+		return usual(p)
+	}
+	w.change = func(tr *rundir.Trial) { tr.Journal[0].Restored = 12 }
+	r, err := report.Analyse(w.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict != report.Pass {
+		t.Errorf("%s: %s", r.Verdict, r.Headline[0])
+	}
+	if res := r.Gates[0].Results; len(res) != 1 || res[0].Profile != "stock" || res[0].Value != 12 || !strings.Contains(r.Gates[0].Title, "in tour repair") {
+		t.Errorf("the tour's gate: %+v", r.Gates[0])
+	}
+	if len(r.Charts) != 2 || r.Charts[1].Tour != "repair" || r.Profiles[0].Planned != 6 {
+		t.Errorf("%d chart groups, %d block trials of stock", len(r.Charts), r.Profiles[0].Planned)
+	}
+}
+
+func TestDifferentCompilersAreSaidAloud(t *testing.T) {
+	w := newWorld()
+	d := w.write(t)
+	data, err := json.Marshal([]rundir.Provenance{
+		{Component: "etcd", Profile: "stock", GoVersion: "go1.25.1", Origin: "release"},
+		{Component: "etcd", Profile: "fast", GoVersion: "go1.26.0", Origin: "binDir /b"},
+		{Component: "kube-apiserver", GoVersion: "go1.26.0", Origin: "release"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.Path(), rundir.ComponentsFile), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := report.Analyse(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "etcd was built by different versions of Go (go1.25.1, go1.26.0)") {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}
+
+func TestSameDirectorySameResult(t *testing.T) {
+	d := newWorld().write(t)
+	var first []byte
+	for range 3 {
+		r, err := report.Analyse(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first != nil && !bytes.Equal(first, got) {
+			t.Error("the same run directory gave two results")
+		}
+		first = got
+	}
+}

@@ -133,7 +133,7 @@ func leaderLine(t *trial) map[string][]float64 {
 	out := map[string][]float64{}
 	for _, e := range t.events {
 		b := t.grid.at(e.At)
-		if !isLeaderChange(e) || b < 0 || b >= t.grid.n {
+		if e.Kind != rundir.EventLeaderChange || b < 0 || b >= t.grid.n {
 			continue
 		}
 		if out[e.Subject] == nil {
@@ -321,7 +321,7 @@ func marks(group []*trial) []Mark {
 	var out []Mark
 	for _, t := range group {
 		for _, e := range t.events {
-			if isLeaderChange(e) || e.Kind == rundir.EventAlarm || e.Kind == rundir.EventExit {
+			if e.Kind == rundir.EventLeaderChange || e.Kind == rundir.EventAlarm || e.Kind == rundir.EventExit {
 				out = append(out, Mark{
 					Moment: Moment{float64(e.At-t.grid.zero) / 1e9, e.Kind, e.Subject, e.Text},
 					Trial:  t.ID, Profile: t.Profile,

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
@@ -96,12 +97,21 @@ func (j *judgement) ended(g rundir.Gate) (ended, all int) {
 	return ended, all
 }
 
-// profilesOf returns the profiles whose trials a gate looks at, in order.
+// profilesOf returns the profiles whose trials a gate looks at, in the
+// scenario's order.
 func (j *judgement) profilesOf(g rundir.Gate) []string {
-	var out []string
+	var names, out []string
 	for _, p := range j.run.Profiles {
-		if len(j.of(g, p.Name)) > 0 {
-			out = append(out, p.Name)
+		names = append(names, p.Name)
+	}
+	for _, t := range j.trials {
+		if !slices.Contains(names, t.Profile) {
+			names = append(names, t.Profile)
+		}
+	}
+	for _, name := range names {
+		if len(j.of(g, name)) > 0 {
+			out = append(out, name)
 		}
 	}
 	return out

@@ -90,26 +90,24 @@ func (t *trial) operation(g rundir.Gate) value {
 	return out
 }
 
-// leaderChanges counts the changes seen in the members' own status.
+// leaderChanges counts the changes seen in the members' own status. That
+// somebody looked shows in the note of the first leader of each shard: without
+// it none seen means nothing.
 func (t *trial) leaderChanges(g rundir.Gate) value {
-	v := value{samples: 1, seen: math.NaN()}
+	v := value{seen: math.NaN()}
 	for _, e := range t.events {
-		if isLeaderChange(e) && matches(g, "shard", e.Subject) && t.counts(g, t.phaseAt(e.At)) {
+		if (e.Kind != rundir.EventNote && e.Kind != rundir.EventLeaderChange) || e.Subject == "" || !matches(g, "shard", e.Subject) {
+			continue
+		}
+		v.samples++
+		if e.Kind == rundir.EventLeaderChange && t.counts(g, t.phaseAt(e.At)) {
 			v.v++
 		}
 	}
-	return v
-}
-
-// isLeaderChange tells a change from the first leader that a watch reports,
-// which has none before it.
-func isLeaderChange(e rundir.Event) bool {
-	if e.Kind != rundir.EventLeaderChange {
-		return false
+	if v.samples == 0 {
+		return missing("nobody watched the leaders")
 	}
-	before, _, found := strings.Cut(e.Text, "→")
-	before = strings.TrimSpace(before)
-	return !found || before != "" && before != "none"
+	return v
 }
 
 // memory is the largest resident memory of one component.

@@ -277,9 +277,10 @@ func (t *trial) phaseAt(ns int64) string {
 }
 
 // isLoad says whether the series is a workload's requests to the apiserver, as
-// opposed to probes, the witness and what goes to etcd itself.
+// opposed to probes, the witness, what goes to etcd itself and what was seen by
+// a watch.
 func isLoad(k rundir.Key) bool {
-	return k.Workload != "probe" && k.Workload != "witness" && k.Via != "etcd"
+	return k.Workload != "probe" && k.Workload != "witness" && (k.Via == "" || k.Via == "api")
 }
 
 // total sums the samples of one metric over its labels.

@@ -46,7 +46,7 @@ func trialsOf(trials []*trial) []Trial {
 			row.Acts = append(row.Acts, act)
 		}
 		for _, e := range t.events {
-			if isLeaderChange(e) {
+			if e.Kind == rundir.EventLeaderChange {
 				row.Leaders++
 			}
 			if tells(e.Kind) {

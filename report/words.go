@@ -121,6 +121,10 @@ func whereText(where map[string]string) string {
 
 // subject names what a gate is about in the middle of a sentence.
 func subject(g rundir.Gate) string {
+	if g.Tour != "" {
+		g.Tour, g.Note = "", g.Tour
+		return subject(g) + " in tour " + g.Note
+	}
 	w := g.Where
 	act := ""
 	if w["act"] != "" {

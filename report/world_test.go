@@ -117,6 +117,7 @@ func (w *world) trial(t testing.TB, d *rundir.Dir, p rundir.Planned) {
 		last = 6
 	}
 	td.AppendEvent(rundir.Event{Kind: rundir.EventOrigin, Wall: origin})
+	td.AppendEvent(rundir.Event{At: second / 2, Kind: rundir.EventNote, Subject: "main", Text: "etcd-main-0 leads, in term 2"})
 	for _, ph := range phases {
 		if ph.From < last*second {
 			td.AppendEvent(rundir.Event{At: ph.From, Kind: rundir.EventPhaseBegin, Subject: ph.Name})

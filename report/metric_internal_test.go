@@ -1,0 +1,181 @@
+package report
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/latency"
+)
+
+const s = int64(1e9)
+
+func aTrial() *trial {
+	t := &trial{state: TrialValid, end: 20 * s}
+	t.done.Phases = []rundir.Phase{{Name: "warmup", To: 2 * s}, {Name: "steady", From: 2 * s, To: 10 * s}, {Name: "fault", From: 10 * s, To: 20 * s}}
+	t.cells = map[cellKey]*cell{}
+	add := func(k rundir.Key, phase string, ok, failed uint64, us int64) {
+		c := &cell{ok: ok, failed: failed, codes: map[string]uint64{"500": failed}}
+		c.hist.Add([]latency.Bin{{US: us, N: ok}})
+		t.cells[cellKey{k, phase}] = c
+	}
+	add(rundir.Key{Workload: "churn", Verb: "create", Resource: "events"}, "steady", 800, 0, 3000)
+	add(rundir.Key{Workload: "churn", Verb: "create", Resource: "events"}, "warmup", 100, 90, 9_000_000)
+	add(rundir.Key{Workload: "churn", Verb: "create", Resource: "events"}, "fault", 100, 300, 5_000_000)
+	add(rundir.Key{Workload: "lists", Verb: "list", Resource: "pods", Scope: "cluster"}, "steady", 80, 0, 40_000)
+	add(rundir.Key{Workload: "nodes", Verb: "watch", Resource: "pods"}, "steady", 200, 0, 60_000_000)
+	add(rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch"}, "steady", 200, 0, 60_000_000)
+	add(rundir.Key{Workload: "probe", Verb: "get", Resource: "configmaps"}, "steady", 500, 400, 1)
+	add(rundir.Key{Workload: "witness", Verb: "put", Via: "etcd"}, "steady", 500, 400, 1)
+	t.events = []rundir.Event{
+		{Kind: rundir.EventNote, Subject: "main", Text: "etcd-main-0 leads, in term 2"},
+		{At: 1 * s, Kind: rundir.EventLeaderChange, Subject: "main"},
+		{At: 11 * s, Kind: rundir.EventLeaderChange, Subject: "main"},
+		{At: 12 * s, Kind: rundir.EventLeaderChange, Subject: "events"},
+	}
+	t.procs = map[string][]process{
+		"etcd-main-0": {{at: 1 * s, pid: 1, cpu: 5, rss: 900}, {at: 4 * s, pid: 1, cpu: 6, rss: 100}, {at: 6 * s, pid: 1, cpu: 8, rss: 300}, {at: 8 * s, pid: 2, cpu: 1.5, rss: 50}},
+		"etcd-main-1": {{at: 4 * s, pid: 3, cpu: 1, rss: 200}, {at: 6 * s, pid: 3, cpu: 2, rss: 250}},
+		"storm":       {{at: 4 * s, pid: 9, cpu: 1, rss: 5000}, {at: 6 * s, pid: 9, cpu: 9, rss: 5000}},
+	}
+	t.done.Acts = []rundir.Act{
+		{Name: "kill", Kind: "leaderKill", Sort: "fault", Intended: 10 * s, Proven: 11 * s, Recovery: []rundir.Recovery{
+			{Layer: "api", Op: "write", Worst: true, RTO: 2 * s, Probes: 9, Longest: s, Target: "kube-apiserver-0"},
+			{Layer: "api", Op: "write", RTO: 7 * s, Probes: 9, Target: "kube-apiserver-1"},
+			{Layer: "api", Op: "read", Worst: true, RTO: s, Probes: 9, Longest: 3 * s},
+			{Layer: "etcd", Op: "write", Shard: "main", Worst: true, Probes: 9, Censored: true, Seen: 6 * s},
+		}},
+		{Name: "defrag", Kind: "defrag", Sort: "operation", Intended: 14 * s, Proven: 17 * s},
+	}
+	t.done.Journal = []rundir.Audit{
+		{After: "kill", Via: "etcd", Shard: "main", Acked: 10, Lost: 2},
+		{After: "end", Via: "etcd", Shard: "main", Acked: 20, Lost: 2},
+		{After: "end", Via: "api", Shard: "main", Acked: 20, Lost: 1, Restored: 4, Mismatch: 1},
+		{After: "end", Via: "etcd", Shard: "events"},
+	}
+	return t
+}
+
+func TestMeasure(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct {
+		name string
+		gate rundir.Gate
+		stat string
+		want float64
+	}{
+		{"latency leaves out watches, probes and the warm-up", gateOn("api.latency", "phase", "steady"), "max", 0.04},
+		{"latency of the measured phases", gateOn("api.latency", "verb", "mutating"), "max", 5},
+		{"latency by verb", gateOn("api.latency", "verb", "create", "phase", "steady"), "p99", 0.003},
+		{"latency of a phase by name", gateOn("api.latency", "verb", "mutating", "phase", "warmup"), "p50", 9},
+		{"a p99 of 80 is no p99", gateOn("api.latency", "verb", "list"), "p99", nan},
+		{"a watch's length, if asked for", gateOn("api.latency", "verb", "watch"), "p50", 60},
+		{"no such workload", gateOn("api.latency", "workload", "other"), "p50", nan},
+		{"errors", gateOn("api.errors", "phase", "fault"), "", 0.75},
+		{"errors of measured phases", gateOn("api.errors"), "", 300.0 / 1280},
+		{"no requests, no error rate", gateOn("api.errors", "phase", "recovery"), "", nan},
+		{"throughput", gateOn("api.throughput", "phase", "steady"), "", 110},
+		{"worst recovery of all is censored", gateOn("recovery.time"), "", inf},
+		{"recovery by layer", gateOn("recovery.time", "layer", "api"), "", 2},
+		{"recovery by op and kind of act", gateOn("recovery.time", "layer", "api", "op", "read", "act", "leaderKill"), "", 1},
+		{"gap", gateOn("recovery.gap", "layer", "api"), "", 3},
+		{"recovery of an act that had none", gateOn("recovery.time", "act", "defrag"), "", nan},
+		{"lost writes once each", gateOn("writes.lost"), "", 3},
+		{"lost by act", gateOn("writes.lost", "act", "kill"), "", 2},
+		{"restored", gateOn("restore.lost", "layer", "api"), "", 4},
+		{"mismatch", gateOn("restore.mismatch"), "", 1},
+		{"no write acknowledged, none known lost", gateOn("writes.lost", "shard", "events"), "", nan},
+		{"operation", gateOn("operation.duration"), "", 3},
+		{"time to a fault's proof", gateOn("operation.duration", "act", "kill"), "", 1},
+		{"leader changes, warm-up left out", gateOn("etcd.leader.changes"), "", 2},
+		{"leader changes of a shard", gateOn("etcd.leader.changes", "shard", "main"), "", 1},
+		{"leader changes that nobody watched", gateOn("etcd.leader.changes", "shard", "leases"), "", nan},
+		{"memory of all but storm", gateOn("process.memory"), "", 300},
+		{"memory of storm", gateOn("process.memory", "component", "storm"), "", 5000},
+		{"memory of one member", gateOn("process.memory", "component", "etcd-main-1"), "", 250},
+		{"cpu of members together, over a restart", gateOn("process.cpu", "component", "etcd", "phase", "steady"), "", 1 + 2 + 1.5 + 1},
+		{"cpu of nothing", gateOn("process.cpu", "component", "kube-scheduler"), "", nan},
+		{"unknown metric", gateOn("bogus"), "", nan},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.gate.Stat = c.stat
+			got := aTrial().measure(c.gate)
+			same := got.v == c.want || math.IsNaN(got.v) && math.IsNaN(c.want) || math.Abs(got.v-c.want) < 1e-3*c.want
+			if !same {
+				t.Errorf("%v (%s), want %v", got.v, got.note, c.want)
+			}
+			if math.IsNaN(got.v) && got.note == "" {
+				t.Error("a missing value must say why")
+			}
+			if math.IsInf(got.v, 1) && (!got.censored || got.seen != 6) {
+				t.Errorf("a censored value must say how long it was watched: %+v", got)
+			}
+		})
+	}
+}
+
+// Every metric of the vocabulary can be measured: a new one needs a line here.
+func TestEveryMetricIsMeasured(t *testing.T) {
+	for _, m := range rundir.Metrics() {
+		g := gateOn(m.Name)
+		if len(m.Stats) > 0 {
+			g.Stat = "p50"
+		}
+		if v := aTrial().measure(g); math.IsNaN(v.v) {
+			t.Errorf("%s: %s", m.Name, v.note)
+		}
+		for _, stat := range m.Stats {
+			g.Stat = stat
+			if v := aTrial().measure(g); math.IsNaN(v.v) && needed(stat) <= 980 {
+				t.Errorf("%s %s: %s", m.Name, stat, v.note)
+			}
+		}
+		for _, label := range m.Where {
+			g := gateOn(m.Name, label, "nothing is called so")
+			g.Stat = "p50"
+			if v := aTrial().measure(g); !math.IsNaN(v.v) && m.Name != "etcd.leader.changes" {
+				t.Errorf("%s does not select by %s: %v", m.Name, label, v.v)
+			}
+		}
+	}
+}
+
+func TestNumberJSON(t *testing.T) {
+	for _, c := range []struct {
+		n    Number
+		json string
+	}{
+		{Missing(), "null"}, {Number(math.Inf(1)), `"+Inf"`}, {Number(math.Inf(-1)), `"-Inf"`}, {0, "0"}, {Number(math.Copysign(0, -1)), "0"},
+		{1.5, "1.5"}, {-2, "-2"}, {1e20, "1e+20"}, {1.0 / 3, "0.333333333"}, {2097152, "2097152"}, {1e-9, "1e-09"},
+	} {
+		got, err := json.Marshal(c.n)
+		if err != nil || string(got) != c.json {
+			t.Errorf("%v: %s, %v; want %s", float64(c.n), got, err, c.json)
+		}
+		var back Number
+		if err := json.Unmarshal(got, &back); err != nil || back.Is() != c.n.Is() || back.Is() && math.Abs(float64(back-c.n)) > 1e-8*math.Abs(float64(c.n)) {
+			t.Errorf("%s read as %v, %v", got, back, err)
+		}
+	}
+	var n Number
+	if err := json.Unmarshal([]byte(`"lots"`), &n); err == nil {
+		t.Error("a text is no number")
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, c := range []struct {
+		v    Number
+		unit string
+		want string
+	}{
+		{0.0000123, "seconds", "12.3 µs"}, {0.0123, "seconds", "12.3 ms"}, {1.005, "seconds", "1 s"}, {59.94, "seconds", "59.9 s"}, {600, "seconds", "10 min"},
+		{0, "seconds", "0 s"}, {Number(math.Inf(1)), "seconds", "not recovered"}, {Missing(), "seconds", "n/a"}, {Number(math.Inf(1)), "count", "∞"},
+		{0.0153, "fraction", "1.53 %"}, {102.4, "per second", "102/s"}, {291504128, "bytes", "278 MiB"}, {512, "bytes", "512 B"}, {12345, "count", "12345"},
+	} {
+		if got := Format(c.v, c.unit); got != c.want {
+			t.Errorf("Format(%v, %s) = %q, want %q", float64(c.v), c.unit, got, c.want)
+		}
+	}
+}
