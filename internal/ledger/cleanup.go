@@ -76,6 +76,34 @@ func Cleanup(ctx context.Context, report func(Finding)) ([]Finding, error) {
 	return c.findings, errors.Join(c.errs...)
 }
 
+// PutBack does for the owner of a ledger, of those things that which is true
+// of, what Cleanup does once the owner has ended: for when a supervisor was
+// killed that should have put them back itself.
+func (l *Ledger) PutBack(ctx context.Context, which func(Entry) bool) ([]Finding, error) {
+	b, err := os.ReadFile(l.path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger of run %s: %w", l.run, err)
+	}
+	c := &cleanup{}
+	for _, e := range inOrder(open(parse(b))) {
+		if !which(e) {
+			continue
+		}
+		if c.undo(ctx, l.run, e) {
+			c.errs = append(c.errs, l.Undo(e.Kind, e.Name))
+		}
+	}
+	return c.findings, errors.Join(c.errs...)
+}
+
+// inOrder sorts what is to be put back: processes first, since they may be
+// writing into the directories.
+func inOrder(entries []Entry) []Entry {
+	order := map[Kind]int{Process: 0, Interface: 1, Directory: 2}
+	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(order[a.Kind], order[b.Kind]) })
+	return entries
+}
+
 // cleanup is one run of Cleanup.
 type cleanup struct {
 	report   func(Finding)
@@ -109,18 +137,9 @@ func (c *cleanup) ledger(ctx context.Context, path, run string) error {
 		c.found(Finding{Run: run, PID: livingOwner(records), Result: Live, Why: "its owner lives"})
 		return nil
 	}
-	entries := open(records)
-	// Processes first: they may be writing into the directories.
-	order := map[Kind]int{Process: 0, Interface: 1, Directory: 2}
-	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(order[a.Kind], order[b.Kind]) })
 	done := true
-	for _, e := range entries {
-		f := undo(ctx, run, e)
-		c.found(f)
-		if f.Result == Failed {
-			done = false
-			c.errs = append(c.errs, fmt.Errorf("%s %s of run %s: %s", f.Kind, f.Name, run, f.Why))
-		}
+	for _, e := range inOrder(open(records)) {
+		done = c.undo(ctx, run, e) && done
 	}
 	if !done {
 		return nil
@@ -130,6 +149,16 @@ func (c *cleanup) ledger(ctx context.Context, path, run string) error {
 	}
 	c.found(Finding{Run: run, Result: Removed})
 	return nil
+}
+
+// undo puts one thing back, and says whether that is done with.
+func (c *cleanup) undo(ctx context.Context, run string, e Entry) bool {
+	f := undo(ctx, run, e)
+	c.found(f)
+	if f.Result == Failed {
+		c.errs = append(c.errs, fmt.Errorf("%s %s of run %s: %s", f.Kind, f.Name, run, f.Why))
+	}
+	return f.Result != Failed
 }
 
 // unnamed removes a ledger whose maker was killed before it had its name, and

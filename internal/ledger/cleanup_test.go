@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -118,13 +119,16 @@ func TestCleanupKillsOnlyOnAFullMatch(t *testing.T) {
 // intent alone; the process is found by the run id that it carries.
 func TestCleanupFindsProcessesOfIntents(t *testing.T) {
 	state(t)
-	_, mine, _ := process(t, "idle", "run-1")
-	_, others, _ := process(t, "idle", "run-11")
-	l := create(t, "run-1")
+	// It looks at every process of the machine: those of other tests, which may
+	// run beside this one, must not carry the same id.
+	run := "intents-" + rand.Text()
+	_, mine, _ := process(t, "idle", run)
+	_, others, _ := process(t, "idle", run+"1")
+	l := create(t, run)
 	must(t, l.Intend(Process, "p"), l.Close())
 	clean(t,
-		Finding{Run: "run-1", Kind: Process, Name: "p", Result: Killed},
-		Finding{Run: "run-1", Result: Removed})
+		Finding{Run: run, Kind: Process, Name: "p", Result: Killed},
+		Finding{Run: run, Result: Removed})
 	if alive(t, mine) {
 		t.Error("the process lives")
 	}
@@ -132,11 +136,11 @@ func TestCleanupFindsProcessesOfIntents(t *testing.T) {
 		t.Error("another run's process was killed")
 	}
 
-	l = create(t, "run-1")
+	l = create(t, run)
 	must(t, l.Intend(Process, "never"), l.Close())
 	clean(t,
-		Finding{Run: "run-1", Kind: Process, Name: "never", Result: Gone},
-		Finding{Run: "run-1", Result: Removed})
+		Finding{Run: run, Kind: Process, Name: "never", Result: Gone},
+		Finding{Run: run, Result: Removed})
 }
 
 func TestCleanupRemovesOnlyMarkedDirectories(t *testing.T) {

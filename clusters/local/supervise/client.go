@@ -160,17 +160,25 @@ func (c *Client) Persist(ctx context.Context) error {
 }
 
 // Shutdown kills all processes, takes the network down, removes the owned
-// directories, and ends the supervisor. It returns when that is done.
+// directories, and ends the supervisor. It returns when that is done. Should
+// the supervisor have died before, the storm that started it does the rest.
 func (c *Client) Shutdown(ctx context.Context) error {
 	err := c.caller.call(ctx, callShutdown, none{}, nil)
-	ended := c.Done()
-	if c.started != nil {
-		ended = c.started.ended
+	if c.started == nil {
+		select {
+		case <-c.Done():
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		}
+		return errors.Join(err, c.Close())
 	}
 	select {
-	case <-ended:
+	case <-c.started.ended:
 	case <-ctx.Done():
 		return errors.Join(err, context.Cause(ctx))
+	}
+	if errors.Is(err, errLost) {
+		err = c.started.putBack(ctx, c.info)
 	}
 	return errors.Join(err, c.Close())
 }

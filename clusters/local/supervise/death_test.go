@@ -126,7 +126,7 @@ func checkNothingLeft(t *testing.T, say told, dir, books string) {
 
 func TestStormIsKilled(t *testing.T) {
 	books, dir := state(t), t.TempDir()
-	cmd, say := storm(t, "run-1", dir)
+	cmd, say := storm(t, "supervise-1", dir)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestStormIsKilled(t *testing.T) {
 func TestSupervisorIsKilled(t *testing.T) {
 	state(t)
 	dir := t.TempDir()
-	_, say := storm(t, "run-1", dir)
+	_, say := storm(t, "supervise-1", dir)
 	if err := syscall.Kill(say.Supervisor, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -151,8 +151,8 @@ func TestSupervisorIsKilled(t *testing.T) {
 // rest, and the other storm is none the wiser.
 func TestCleanupAfterStormAndSupervisorAreKilled(t *testing.T) {
 	books, dir, otherDir := state(t), t.TempDir(), t.TempDir()
-	cmd, say := storm(t, "run-1", dir)
-	otherCmd, other := storm(t, "run-2", otherDir)
+	cmd, say := storm(t, "supervise-1", dir)
+	otherCmd, other := storm(t, "supervise-2", otherDir)
 	// The supervisor is stopped first, so that it cannot act on storm's death.
 	for _, kill := range []error{
 		syscall.Kill(say.Supervisor, syscall.SIGSTOP), cmd.Process.Kill(), syscall.Kill(say.Supervisor, syscall.SIGKILL),
@@ -179,14 +179,14 @@ func TestCleanupAfterStormAndSupervisorAreKilled(t *testing.T) {
 				done = append(done, fmt.Sprintf("%s %s of %s", f.Kind, filepath.Base(f.Name), f.Run))
 			}
 		}
-		want := []string{"dir data of run-1", " . of run-1"}
+		want := []string{"dir data of supervise-1", " . of supervise-1"}
 		if i > 0 {
 			want = nil
 		}
 		if !slices.Equal(done, want) {
 			t.Errorf("cleanup %d removed %q, want %q", i+1, done, want)
 		}
-		at := slices.IndexFunc(found, func(f ledger.Finding) bool { return f.Run == "run-2" })
+		at := slices.IndexFunc(found, func(f ledger.Finding) bool { return f.Run == "supervise-2" })
 		if at < 0 || found[at].Result != ledger.Live || found[at].PID != otherCmd.Process.Pid {
 			t.Errorf("of the storm that lives: %+v", found)
 		}
@@ -221,7 +221,7 @@ func TestSupervisorEndsOnASignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			books, dir := state(t), t.TempDir()
-			cmd, say := storm(t, "run-1", dir)
+			cmd, say := storm(t, "supervise-1", dir)
 			if err := syscall.Kill(say.Supervisor, sig); err != nil {
 				t.Fatal(err)
 			}
@@ -235,7 +235,7 @@ func TestSupervisorEndsOnASignal(t *testing.T) {
 			}
 			// The ledger stays for its storm to finish, which was killed; all
 			// in it is undone.
-			b, err := os.ReadFile(filepath.Join(books, "run-1.jsonl"))
+			b, err := os.ReadFile(filepath.Join(books, "supervise-1.jsonl"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -248,7 +248,7 @@ func TestSupervisorEndsOnASignal(t *testing.T) {
 
 func TestPersistedSupervisorOutlivesStorm(t *testing.T) {
 	books, dir := state(t), t.TempDir()
-	cmd, say := storm(t, "run-1", dir, "persist")
+	cmd, say := storm(t, "supervise-1", dir, "persist")
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -290,9 +290,22 @@ func TestTwoSupervisorsHaveSlotsOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestDeadSupervisorIsNoticed(t *testing.T) {
-	state(t)
-	c, _ := begin(t, "run-1")
+func TestDeadSupervisorIsNoticedAndItsWorkDone(t *testing.T) {
+	books := state(t)
+	book, err := ledger.Create("supervise-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = book.Close() }()
+	data := filepath.Join(t.TempDir(), "data")
+	if err := book.MakeDir(data); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Start(t.Context(), Options{Ledger: book, Log: filepath.Join(t.TempDir(), "log"), Owned: []string{data}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := spawn(t, c, role(t, "child", "role-stubborn"))
 	if err := syscall.Kill(c.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -300,4 +313,11 @@ func TestDeadSupervisorIsNoticed(t *testing.T) {
 	if _, err := c.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "lost") {
 		t.Errorf("a call to a dead supervisor: %v", err)
 	}
+	if err := c.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := book.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	checkNothingLeft(t, told{Supervisor: c.PID(), Children: []int{child.PID}, Slot: c.Slot()}, filepath.Dir(data), books)
 }

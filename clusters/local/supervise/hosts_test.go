@@ -50,7 +50,7 @@ func awaitNews(t *testing.T, c *Client, p Process, text string) {
 
 func TestProcessesTalkAcrossHosts(t *testing.T) {
 	state(t)
-	c, _ := begin(t, "run-1")
+	c, _ := begin(t, "supervise-1")
 	addrs := hosts(t, c)
 	if again := hosts(t, c); again["a"] != addrs["a"] || again["b"] != addrs["b"] || addrs["a"] == addrs["b"] {
 		t.Errorf("addresses %v, asked again %v", addrs, again)
@@ -108,6 +108,7 @@ func TestProcessesTalkAcrossHosts(t *testing.T) {
 		if s.Delay == time.Second && s.Held > 0 && s.Delayed > 0 {
 			break
 		}
+		time.Sleep(time.Millisecond)
 	}
 	if err := c.Mend(t.Context(), "b", "a"); err != nil {
 		t.Fatal(err)
@@ -119,7 +120,7 @@ func TestProcessesTalkAcrossHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if alias := link.Attrs().Alias; alias != "run-1" {
+	if alias := link.Attrs().Alias; alias != "supervise-1" {
 		t.Errorf("alias of %s: %q", device, alias)
 	}
 	if err := c.Shutdown(t.Context()); err != nil {
@@ -132,7 +133,7 @@ func TestProcessesTalkAcrossHosts(t *testing.T) {
 
 func TestLinksNeedANetwork(t *testing.T) {
 	state(t)
-	c, _ := begin(t, "run-1")
+	c, _ := begin(t, "supervise-1")
 	if err := c.Cut(t.Context(), "a", "b"); err == nil || !strings.Contains(err.Error(), "no network of its own") {
 		t.Errorf("cutting a link without a network: %v", err)
 	}

@@ -54,7 +54,7 @@ func (p *processes) spawn(want Process, n *network.Network) (Status, error) {
 	if old, ok := p.byName[want.Name]; ok && old.now().Running {
 		return Status{}, fmt.Errorf("%s runs already, as process %d", want.Name, old.now().PID)
 	}
-	c := &child{record: fmt.Sprintf("%d/%s", os.Getpid(), want.Name), ended: make(chan struct{})}
+	c := &child{record: recordName(os.Getpid(), want.Name), ended: make(chan struct{})}
 	if err := p.ledger.Intend(ledger.Process, c.record); err != nil {
 		return Status{}, err
 	}

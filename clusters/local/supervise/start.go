@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -63,14 +64,14 @@ func Start(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, lifeline.Close())
 	}
-	record := fmt.Sprintf("%d/supervisor", os.Getpid())
+	record := recordName(os.Getpid(), "supervisor")
 	if err := o.Ledger.Intend(ledger.Process, record); err != nil {
 		return nil, errors.Join(err, lifeline.Close())
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the supervisor: %w", err), lifeline.Close(), o.Ledger.Undo(ledger.Process, record))
 	}
-	s := &started{cmd: cmd, lifeline: lifeline, record: record, ledger: o.Ledger, log: o.Log, ended: make(chan struct{})}
+	s := &started{cmd: cmd, lifeline: lifeline, record: record, ledger: o.Ledger, owned: o.Owned, ended: make(chan struct{})}
 	r, err := s.introduce(ctx, answer, setup{Owned: o.Owned, Record: record})
 	go s.await()
 	if err == nil {
@@ -90,7 +91,7 @@ type started struct {
 	lifeline io.Closer // its end is the supervisor's, unless it persists
 	record   string
 	ledger   *ledger.Ledger
-	log      string
+	owned    []string
 	ended    chan struct{}
 }
 
@@ -129,6 +130,25 @@ func (s *started) await() {
 	_ = s.ledger.Undo(ledger.Process, s.record)
 	close(s.ended)
 }
+
+// putBack does what a supervisor that was killed could not do any more.
+func (s *started) putBack(ctx context.Context, of Info) error {
+	_, err := s.ledger.PutBack(ctx, func(e ledger.Entry) bool {
+		switch e.Kind {
+		case ledger.Process:
+			return strings.HasPrefix(e.Name, recordName(of.PID, ""))
+		case ledger.Interface:
+			return e.Name == of.Slot.Interface()
+		case ledger.Directory:
+			return slices.Contains(s.owned, e.Name)
+		}
+		return false
+	})
+	return err
+}
+
+// recordName is the name in the ledger of a process that another has started.
+func recordName(starter int, name string) string { return fmt.Sprintf("%d/%s", starter, name) }
 
 // RunIfAsked runs a supervisor, and does not return, if this process was
 // started to be one; otherwise it returns at once. A main calls it first.

@@ -23,11 +23,15 @@ func begin(t *testing.T, run string) (*Client, *ledger.Ledger) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Start(t.Context(), Options{Ledger: book, Log: filepath.Join(t.TempDir(), "supervisor.log")})
+	log := filepath.Join(t.TempDir(), "supervisor.log")
+	c, err := Start(t.Context(), Options{Ledger: book, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if b, err := os.ReadFile(log); t.Failed() {
+			t.Logf("the supervisor's log: %s (%v)", b, err)
+		}
 		// The test may have ended it already, by force even.
 		_ = c.Shutdown(context.Background())
 		_ = book.Close()
@@ -78,6 +82,7 @@ func awaitLog(t *testing.T, c *Client, p Process, text string) {
 		if s := all[p.Name]; !s.Running {
 			t.Fatalf("%s ended with %s before it said %q; it said %q", p.Name, s.Exit, text, b)
 		}
+		time.Sleep(time.Millisecond) // leave the processor to those who are waited for
 	}
 }
 
@@ -115,8 +120,8 @@ func awaitGone(t *testing.T, pid int) {
 
 func TestProcessesLiveAndEndAsAsked(t *testing.T) {
 	dir := state(t)
-	c, book := begin(t, "run-1")
-	if c.RunID() != "run-1" || c.PID() == os.Getpid() {
+	c, book := begin(t, "supervise-1")
+	if c.RunID() != "supervise-1" || c.PID() == os.Getpid() {
 		t.Errorf("supervisor of run %q is process %d", c.RunID(), c.PID())
 	}
 
@@ -125,7 +130,7 @@ func TestProcessesLiveAndEndAsAsked(t *testing.T) {
 	if !s.Running || s.PID == 0 || s.Exit != "" || s.Asked || s.Started.IsZero() || !s.Ended.IsZero() {
 		t.Errorf("just started: %+v", s)
 	}
-	if has, err := procfs.HasEnv(s.PID, ledger.RunEnv, "run-1"); err != nil || !has {
+	if has, err := procfs.HasEnv(s.PID, ledger.RunEnv, "supervise-1"); err != nil || !has {
 		t.Errorf("the process does not carry its run id: %v", err)
 	}
 	if _, err := c.Spawn(t.Context(), p); err == nil || !strings.Contains(err.Error(), "runs already") {
@@ -188,7 +193,7 @@ func TestProcessesLiveAndEndAsAsked(t *testing.T) {
 
 func TestEndsAreTold(t *testing.T) {
 	state(t)
-	c, _ := begin(t, "run-1")
+	c, _ := begin(t, "supervise-1")
 
 	failing := role(t, "failing", "role-fail")
 	spawn(t, c, failing)
@@ -263,7 +268,7 @@ func lostAt(p Process, host string) Process {
 func TestEnvironmentIsOnlyWhatIsGiven(t *testing.T) {
 	state(t)
 	t.Setenv("ETCD_QUOTA_BACKEND_BYTES", "1")
-	c, _ := begin(t, "run-1")
+	c, _ := begin(t, "supervise-1")
 	p := role(t, "env", "role-env")
 	p.Env = []string{"GIVEN=yes", "STORM_RUN_ID=another"}
 	spawn(t, c, p)
@@ -280,7 +285,7 @@ func TestEnvironmentIsOnlyWhatIsGiven(t *testing.T) {
 		}
 	}
 	slices.Sort(keys)
-	if want := []string{"GIVEN=yes", "STORM_RUN_ID=run-1"}; !slices.Equal(keys, want) {
+	if want := []string{"GIVEN=yes", "STORM_RUN_ID=supervise-1"}; !slices.Equal(keys, want) {
 		t.Errorf("environment: %q, want %q", keys, want)
 	}
 }
