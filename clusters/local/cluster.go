@@ -13,10 +13,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
@@ -52,10 +52,11 @@ type Cluster struct {
 	mu         sync.Mutex
 	spec       clusters.Spec
 	components []*component
-	members    map[string][]member // by shard
+	layout     layout
 	binaries   map[string]components.Binary
-	golden     map[string]bool // topologies that have a golden copy
-	pristine   bool            // nothing but the control plane itself has written yet
+	restores   map[string]*restores // by shard
+	logDir     string               // of the components that are started from now on
+	golden     map[string]bool      // topologies and versions that have a golden copy
 }
 
 var (
@@ -64,12 +65,12 @@ var (
 	_ clusters.Restorer = (*Cluster)(nil)
 )
 
-// Up starts a cluster and returns when all of it serves. The first Reset takes
-// the golden copy, so call that before anything is put in.
+// Up starts a cluster and returns when all of it serves and the golden copy,
+// which Reset goes back to, is taken.
 func Up(ctx context.Context, o Options) (*Cluster, error) {
 	o.Spec = o.Spec.Defaulted()
 	if problems := Check(o.Spec); len(problems) > 0 {
-		return nil, errors.New(problems[0])
+		return nil, errors.New("starting the cluster: " + strings.Join(problems, "; "))
 	}
 	if o.Sink == nil {
 		o.Sink = clusters.Discard
@@ -82,7 +83,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if err := o.Ledger.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("the cluster's directory: %w", err)
 	}
-	c := &Cluster{o: o, golden: map[string]bool{}}
+	c := &Cluster{o: o, logDir: o.LogDir, golden: map[string]bool{}, restores: map[string]*restores{}}
 	c.alive, c.end = context.WithCancel(context.Background())
 	if err := c.begin(ctx); err != nil {
 		c.end()
@@ -106,17 +107,16 @@ func (c *Cluster) begin(ctx context.Context) error {
 	if c.namespaces, err = useNamespaces(c.o.Spec.Network); err != nil {
 		return err
 	}
-	if err := c.identities(); err != nil {
-		return fmt.Errorf("certificates: %w", err)
+	if c.pki, err = openPKI(filepath.Join(c.o.Dir, "pki")); err != nil {
+		return err
+	}
+	if c.etcdTLS, err = c.pki.clientTLS(etcdClientPair, etcdCA); err != nil {
+		return err
 	}
 	if err := c.adopt(ctx, c.o.Spec); err != nil {
 		return err
 	}
-	if err := c.start(ctx); err != nil {
-		return err
-	}
-	c.pristine = true
-	return nil
+	return c.fromNothing(ctx)
 }
 
 // useNamespaces decides how members are connected.
@@ -185,15 +185,27 @@ func (c *Cluster) Kubeconfig() string { return filepath.Join(c.o.Dir, "kubeconfi
 
 // Access implements clusters.Cluster.
 func (c *Cluster) Access() clusters.Access {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
-	if err != nil {
-		config = &rest.Config{} // written by storm itself; a client of it says what is wrong
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	access := clusters.Access{
+		Kubeconfig: c.Kubeconfig(), REST: &rest.Config{}, EtcdTLS: c.etcdTLS.Clone(), PKI: c.pki.dir,
 	}
-	config.QPS = -1
-	return clusters.Access{
-		Kubeconfig: c.Kubeconfig(), REST: config, EtcdTLS: c.etcdTLS.Clone(), PKI: c.pki.dir,
+	if len(c.layout.apiservers) > 0 {
+		access.REST = c.pki.restConfig(c.layout.apiservers[0].url())
 	}
+	return access
 }
+
+// LogTo sets the directory of the components' logs from the next Reset on.
+func (c *Cluster) LogTo(dir string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.logDir = dir
+	return os.MkdirAll(dir, 0o700)
+}
+
+// name is what the cluster is called in kubeconfigs.
+func (c *Cluster) name() string { return "storm-" + c.o.Ledger.RunID() }
 
 // Provenance says what runs, one entry a binary.
 func (c *Cluster) Provenance() []rundir.Provenance {

@@ -22,11 +22,12 @@ type component struct {
 	id        clusters.ID
 	endpoints clusters.Endpoints
 	log       string
-	host      string // in the supervisor's network; empty: the machine's own
-	// command builds the process as the spec and the change want it.
-	command func(ctx context.Context, change clusters.Change) (argv, env []string, err error)
-	// serves is one look at whether it does its work.
-	serves func(ctx context.Context) error
+	host      string            // in the supervisor's network; empty: the machine's own
+	env       map[string]string // as the spec wants it
+	// command builds the command line as the spec and the change want it.
+	command func(ctx context.Context, change clusters.Change) (argv []string, err error)
+	// probe opens what tells whether it does its work.
+	probe func() (probe, error)
 
 	mu     sync.Mutex
 	change clusters.Change // in force since the last Start
@@ -90,7 +91,7 @@ func (c *component) Start(ctx context.Context, change clusters.Change) error {
 	c.change = merge(c.change, change)
 	change = c.change
 	c.mu.Unlock()
-	argv, env, err := c.command(ctx, change)
+	argv, err := c.command(ctx, change)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.id, err)
 	}
@@ -99,7 +100,7 @@ func (c *component) Start(ctx context.Context, change clusters.Change) error {
 		logged = info.Size()
 	}
 	status, err := c.cluster.supervisor.Spawn(ctx, supervise.Process{
-		Name: c.id.String(), Argv: argv, Env: env, Dir: c.cluster.o.Dir, Log: c.log, Host: c.host,
+		Name: c.id.String(), Argv: argv, Env: environ(merge(clusters.Change{Env: c.env}, change).Env), Dir: c.cluster.o.Dir, Log: c.log, Host: c.host,
 	})
 	if err != nil {
 		return err
@@ -115,8 +116,13 @@ func (c *component) Start(ctx context.Context, change clusters.Change) error {
 // nobody asked for.
 func (c *component) watch(pid int) {
 	status, err := c.cluster.supervisor.Wait(c.cluster.alive, c.id.String())
-	if err != nil || status.PID != pid {
-		return // the cluster is gone, or another process has the name
+	switch {
+	case c.cluster.alive.Err() != nil:
+		return // the cluster is closed
+	case err != nil:
+		status = supervise.Status{PID: pid, Ended: time.Now(), Exit: "lost with its supervisor: " + err.Error()}
+	case status.PID != pid:
+		return // it ended before this looked, and Stop has noted it
 	}
 	if c.ended(status) && !status.Asked && c.cluster.o.Exited != nil {
 		c.cluster.o.Exited(c.id, status.Exit)
@@ -139,6 +145,11 @@ const readyEvery = 20 * time.Millisecond
 
 // Ready implements clusters.Restarter.
 func (c *component) Ready(ctx context.Context) error {
+	p, err := c.probe()
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.id, err)
+	}
+	defer p.close()
 	ticker := time.NewTicker(readyEvery)
 	defer ticker.Stop()
 	var last error
@@ -146,7 +157,7 @@ func (c *component) Ready(ctx context.Context) error {
 		// A look has a bound of its own: a server that takes the connection and
 		// does not answer must not hold up the next look.
 		look, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := c.serves(look)
+		err := p.look(look)
 		cancel()
 		if err == nil {
 			return nil
@@ -162,7 +173,7 @@ func (c *component) Ready(ctx context.Context) error {
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
-			return c.failed(fmt.Sprintf("did not get ready: %v", last))
+			return c.failed(fmt.Sprintf("did not get ready (%v): %v", context.Cause(ctx), last))
 		case <-ticker.C:
 		}
 	}
@@ -213,6 +224,13 @@ func tail(path string, from int64, n int) []string {
 		}
 	}
 	return out
+}
+
+// changed is the change in force.
+func (c *component) changed() clusters.Change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.change
 }
 
 // merge lays a change over another.

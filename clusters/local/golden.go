@@ -4,160 +4,121 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/clusters"
 )
 
-// Reset implements clusters.Cluster. The golden copy is taken, once for each
-// topology and set of versions, when a Reset first needs it: from the cluster
-// as it first stood, or from a new one.
-func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
-	spec = spec.Defaulted()
-	if problems := Check(spec); len(problems) > 0 {
-		return fmt.Errorf("%s", problems[0])
-	}
-	began := time.Now()
-	if c.pristine {
-		if err := c.takeGolden(ctx); err != nil {
-			return fmt.Errorf("golden copy: %w", err)
-		}
-	}
-	if err := c.stopAll(ctx, 0); err != nil {
+// The golden copy is the members' data as it stood right after the first
+// start: once for each topology and set of versions, in golden/KEY. A trial
+// that starts from it starts from the same keys as every other.
+//
+// It is taken without stopping a member or an apiserver. The controllers are
+// killed and their Leases deleted, which would stall the next ones for as long
+// as they are valid; then all members are frozen at once, copied, and let go.
+// A frozen process leaves in its files what a crash would leave, or more, and
+// that is what etcd recovers from by design.
+
+// fromNothing starts the adopted spec without any data, takes the golden copy,
+// and returns with everything serving.
+func (c *Cluster) fromNothing(ctx context.Context) error {
+	if err := os.RemoveAll(filepath.Join(c.o.Dir, dataFolder)); err != nil {
 		return err
 	}
-	if err := c.adopt(ctx, spec); err != nil {
-		return err
-	}
-	key := c.goldenKey()
-	if !c.golden[key] {
-		if err := c.makeGolden(ctx); err != nil {
-			return fmt.Errorf("golden copy of a new topology: %w", err)
-		}
-	}
-	stopped := time.Since(began)
-	if err := c.putBack(ctx, key); err != nil {
-		return fmt.Errorf("putting the golden copy back: %w", err)
-	}
-	copied := time.Since(began)
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	c.o.Sink(clusters.Event{Text: fmt.Sprintf("back to the golden copy in %.1fs (stop %.1fs, copy %.1fs, start %.1fs)",
-		time.Since(began).Seconds(), stopped.Seconds(), (copied - stopped).Seconds(), (time.Since(began) - copied).Seconds())})
+	began := time.Now()
+	if err := c.settled(ctx); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	if err := c.takeGolden(ctx); err != nil {
+		return fmt.Errorf("taking the golden copy: %w", err)
+	}
+	c.o.Sink(clusters.Event{Text: fmt.Sprintf("golden copy taken in %s (waiting for the controllers' first work %s)", seconds(time.Since(began)), seconds(took))})
 	return nil
 }
 
-// goldenKey names a topology with its versions: data is only exchangeable
-// between equals.
+// takeGolden copies the members' data and has the controllers running again.
+func (c *Cluster) takeGolden(ctx context.Context) error {
+	controllers := []clusters.Kind{clusters.KindControllerManager, clusters.KindScheduler}
+	if err := each(ctx, c.handles(controllers...), func(ctx context.Context, h *component) error { return h.Stop(ctx, 0) }); err != nil {
+		return err
+	}
+	if err := c.dropLeases(ctx); err != nil {
+		return err
+	}
+	key := c.goldenKey()
+	if err := c.copyFrozen(ctx, c.goldenDir(key)); err != nil {
+		return errors.Join(err, os.RemoveAll(c.goldenDir(key)))
+	}
+	c.golden[key] = true
+	return c.startAll(ctx, time.Now(), controllers...)
+}
+
+// dropLeases deletes the Leases of the controllers, which do not run.
+func (c *Cluster) dropLeases(ctx context.Context) error {
+	leases, err := c.leases()
+	if err != nil {
+		return err
+	}
+	for _, name := range elected {
+		if err := leases.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("lease %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// copyFrozen copies the data of all members while none of them moves.
+func (c *Cluster) copyFrozen(ctx context.Context, to string) (err error) {
+	members := c.handles(clusters.KindEtcd)
+	defer func() {
+		thaw := func(ctx context.Context, h *component) error { return h.Signal(ctx, syscall.SIGCONT) }
+		err = errors.Join(err, each(context.WithoutCancel(ctx), members, thaw))
+	}()
+	if err := each(ctx, members, func(ctx context.Context, h *component) error {
+		if err := h.Signal(ctx, syscall.SIGSTOP); err != nil {
+			return err
+		}
+		return awaitFrozen(ctx, h.State().PID)
+	}); err != nil {
+		return err
+	}
+	return c.copyData(ctx, filepath.Join(c.o.Dir, dataFolder), to)
+}
+
+// goldenKey names a topology with its versions: data is exchangeable between
+// equals only. Call it with the spec adopted.
 func (c *Cluster) goldenKey() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var text strings.Builder
-	for _, sh := range c.spec.AllShards() {
-		fmt.Fprintf(&text, "%s %d %v %s\n", sh.Name, sh.Members, sh.Resources, c.binaries["etcd "+sh.Name].SHA256)
+	for _, s := range c.layout.shards {
+		fmt.Fprintf(&text, "%s %v %s %s\n", s.Name, s.Resources, initialCluster(s), c.binaries[etcdKey(s.Name)].SHA256)
 	}
-	for _, kind := range []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager} {
+	for _, kind := range []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler} {
 		fmt.Fprintf(&text, "%s\n", c.binaries[string(kind)].SHA256)
 	}
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:8])
 }
 
-// makeGolden starts the adopted spec from nothing, and takes its golden copy.
-func (c *Cluster) makeGolden(ctx context.Context) error {
-	if err := os.RemoveAll(filepath.Join(c.o.Dir, "data")); err != nil {
-		return err
-	}
-	if err := os.Mkdir(filepath.Join(c.o.Dir, "data"), 0o700); err != nil {
-		return err
-	}
-	if err := c.start(ctx); err != nil {
-		return err
-	}
-	return c.takeGolden(ctx)
-}
+func (c *Cluster) goldenDir(key string) string { return filepath.Join(c.o.Dir, goldenFolder, key) }
 
-// takeGolden stops the cluster in an order that leaves its data at rest, and
-// copies that.
-func (c *Cluster) takeGolden(ctx context.Context) error {
-	c.o.Sink(clusters.Event{Text: "taking the golden copy"})
-	if err := each(ctx, c.handles(clusters.KindControllerManager, clusters.KindScheduler), func(h *component) error { return h.Stop(ctx, 5*time.Second) }); err != nil {
-		return err
-	}
-	if err := c.dropLeases(ctx); err != nil {
-		return err
-	}
-	// An apiserver keeps nothing, and with open watches it takes a minute to
-	// end in good order.
-	if err := each(ctx, c.handles(clusters.KindAPIServer), func(h *component) error { return h.Stop(ctx, 0) }); err != nil {
-		return err
-	}
-	if err := each(ctx, c.handles(clusters.KindEtcd), func(h *component) error { return h.Stop(ctx, 10*time.Second) }); err != nil {
-		return err
-	}
-	key := c.goldenKey()
-	if err := c.copyData(ctx, filepath.Join(c.o.Dir, "data"), c.goldenDir(key)); err != nil {
-		return err
-	}
-	c.golden[key], c.pristine = true, false
-	return nil
-}
-
-func (c *Cluster) goldenDir(key string) string { return filepath.Join(c.o.Dir, "golden", key) }
-
-// putBack replaces the data by the golden copy, and has it on the disk before
-// anything starts: the first fsyncs of a trial must not pay for the copy.
-func (c *Cluster) putBack(ctx context.Context, key string) error {
-	data := filepath.Join(c.o.Dir, "data")
-	if err := os.RemoveAll(data); err != nil {
-		return err
-	}
-	if err := c.copyData(ctx, c.goldenDir(key), data); err != nil {
-		return err
-	}
-	d, err := os.Open(data)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return unix.Syncfs(int(d.Fd()))
-}
-
-// copyData copies every member's directory.
+// copyData copies every member's directory at once.
 func (c *Cluster) copyData(ctx context.Context, from, to string) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, h := range c.handles(clusters.KindEtcd) {
-		g.Go(func() error {
-			return copyTree(ctx, filepath.Join(from, h.id.String()), filepath.Join(to, h.id.String()))
-		})
-	}
-	return g.Wait()
-}
-
-// stopAll stops everything at once.
-func (c *Cluster) stopAll(ctx context.Context, grace time.Duration) error {
-	return each(ctx, c.handles(clusters.KindEtcd, clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler),
-		func(h *component) error { return h.Stop(ctx, grace) })
-}
-
-// each does the same to several components at once.
-func each(ctx context.Context, handles []*component, do func(*component) error) error {
-	g, _ := errgroup.WithContext(ctx)
-	for _, h := range handles {
-		g.Go(func() error {
-			if err := do(h); err != nil {
-				return fmt.Errorf("%s: %w", h.id, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
+	return each(ctx, c.handles(clusters.KindEtcd), func(ctx context.Context, h *component) error {
+		return copyTree(ctx, filepath.Join(from, h.id.String()), filepath.Join(to, h.id.String()))
+	})
 }
