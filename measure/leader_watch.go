@@ -34,12 +34,17 @@ type LeaderWatch struct {
 
 // shardView is what is known of a shard from its members' statuses.
 type shardView struct {
-	members map[string]memberView // by component
+	size    int                   // members there are
+	members map[string]memberView // by component: those that answer
 	names   map[uint64]string     // component by member id, as the members named themselves
 	leader  string                // the last that was seen to lead; empty: none yet
 	term    uint64                // in which it was
 	lost    bool                  // a loss was marked since
-	alarms  map[string]bool       // "NOSPACE on etcd-main-0"
+	alarms  map[string]bool       // as etcd writes them
+}
+
+func newShardView() *shardView {
+	return &shardView{members: map[string]memberView{}, names: map[uint64]string{}, alarms: map[string]bool{}}
 }
 
 // memberView is what a member said last.
@@ -64,8 +69,9 @@ func NewLeaderWatch(clock *Clock, marks *Marks, interval time.Duration, members 
 		}
 		w.conns = append(w.conns, conn)
 		if w.shards[t.Shard] == nil {
-			w.shards[t.Shard] = &shardView{members: map[string]memberView{}, names: map[uint64]string{}, alarms: map[string]bool{}}
+			w.shards[t.Shard] = newShardView()
 		}
+		w.shards[t.Shard].size++
 	}
 	return w, nil
 }
@@ -135,86 +141,85 @@ func (w *LeaderWatch) take(t EtcdTarget, s *pb.StatusResponse, err error) {
 
 // update works the events out that the members' last words amount to.
 func (v *shardView) update(shard string, now, silent int64) []rundir.Event {
+	maps.DeleteFunc(v.members, func(_ string, m memberView) bool { return now-m.at > silent })
+	if len(v.members) == 0 {
+		// Nobody answers, so nobody leads; of the alarms nothing is known.
+		return v.leaderEvents(shard, 0, 0, now)
+	}
 	var term, leader uint64
 	for _, m := range v.members {
 		// A member that is cut off goes on in its old term, with its old
 		// leader. What counts is the latest term.
-		switch {
-		case now-m.at > silent:
-		case m.term > term:
+		if m.term > term {
 			term, leader = m.term, m.leader
-		case m.term == term && leader == 0:
+		} else if m.term == term && leader == 0 {
 			leader = m.leader
 		}
 	}
-	return append(v.leaderEvents(shard, term, leader, now), v.alarmEvents(shard, now, silent)...)
+	return append(v.leaderEvents(shard, term, leader, now), v.alarmEvents(shard, now)...)
 }
 
 func (v *shardView) leaderEvents(shard string, term, leader uint64, now int64) []rundir.Event {
-	if leader == 0 {
-		if v.leader == "" || v.lost {
-			return nil
-		}
+	note := func(text string) []rundir.Event {
+		return []rundir.Event{{At: now, Kind: rundir.EventNote, Subject: shard, Text: text}}
+	}
+	name := v.name(leader)
+	switch {
+	case leader == 0 && (v.leader == "" || v.lost):
+		return nil
+	case leader == 0:
 		v.lost = true
-		return []rundir.Event{{At: now, Kind: rundir.EventNote, Subject: shard, Text: "no member knows of a leader; the last was " + v.leader}}
-	}
-	name := cmp.Or(v.names[leader], "member "+strconv.FormatUint(leader, 16))
-	if name == v.leader && term == v.term {
-		if !v.lost {
-			return nil
-		}
+		return note("no member that answers knows of a leader; the last was " + v.leader)
+	case v.leader == "":
+		v.leader, v.term = name, term
+		return note(fmt.Sprintf("%s leads, in term %d", name, term))
+	case name == v.leader && term == v.term && v.lost:
 		v.lost = false
-		return []rundir.Event{{At: now, Kind: rundir.EventNote, Subject: shard, Text: v.leader + " still leads"}}
+		return note(v.leader + " still leads")
+	case name == v.leader && term == v.term:
+		return nil
+	case term < v.term && len(v.members) < v.size:
+		return nil // those who know better are silent; a restore, though, begins anew with all
 	}
-	if term < v.term && len(v.members) < len(v.names) {
-		return nil // those who know better are silent
-	}
-	old := v.leader
 	e := rundir.Event{
-		At: now, Kind: rundir.EventLeaderChange, Subject: shard, Text: old + " → " + name,
+		At: now, Kind: rundir.EventLeaderChange, Subject: shard, Text: v.leader + " → " + name,
 		Data: map[string]string{"term": strconv.FormatUint(term, 10), "oldTerm": strconv.FormatUint(v.term, 10)},
 	}
 	v.leader, v.term, v.lost = name, term, false
-	if old == "" {
-		e.Kind, e.Text, e.Data = rundir.EventNote, fmt.Sprintf("%s leads, in term %d", name, term), nil
-	}
 	return []rundir.Event{e}
 }
 
-func (v *shardView) alarmEvents(shard string, now, silent int64) []rundir.Event {
+// name returns the component of a member id.
+func (v *shardView) name(id uint64) string {
+	return cmp.Or(v.names[id], "member "+strconv.FormatUint(id, 16))
+}
+
+func (v *shardView) alarmEvents(shard string, now int64) []rundir.Event {
 	seen := map[string]bool{}
-	answered := false
 	for _, m := range v.members {
-		if now-m.at > silent {
-			continue
-		}
-		answered = true
 		for _, text := range m.alarms {
-			if alarm, ok := v.alarm(text); ok {
-				seen[alarm] = true
+			if _, ok := v.alarm(text); ok {
+				seen[text] = true
 			}
 		}
 	}
-	if !answered {
-		return nil // not seen is not cleared
-	}
 	var out []rundir.Event
-	for _, alarm := range slices.Sorted(maps.Keys(seen)) {
-		if !v.alarms[alarm] {
-			out = append(out, rundir.Event{At: now, Kind: rundir.EventAlarm, Subject: shard, Text: alarm + " raised", Data: map[string]string{"state": "raised"}})
+	changed := func(from, to map[string]bool, state string) {
+		for _, text := range slices.Sorted(maps.Keys(to)) {
+			if name, _ := v.alarm(text); !from[text] {
+				out = append(out, rundir.Event{At: now, Kind: rundir.EventAlarm, Subject: shard, Text: name + " " + state, Data: map[string]string{"state": state}})
+			}
 		}
 	}
-	for _, alarm := range slices.Sorted(maps.Keys(v.alarms)) {
-		if !seen[alarm] {
-			out = append(out, rundir.Event{At: now, Kind: rundir.EventAlarm, Subject: shard, Text: alarm + " cleared", Data: map[string]string{"state": "cleared"}})
-		}
-	}
+	changed(v.alarms, seen, "raised")
+	changed(seen, v.alarms, "cleared")
 	v.alarms = seen
 	return out
 }
 
-// alarm reads an error of a status: "memberID:123 alarm:NOSPACE ". Others, such
-// as that there is no leader, are no alarms.
+// alarm reads an error of a status, "memberID:123 alarm:NOSPACE ", and returns
+// "NOSPACE on etcd-main-0". Others, such as that there is no leader, are no
+// alarms.
 func (v *shardView) alarm(text string) (string, bool) {
 	words := strings.Fields(text)
 	if len(words) != 2 {
@@ -226,7 +231,7 @@ func (v *shardView) alarm(text string) (string, bool) {
 	if !ok1 || !ok2 || err != nil {
 		return "", false
 	}
-	return kind + " on " + cmp.Or(v.names[id], "member "+strconv.FormatUint(id, 16)), true
+	return kind + " on " + v.name(id), true
 }
 
 func (w *LeaderWatch) close() {
