@@ -15,7 +15,7 @@ import (
 
 // The codes of requests that got no HTTP status. One that did has the status
 // for a code, such as "409", and behind it the reason where the status alone
-// would mix up things that are not alike, such as "500 no space".
+// would mix up things that are not alike, such as "500 no-space".
 // measure.CodeRefused is the code of what was not even sent, because the bound
 // of requests in flight was reached.
 const (
@@ -37,18 +37,18 @@ var reasons = []struct {
 	text   []byte
 	reason string
 }{
-	{[]byte("database space exceeded"), "no space"},                 // etcd: NOSPACE
-	{[]byte("leader changed"), "leader changed"},                    // etcd: election
-	{[]byte("no leader"), "no leader"},                              // etcd
-	{[]byte("etcdserver: request timed out"), "etcd timeout"},       // etcd
-	{[]byte("etcdserver: too many requests"), "etcd busy"},          // etcd: committed − applied > 5000
-	{[]byte("request is too large"), "too large"},                   // etcd: max-request-bytes
+	{[]byte("database space exceeded"), "no-space"},                 // etcd: NOSPACE
+	{[]byte("leader changed"), "leader-changed"},                    // etcd: election
+	{[]byte("no leader"), "no-leader"},                              // etcd
+	{[]byte("etcdserver: request timed out"), "server-timeout"},     // etcd
+	{[]byte("etcdserver: too many requests"), "too-many-requests"},  // etcd: committed − applied > 5000
+	{[]byte("request is too large"), "too-large"},                   // etcd: max-request-bytes
 	{[]byte("corrupt cluster"), "corrupt"},                          // etcd: CORRUPT
 	{[]byte("(re)initializing"), "initializing"},                    // apiserver: watch cache
-	{[]byte("Too large resource version"), "future revision"},       // apiserver: behind the client
-	{[]byte("is shutting down"), "shutting down"},                   // apiserver
-	{[]byte("context deadline exceeded"), "server deadline"},        // apiserver: its own request deadline
-	{[]byte("unable to return a response in the time"), "too slow"}, // apiserver: timeout filter
+	{[]byte("Too large resource version"), "future-revision"},       // apiserver: behind the client
+	{[]byte("is shutting down"), "shutting-down"},                   // apiserver
+	{[]byte("context deadline exceeded"), "server-deadline"},        // apiserver: its own request deadline
+	{[]byte("unable to return a response in the time"), "too-slow"}, // apiserver: timeout filter
 }
 
 // codeOf returns the code of a failure with that HTTP status; head is the
