@@ -35,7 +35,10 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 	total, done := len(stale), 0
 	compiled := parts(sink, w.name, "building "+what+", packages")
 	report := func() {
-		if compiled(done, total); done == total {
+		if total > 0 {
+			compiled(done, total)
+		}
+		if done == total {
 			sink(clusters.Event{Component: w.name, Text: "linking " + what})
 		}
 	}
@@ -55,8 +58,8 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 	if err != nil {
 		return err
 	}
-	// A package whose dependency came out as the build cache had it is not
-	// compiled after all.
-	compiled(total, total)
+	if done < total { // a dependency came out as it was, so they were not compiled after all
+		compiled(total, total)
+	}
 	return nil
 }

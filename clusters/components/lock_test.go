@@ -96,8 +96,7 @@ func (s *storm) got(t *testing.T) Binary {
 func TestSecondStormWaitsAndUsesTheResult(t *testing.T) {
 	m := newMirror(t)
 	path := m.kubernetes(APIServer, "v1.36.3")
-	release := make(chan struct{})
-	m.hold[path] = release
+	resume := m.holdAt(path)
 	dir := t.TempDir()
 
 	first := startStorm(t, dir, m.URL)
@@ -107,7 +106,7 @@ func TestSecondStormWaitsAndUsesTheResult(t *testing.T) {
 	if want := "process " + strconv.Itoa(first.Process.Pid) + ", which is getting kubernetes v1.36.3"; waits != want {
 		t.Errorf("it waits for %s, want %s", waits, want)
 	}
-	close(release)
+	resume()
 	a, b := first.got(t), second.got(t)
 	if a != b || a.Path == "" {
 		t.Errorf("one got %+v, the other %+v", a, b)
@@ -120,7 +119,7 @@ func TestSecondStormWaitsAndUsesTheResult(t *testing.T) {
 func TestKilledStormLeavesOnlyItsDirectoryAside(t *testing.T) {
 	m := newMirror(t)
 	path := m.kubernetes(APIServer, "v1.36.3")
-	m.hold[path] = make(chan struct{})
+	m.holdAt(path)
 	o := m.options()
 	o.Dir = t.TempDir()
 	s := open(t, o)
@@ -140,9 +139,7 @@ func TestKilledStormLeavesOnlyItsDirectoryAside(t *testing.T) {
 		t.Errorf("aside there is %q, want what it was killed in", got)
 	}
 
-	m.mu.Lock()
-	delete(m.hold, path)
-	m.mu.Unlock()
+	m.change(func(m *mirror) { delete(m.hold, path) })
 	b := get(t, s, APIServer, "v1.36.3")
 	if got := content(t, b.Path); got != string(script(APIServer, "v1.36.3")) {
 		t.Errorf("the binary holds %q", got)

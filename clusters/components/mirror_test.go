@@ -24,7 +24,7 @@ type mirror struct {
 	cut   map[string]bool          // paths whose transfer ends in the middle
 	hold  map[string]chan struct{} // paths that wait in the middle for the channel to close
 	asked map[string]int           // requests by path
-	half  chan string              // told each path that waits, if not nil
+	half  chan string              // told each path that waits
 }
 
 func newMirror(t *testing.T) *mirror {
@@ -70,6 +70,21 @@ func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	_, _ = w.Write(data[half:])
+}
+
+// change changes what is published, or how.
+func (m *mirror) change(f func(*mirror)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(m)
+}
+
+// holdAt makes the transfer of a path wait in the middle until the returned
+// function is called. The channel half tells when it is there.
+func (m *mirror) holdAt(path string) (resume func()) {
+	gate := make(chan struct{})
+	m.change(func(m *mirror) { m.hold[path] = gate })
+	return func() { close(gate) }
 }
 
 func (m *mirror) count(path string) int {

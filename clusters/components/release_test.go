@@ -84,7 +84,7 @@ func TestBadReleaseNeverEntersTheCache(t *testing.T) {
 			m := newMirror(t)
 			m.kubernetes(APIServer, "v1.36.3")
 			m.etcd(t, "v3.6.16", Etcd, Etcdctl, Etcdutl)
-			tt.spoil(m)
+			m.change(tt.spoil)
 			o := m.options()
 			o.Dir = t.TempDir()
 			s := open(t, o)
@@ -133,7 +133,7 @@ func TestReleaseWithoutTheWantedBinary(t *testing.T) {
 func TestStalledDownloadIsGivenUp(t *testing.T) {
 	m := newMirror(t)
 	path := m.kubernetes(APIServer, "v1.36.3")
-	m.hold[path] = make(chan struct{}) // for ever
+	m.holdAt(path) // for ever
 	o := m.options()
 	o.StallTimeout = 300 * time.Millisecond
 	_, err := open(t, o).Get(t.Context(), Request{Name: APIServer, Version: "v1.36.3"}, record(t))
@@ -157,7 +157,7 @@ func TestClosedNetworkIsGivenUp(t *testing.T) {
 func TestInterruptedDownloadSaysSo(t *testing.T) {
 	m := newMirror(t)
 	path := m.kubernetes(APIServer, "v1.36.3")
-	m.hold[path] = make(chan struct{})
+	m.holdAt(path)
 	s := open(t, m.options())
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() {
