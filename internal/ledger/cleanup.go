@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,12 +79,12 @@ func Cleanup(ctx context.Context, report func(Finding)) ([]Finding, error) {
 // of, what Cleanup does once the owner has ended: for when a supervisor was
 // killed that should have put them back itself.
 func (l *Ledger) PutBack(ctx context.Context, which func(Entry) bool) ([]Finding, error) {
-	b, err := os.ReadFile(l.path)
+	records, err := readRecords(l.path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the ledger of run %s: %w", l.run, err)
+		return nil, err
 	}
 	c := &cleanup{}
-	for _, e := range inOrder(open(parse(b))) {
+	for _, e := range inOrder(open(records)) {
 		if !which(e) {
 			continue
 		}
@@ -128,13 +127,26 @@ func (c *cleanup) ledger(ctx context.Context, path, run string) error {
 		return err
 	}
 	defer file.Close()
-	b, err := io.ReadAll(file)
+	records, err := readRecords(path)
 	if err != nil {
 		return err
 	}
-	records := parse(b)
+	if held && livingOwner(records) == 0 {
+		// A process that was killed keeps its locks until the kernel has taken
+		// it apart.
+		held, err = stillHeld(ctx, file, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // another cleanup was waiting too
+		}
+		if err != nil {
+			return err
+		}
+		if records, err = readRecords(path); err != nil {
+			return err
+		}
+	}
 	if held {
-		c.found(Finding{Run: run, PID: livingOwner(records), Result: Live, Why: "its owner lives"})
+		c.found(Finding{Run: run, PID: livingOwner(records), Result: Live, Why: "its ledger is locked"})
 		return nil
 	}
 	done := true
@@ -201,6 +213,23 @@ func take(path string) (file *os.File, held bool, err error) {
 		return nil, false, errors.Join(err, file.Close())
 	}
 	return file, false, nil
+}
+
+// stillHeld waits a while for the lock of a ledger.
+func stillHeld(ctx context.Context, file *os.File, path string) (bool, error) {
+	const patience = 3 * time.Second
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err := lock(file)
+		if err == nil {
+			return false, stillNamed(file, path)
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return true, err
+		}
+		if time.Since(begin) > patience || ctx.Err() != nil {
+			return true, nil
+		}
+	}
 }
 
 // stillNamed returns an error unless the path still leads to the open file.

@@ -171,14 +171,14 @@ func (l *Ledger) Close() error {
 // Cleanup otherwise. To call it again, here or in another process that shares
 // the ledger, is harmless.
 func (l *Ledger) Finish() error {
-	b, err := os.ReadFile(l.path)
+	records, err := readRecords(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if len(open(parse(b))) > 0 {
+	if len(open(records)) > 0 {
 		return nil
 	}
 	if err := os.Remove(l.path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -3,6 +3,8 @@ package ledger
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"os"
 	"slices"
 
 	"github.com/storm-harness/storm/internal/procfs"
@@ -16,6 +18,15 @@ type Entry struct {
 	Who *procfs.Identity
 	// Intent is the record of the intent.
 	Intent Record
+}
+
+// readRecords reads a ledger.
+func readRecords(path string) ([]Record, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading a ledger: %w", err)
+	}
+	return parse(b), nil
 }
 
 // parse reads the records of a ledger. A line that is no record is skipped:

@@ -26,8 +26,11 @@ type Stat struct {
 // CPU is the processor time used so far, in user mode and in the kernel.
 func (s Stat) CPU() time.Duration { return s.User + s.System }
 
-// Dead is true of a process that has ended and only waits for its parent.
-func (s Stat) Dead() bool { return s.State == 'Z' || s.State == 'X' || s.State == 'x' }
+// Dead is true of a process that has ended and only waits for its parent. One
+// whose first thread has ended before the others is not: it may hold files.
+func (s Stat) Dead() bool {
+	return (s.State == 'Z' || s.State == 'X' || s.State == 'x') && s.Threads <= 1
+}
 
 // ReadStat reads a process's stat.
 func ReadStat(pid int) (Stat, error) {

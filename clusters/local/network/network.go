@@ -155,6 +155,9 @@ func (n *Network) AddHost(name string) (netip.Addr, error) {
 		return netip.Addr{}, errors.New("a host needs a name")
 	}
 	i := len(n.hosts)
+	if i >= MaxHosts {
+		return netip.Addr{}, fmt.Errorf("host %s: the network has all the %d hosts that it has addresses for", name, MaxHosts)
+	}
 	addr := n.slot.HostAddr(i)
 	ns, err := newNamespace()
 	if err != nil {

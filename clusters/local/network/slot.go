@@ -15,6 +15,9 @@ import (
 // Slots is how many clusters can have addresses on one machine at a time.
 const Slots = 512
 
+// MaxHosts is how many hosts a slot has addresses for.
+const MaxHosts = 200
+
 // Slot is one cluster's share of the machine's addresses:
 //
 //	127.(64+N/256).(N%256).0/24 on loopback, for processes of the machine's own network
