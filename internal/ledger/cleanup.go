@@ -128,6 +128,9 @@ func (c *cleanup) ledger(ctx context.Context, path, run string) error {
 	}
 	defer file.Close()
 	records, err := readRecords(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the owner, living, has just finished
+	}
 	if err != nil {
 		return err
 	}
