@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options) (*rundir.Dir, error) {
 	if r.o.Log == nil {
 		r.o.Log = slog.New(slog.DiscardHandler)
 	}
-	r.plan = planOf(o.Scenario, o.Seed)
+	r.plan = PlanOf(o.Scenario, o.Seed)
 	about, err := r.about()
 	if err != nil {
 		return nil, err
@@ -96,8 +96,8 @@ func Run(ctx context.Context, o Options) (*rundir.Dir, error) {
 	}))
 }
 
-// planOf is the plan of a scenario.
-func planOf(s *scenarios.Scenario, seed int64) []rundir.Planned {
+// PlanOf is the plan of a scenario.
+func PlanOf(s *scenarios.Scenario, seed int64) []rundir.Planned {
 	var profiles []string
 	for _, p := range s.Profiles {
 		profiles = append(profiles, p.Name)

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/scenarios"
+)
+
+func (a *app) describeVerb() *cobra.Command {
+	return &cobra.Command{
+		Use:               "describe NAME|FILE",
+		Short:             "Say what a scenario does, in words",
+		Example:           "  storm describe quickstart",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeScenario,
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := load(args[0], scenarios.Changes{})
+			if err != nil {
+				return err
+			}
+			text, err := s.Describe()
+			if err != nil {
+				return err
+			}
+			a.warn(s)
+			fmt.Fprint(a.stdout, plain(text))
+			return nil
+		},
+	}
+}

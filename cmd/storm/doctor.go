@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/clusters/doctor"
+)
+
+func (a *app) doctorVerb() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what this machine can and cannot do, and what that disables",
+		Long: `doctor tries what storm's clusters and faults need (root, network namespaces,
+queueing disciplines, TUN, FUSE, cgroups, Docker, the disk's fsync) and says what
+is missing and what that disables. It leaves nothing behind. The exit code is 1
+only where something is missing without which no local cluster runs.`,
+		Example: "  storm doctor\n  sudo storm doctor -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := doctor.Look(cmd.Context(), doctor.Options{DataDir: dir})
+			l := listing{head: []string{"", "WHAT", "FOUND"}, data: findings}
+			var missing error
+			for _, f := range findings {
+				mark := "ok"
+				if !f.OK {
+					mark = "no"
+					if f.Needed {
+						mark = "NO"
+						missing = fmt.Errorf("%s: %s: %s", f.Name, f.Found, f.Hint)
+					}
+				}
+				l.rows = append(l.rows, []string{mark, f.Name, f.Found})
+				if f.Disables != "" {
+					l.rows = append(l.rows, []string{"", "", "without it: " + f.Disables})
+				}
+				if f.Hint != "" {
+					l.rows = append(l.rows, []string{"", "", "next step: " + f.Hint})
+				}
+				if f.OK {
+					l.names = append(l.names, f.Name)
+				}
+			}
+			if err := a.print(l); err != nil {
+				return err
+			}
+			return missing
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", os.TempDir(), "directory whose disk is looked at")
+	a.outputFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/scenarios"
+)
+
+// listed is a scenario of the catalogue, as list prints it.
+type listed struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Profiles    []string `json:"profiles"`
+	Trials      int      `json:"trials"`
+}
+
+func (a *app) listVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the scenarios that come with storm",
+		Example: "  storm list\n  storm list -o name",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			names, err := scenarios.Catalogue()
+			if err != nil {
+				return err
+			}
+			l := listing{head: []string{"NAME", "TRIALS", "WHAT IT ASKS"}, names: names}
+			data := []listed{}
+			for _, name := range names {
+				s, err := load(name, scenarios.Changes{})
+				if err != nil {
+					return err
+				}
+				item := listed{Name: name, Description: s.Description, Trials: len(s.Profiles)*s.Blocks + len(s.Tours)}
+				for _, p := range s.Profiles {
+					item.Profiles = append(item.Profiles, p.Name)
+				}
+				data = append(data, item)
+				l.rows = append(l.rows, []string{name, strconv.Itoa(item.Trials), short(s.Description, width(a.stdout)-28)})
+			}
+			l.data = data
+			return a.print(l)
+		},
+	}
+	a.outputFlag(cmd)
+	return cmd
+}
+
+// short cuts a text to a width, at a space.
+func short(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	cut := n - 1
+	for cut > n/2 && r[cut] != ' ' {
+		cut--
+	}
+	return string(r[:cut]) + "…"
+}

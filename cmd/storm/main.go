@@ -1,0 +1,21 @@
+// Command storm puts a real Kubernetes control plane under a described load and
+// described faults, and says with statistics what that did to it.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	a := newApp(os.Stdout, os.Stderr)
+	code := a.execute(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}

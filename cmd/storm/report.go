@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+	"github.com/storm-harness/storm/report/render"
+)
+
+func (a *app) reportVerb() *cobra.Command {
+	return &cobra.Command{
+		Use:   "report DIR",
+		Short: "Render the report of a run directory again",
+		Long: `report analyses a run directory and writes report.html, report.md, report.json and
+junit.xml into it. It needs nothing but the directory: no cluster, and not the
+machine that the run was on. A run that was cut off gives a report of what there
+is, and is never a pass. The exit code is the verdict's.
+
+` + exitCodes,
+		Example: "  storm report runs/2026-11-22-quickstart",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.conclude(args[0])
+		},
+	}
+}
+
+// conclude analyses a run directory, renders its reports, prints the verdict,
+// and returns it as an exit code.
+func (a *app) conclude(path string) error {
+	dir, err := rundir.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	result, err := report.Analyse(dir)
+	if err != nil {
+		return err
+	}
+	files, err := render.All(path, result)
+	if err != nil {
+		return fmt.Errorf("rendering: %w", err)
+	}
+	if err := render.Terminal(a.stdout, result, width(a.stdout), colour(a.stdout)); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "\nReport: %s\n", files.HTML)
+	if result.ExitCode != exitPass {
+		return &errVerdict{result.ExitCode}
+	}
+	return nil
+}

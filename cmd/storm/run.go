@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/doctor"
+	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/internal/ledger"
+	"github.com/storm-harness/storm/scenarios"
+	"github.com/storm-harness/storm/scenarios/runner"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	dir      string
+	profiles []string
+	sets     []string
+	seed     int64
+	dryRun   bool
+}
+
+func (a *app) runVerb() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run NAME|FILE",
+		Short: "Put a control plane through a scenario, and report it",
+		Long: `run starts the scenario's cluster, runs every trial on it, and writes a run
+directory with the report. What it starts it also ends: on Ctrl-C it heals what it
+broke, stops everything, and reports what there is; a second Ctrl-C does not wait.
+
+` + exitCodes,
+		Example: `  storm run quickstart
+  storm run my.yaml --set blocks=8 --set workloads.fleet.nodes.count=1000
+  storm run my.yaml --profile my-tuning.yaml
+  storm run quickstart --dry-run`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeScenario,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd.Context(), args[0], f)
+		},
+	}
+	cmd.Flags().StringVar(&f.dir, "dir", "", "run directory to make (default runs/DATE-SCENARIO)")
+	cmd.Flags().StringArrayVar(&f.profiles, "profile", nil, "`file` of a profile to add, or to merge into the one of its name; repeatable")
+	cmd.Flags().StringArrayVar(&f.sets, "set", nil, "`path=value` to set in the scenario's spec, such as blocks=8; repeatable")
+	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, name string, f runFlags) error {
+	changes := scenarios.Changes{Sets: f.sets}
+	for _, file := range f.profiles {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return usage("--profile: %w", err)
+		}
+		changes.Profiles = append(changes.Profiles, scenarios.Source{Name: file, Text: text})
+	}
+	s, err := load(name, changes)
+	if err != nil {
+		return err
+	}
+	if err := possible(s); err != nil {
+		return err
+	}
+	seed, err := seedFor(s, f.seed)
+	if err != nil {
+		return err
+	}
+	if f.dryRun {
+		return a.dryRun(s, seed)
+	}
+	a.warn(s)
+	return a.execute1(ctx, s, seed, f.dir)
+}
+
+// seedFor is the flag's seed, else the scenario's, else a drawn one.
+func seedFor(s *scenarios.Scenario, flag int64) (int64, error) {
+	switch {
+	case flag != 0:
+		return flag, nil
+	case s.Seed != nil:
+		return *s.Seed, nil
+	}
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		return 0, err
+	}
+	return n.Int64() + 1, nil
+}
+
+// execute1 runs a scenario that has been found possible, and reports it.
+func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, dir string) (err error) {
+	id := time.Now().UTC().Format("20060102t150405-") + random()
+	if dir == "" {
+		dir = filepath.Join("runs", time.Now().Format("2006-01-02-150405-")+s.Name)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	store, err := components.Open(components.Options{})
+	if err != nil {
+		return err
+	}
+	book, err := ledger.Create(id)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.settle(context.WithoutCancel(ctx), book)) }()
+	clusterDir, err := clusterDir(id)
+	if err != nil {
+		return err
+	}
+	show := newDisplay(a.stderr)
+	defer show.close()
+	show.line("run %s, seed %d, directory %s", id, seed, dir)
+
+	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
+		c, err := local.Up(ctx, local.Options{Spec: spec, Dir: clusterDir, LogDir: logs, Store: store, Ledger: book, Sink: sink, Exited: exited})
+		if err != nil {
+			return nil, err
+		}
+		if !c.Namespaces() {
+			show.line("without network namespaces: no partitions and no link delay, see `storm doctor`")
+		}
+		return c, nil
+	}
+	_, err = runner.Run(ctx, runner.Options{
+		Scenario: s, Up: up, Dir: dir, RunID: id, Seed: seed, Command: os.Args, Version: version,
+		Host: doctor.Host(filepath.Dir(clusterDir)), Observe: show.progress, Log: slog.New(slog.DiscardHandler),
+	})
+	show.close()
+	if _, statErr := os.Stat(filepath.Join(dir, "run.json")); statErr != nil {
+		return err // it did not come to a run
+	}
+	verdict := a.conclude(dir)
+	var exit *errVerdict
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted; the report is of what there is: %w", context.Canceled)
+	case err != nil:
+		return err
+	case errors.As(verdict, &exit):
+		return exit
+	}
+	return verdict
+}
+
+// settle ends the run's ledger. What the cluster's supervisor could not put
+// back, because it was killed, is put back here.
+func (a *app) settle(ctx context.Context, book *ledger.Ledger) error {
+	err := errors.Join(book.Finish(), book.Close())
+	found, cleanErr := ledger.Cleanup(ctx, nil)
+	for _, f := range found {
+		if f.Run == book.RunID() && f.Result != ledger.Gone {
+			fmt.Fprintln(a.stderr, plain(findingText(f)))
+		}
+	}
+	return errors.Join(err, cleanErr)
+}
+
+// clusterDir is where the cluster of a run keeps its data.
+func clusterDir(id string) (string, error) {
+	ledgers, err := ledger.Dir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(filepath.Dir(ledgers), "clusters", id), nil
+}
+
+func random() string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // crypto/rand does not fail on Linux
+	return hex.EncodeToString(b[:])
+}

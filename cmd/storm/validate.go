@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/scenarios"
+)
+
+func (a *app) validateVerb() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE|NAME...",
+		Short: "Check scenarios without starting anything",
+		Long: `validate reads each scenario as strictly as run does and prints everything that
+is wrong, with file, line and field; and what this machine's cluster could not do
+of it. The exit code is 2 if anything is wrong.`,
+		Example:           "  storm validate my.yaml\n  storm validate scenarios/*.yaml",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeScenario,
+		RunE: func(_ *cobra.Command, args []string) error {
+			wrong := 0
+			for _, arg := range args {
+				s, err := load(arg, scenarios.Changes{})
+				if err == nil {
+					err = possible(s)
+				}
+				if err != nil {
+					wrong++
+					fmt.Fprintln(a.stderr, plain(err.Error()))
+					continue
+				}
+				a.warn(s)
+				fmt.Fprintf(a.stdout, "%s: ok, %s\n", plain(arg), counted(s))
+			}
+			if wrong > 0 {
+				return &codedError{exitUsage, fmt.Errorf("%d of %d scenarios are wrong: mend the lines above, and see `storm schema` for editors", wrong, len(args))}
+			}
+			return nil
+		},
+	}
+}
+
+// load reads a scenario of the catalogue or a file.
+func load(nameOrPath string, changes scenarios.Changes) (*scenarios.Scenario, error) {
+	src, err := scenarios.Open(nameOrPath)
+	if err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
+	s, err := scenarios.Load(src, kinds(), changes)
+	if err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
+	return s, nil
+}
+
+// possible says what of a scenario this machine's cluster cannot do.
+func possible(s *scenarios.Scenario) error {
+	var errs []error
+	for _, p := range s.Profiles {
+		t, err := s.Trial(p.Name, "")
+		if err != nil {
+			return err
+		}
+		if t.Cluster.Provider != "local" {
+			return fmt.Errorf("%s: the provider %s is not built yet: use local", s.Name, t.Cluster.Provider)
+		}
+		for _, problem := range local.Check(t.Cluster) {
+			errs = append(errs, fmt.Errorf("%s: %s", s.Name, problem))
+		}
+	}
+	t, err := s.Trial(s.Profiles[0].Name, "")
+	if err != nil {
+		return err
+	}
+	absent := local.Capabilities(t.Cluster)
+	for capability, why := range absent {
+		if why == "" {
+			delete(absent, capability)
+		}
+	}
+	if err := errors.Join(append(errs, s.Missing(absent))...); err != nil {
+		return &codedError{exitUsage, err}
+	}
+	return nil
+}
+
+// warn prints what surprises in a scenario.
+func (a *app) warn(s *scenarios.Scenario) {
+	for _, w := range s.Warnings {
+		fmt.Fprintf(a.stderr, "warning: %s\n", plain(w.Error()))
+	}
+}
+
+// counted says how much work a scenario is.
+func counted(s *scenarios.Scenario) string {
+	text := fmt.Sprintf("%d trials", len(s.Profiles)*s.Blocks+len(s.Tours))
+	if len(s.Profiles) > 1 {
+		text += fmt.Sprintf(" (%d blocks of %d profiles", s.Blocks, len(s.Profiles))
+		if len(s.Tours) > 0 {
+			text += fmt.Sprintf(", %d tours", len(s.Tours))
+		}
+		text += ")"
+	}
+	return text
+}
+
+// completeScenario completes the catalogue's names, and files.
+func completeScenario(_ *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	names, err := scenarios.Catalogue()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}

@@ -1,0 +1,158 @@
+//go:build cluster
+
+package runner_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/doctor"
+	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/faults"
+	"github.com/storm-harness/storm/internal/ledger"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/operations"
+	"github.com/storm-harness/storm/scenarios"
+	"github.com/storm-harness/storm/scenarios/runner"
+	"github.com/storm-harness/storm/workloads"
+)
+
+func TestMain(m *testing.M) {
+	supervise.RunIfAsked()
+	os.Exit(m.Run())
+}
+
+// play runs a scenario of testdata on a real local cluster, and returns the
+// trials' outcomes by id.
+func play(t *testing.T, file string) (*rundir.Dir, map[string]rundir.Trial) {
+	t.Helper()
+	s, err := scenarios.LoadFile(filepath.Join("testdata", file), scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds}, scenarios.Changes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := components.Open(components.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := fmt.Sprintf("test-%d", time.Now().UnixNano())
+	book, err := ledger.Create(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Finish()
+	path := filepath.Join(t.TempDir(), "run")
+	if keep := os.Getenv("STORM_TEST_KEEP"); keep != "" {
+		path = filepath.Join(keep, t.Name())
+	}
+	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
+		return local.Up(ctx, local.Options{Spec: spec, Dir: filepath.Join(t.TempDir(), "cluster"), LogDir: logs, Store: store, Ledger: book, Sink: sink, Exited: exited})
+	}
+	dir, err := runner.Run(t.Context(), runner.Options{
+		Scenario: s, Up: up, Dir: path, RunID: id, Seed: 1, Command: []string{"storm", "run", file}, Version: "test", Host: doctor.Host(t.TempDir()),
+		Observe: func(p runner.Progress) {
+			if p.Live.Rate == 0 {
+				t.Logf("%s %s %s %s %s %s %s", time.Now().Format("05.000"), p.Stage, p.Planned.ID, p.Phase, p.Act, p.Component, p.Text)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]rundir.Trial{}
+	for _, ts := range dir.Trials() {
+		records, err := dir.Records(ts.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out[ts.ID], err = records.Trial(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, out
+}
+
+func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
+	_, trials := play(t, "leader-kill.yaml")
+	for id, trial := range trials {
+		if len(trial.Invalid) > 0 {
+			t.Errorf("%s is invalid: %q", id, trial.Invalid)
+		}
+		if len(trial.Acts) != 1 {
+			t.Fatalf("%s: %d acts", id, len(trial.Acts))
+		}
+		act := trial.Acts[0]
+		t.Logf("%s: %s | %s", id, act.Proof, act.HealedBy)
+		if act.Proven == 0 || act.Healed == 0 {
+			t.Errorf("%s: not proven or not healed: %+v", id, act)
+		}
+		worst := map[string]rundir.Recovery{}
+		for _, r := range act.Recovery {
+			t.Logf("%s: %-4s %-5s %-8s %-18s worst %-5v rto %-12s failed %d of %d", id, r.Layer, r.Op, r.Shard, r.Target, r.Worst, time.Duration(r.RTO), r.Failed, r.Probes)
+			if r.Worst {
+				worst[r.Layer+" "+r.Op+" "+r.Shard] = r
+			}
+		}
+		for _, want := range []string{"etcd read main", "etcd write main", "api read ", "api write "} {
+			r, ok := worst[want]
+			if !ok || r.Censored || r.Probes == 0 {
+				t.Errorf("%s: no recovery of %q: %+v", id, want, r)
+			}
+		}
+		if r := worst["etcd write main"]; r.RTO < int64(50*time.Millisecond) {
+			t.Errorf("%s: etcd wrote again %s after its leader was killed: no election is that fast, the fault did not bite", id, time.Duration(r.RTO))
+		}
+		for _, a := range trial.Journal {
+			t.Logf("%s: after %s via %s %s: acked %d found %d lost %d unknown %d", id, a.After, a.Via, a.Shard, a.Acked, a.Found, a.Lost, a.Unknown)
+			if a.Acked == 0 || a.Lost != 0 || a.Mismatch != 0 {
+				t.Errorf("%s: the account is %+v", id, a)
+			}
+		}
+		if len(trial.Journal) == 0 {
+			t.Errorf("%s: nothing was read back", id)
+		}
+	}
+	if len(trials) != 1 {
+		t.Errorf("%d trials ended, want 1", len(trials))
+	}
+}
+
+func TestQuotaBreachRepairBackupRestore(t *testing.T) {
+	_, trials := play(t, "repair.yaml")
+	for id, trial := range trials {
+		if len(trial.Invalid) > 0 {
+			t.Errorf("%s is invalid: %q", id, trial.Invalid)
+		}
+		names := map[string]rundir.Act{}
+		for _, a := range trial.Acts {
+			t.Logf("%s: %s: %s | %s", id, a.Name, a.Proof, a.HealedBy)
+			if a.Proven == 0 {
+				t.Errorf("%s: %s was not proven: %s", id, a.Name, a.Error)
+			}
+			names[a.Name] = a
+			for _, r := range a.Recovery {
+				t.Logf("%s: %-4s %-5s %-8s %-18s worst %-5v rto %-12s failed %d of %d", id, r.Layer, r.Op, r.Shard, r.Target, r.Worst, time.Duration(r.RTO), r.Failed, r.Probes)
+			}
+		}
+		if h := names["quotaBreach"].HealSort; h != "timeline" {
+			t.Errorf("%s: the quota breach was healed by %q, want the timeline", id, h)
+		}
+		restored := 0
+		for _, a := range trial.Journal {
+			t.Logf("%s: %+v", id, a)
+			restored += a.Restored
+			if a.Lost != 0 || a.Mismatch != 0 {
+				t.Errorf("%s: the account is %+v", id, a)
+			}
+		}
+		if restored == 0 {
+			t.Errorf("%s: the restore took nothing back, though writes were acknowledged after the snapshot", id)
+		}
+	}
+}
