@@ -97,6 +97,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 // never pass for another reason than before, or on less than all of it.
 func TestDamageIsNeverAPass(t *testing.T) {
 	trial := filepath.Join(rundir.TrialsDir, "003-b2-fast")
+	whole := os.DirFS(newWorld().write(t).Path())
 	for name, c := range map[string]struct {
 		file   string
 		damage func([]byte) []byte
@@ -118,8 +119,11 @@ func TestDamageIsNeverAPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newWorld().write(t)
-			file := filepath.Join(d.Path(), trial, c.file)
+			path := filepath.Join(t.TempDir(), "run")
+			if err := os.CopyFS(path, whole); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(path, trial, c.file)
 			if c.damage == nil {
 				if err := os.Remove(file); err != nil {
 					t.Fatal(err)
@@ -132,6 +136,10 @@ func TestDamageIsNeverAPass(t *testing.T) {
 				if err := os.WriteFile(file, c.damage(data), 0o600); err != nil {
 					t.Fatal(err)
 				}
+			}
+			d, err := rundir.Open(path)
+			if err != nil {
+				t.Fatal(err)
 			}
 			r, err := report.Analyse(d)
 			if err != nil {

@@ -17,7 +17,7 @@ type table[K comparable, V any] struct {
 	rows []V
 }
 
-func (t *table[K, V]) row(k K, make func() V) *V {
+func (t *table[K, V]) row(k K, first func() V) *V {
 	if t.at == nil {
 		t.at = map[K]int{}
 	}
@@ -25,7 +25,7 @@ func (t *table[K, V]) row(k K, make func() V) *V {
 	if !ok {
 		i = len(t.rows)
 		t.at[k] = i
-		t.rows = append(t.rows, make())
+		t.rows = append(t.rows, first())
 	}
 	return &t.rows[i]
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -180,18 +181,7 @@ func (w *world) second(t testing.TB, td *rundir.TrialDir, p rundir.Planned, s in
 		if n == 0 {
 			continue
 		}
-		h := rundir.NewHist()
-		for i := range n {
-			q := (float64(i) + 0.5) / float64(n)
-			us := 4000 * w.slow(p) * math.Exp(0.5*math.Log(q/(1-q))) * (1 + 0.05*math.Sin(float64(int64(p.Block)*31+s)))
-			if err := h.RecordValue(int64(us)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		text, err := rundir.EncodeHist(h)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := latencies(t, n, w.slow(p)*(1+0.05*math.Sin(float64(int64(p.Block)*31+s))))
 		win := rundir.Window{Key: k, From: s * second, To: (s + 1) * second, OK: uint64(n), Hist: text, Bytes: uint64(900 * n), LagMax: 3e5}
 		if s == 5 {
 			win.Errors = map[string]uint64{"timeout": 3, "500": 1}
@@ -202,4 +192,28 @@ func (w *world) second(t testing.TB, td *rundir.TrialDir, p rundir.Planned, s in
 		td.AppendProcess(rundir.Process{At: s * second, Component: c, PID: 100 + i, UserNS: s * int64(2e8+1e7*float64(p.Block)), RSS: int64(40+i*100)<<20 + s<<16})
 	}
 	td.AppendScrape(rundir.Scrape{At: s * second, Component: "etcd-main-0", Samples: map[string]float64{"etcd_mvcc_db_total_size_in_bytes": float64(2<<20 + s<<12)}})
+}
+
+var encoded sync.Map // by n and scale: encoding is what costs the time
+
+// latencies is the histogram of n latencies around 4 ms times scale.
+func latencies(t testing.TB, n int, scale float64) string {
+	t.Helper()
+	key := fmt.Sprint(n, scale)
+	if text, ok := encoded.Load(key); ok {
+		return text.(string)
+	}
+	h := rundir.NewHist()
+	for i := range n {
+		q := (float64(i) + 0.5) / float64(n)
+		if err := h.RecordValue(int64(4000 * scale * math.Exp(0.5*math.Log(q/(1-q))))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := rundir.EncodeHist(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded.Store(key, text)
+	return text
 }
