@@ -22,15 +22,19 @@ type Act interface {
 	Describe() string
 	// Needs lists the capabilities that the act needs of a cluster.
 	Needs() []clusters.Capability
-	// Inject does it. Whatever was changed before an error must be undone by
-	// the returned Injected, which is nil only if nothing was changed.
-	Inject(ctx context.Context, env *Env) (Injected, error)
+	// Aim looks at the cluster, chooses what to hit and connects to what it
+	// needs for that. It changes nothing: the time that it takes is not the
+	// act's.
+	Aim(ctx context.Context, env *Env) (Aimed, error)
 }
 
-// Injected is an act that has been done.
-type Injected interface {
-	// Target is what it hit: a component, a link, a shard.
+// Aimed is an act that knows what it will hit, and then one that has been done.
+type Aimed interface {
+	// Target is what it hits: a component, a link, a shard.
 	Target() Target
+	// Inject does it. It runs once. Whatever was changed before an error, Heal
+	// must be able to undo.
+	Inject(ctx context.Context) error
 	// Prove returns what was observed of the effect, as soon as it is, or an
 	// error once ctx ends without. What was merely asked for is no proof.
 	Prove(ctx context.Context) (string, error)
@@ -38,7 +42,7 @@ type Injected interface {
 	// there may be nothing to put back.
 	Heal(ctx context.Context) error
 	// ProveHealed returns what was observed of the cluster being whole again,
-	// or an error once ctx ends without.
+	// or an error once ctx ends without. Connections end with it.
 	ProveHealed(ctx context.Context) (string, error)
 }
 

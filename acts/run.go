@@ -52,13 +52,13 @@ func DefaultBounds() Bounds {
 type Open struct {
 	env      *Env
 	step     Step
-	injected Injected
+	injected Aimed
 	bounds   Bounds
 }
 
-// Run takes one act through its whole way: healthy before → mark → inject →
-// prove that it took effect → hold → heal on a context that outlives ctx →
-// prove healed → mark. The returned act is complete in every case; its Error
+// Run takes one act through its whole way: healthy before → aim → mark →
+// inject → prove that it took effect → hold → heal on a context that outlives
+// ctx → prove healed → mark. The returned act is complete in every case; its Error
 // says what was not true, and a trial with such an act is invalid. Open is
 // non-nil for a fault that the timeline heals: its Close must be called.
 func Run(ctx context.Context, env *Env, step Step, bounds Bounds) (*rundir.Act, *Open) {
@@ -82,19 +82,21 @@ func Run(ctx context.Context, env *Env, step Step, bounds Bounds) (*rundir.Act, 
 	}
 
 	env.Act = step.Name
+	injected, err := step.Act.Aim(ctx, env)
+	if err != nil {
+		act.Intended = env.Clock.Now()
+		fail("could not be aimed: %v", err)
+		return act, nil
+	}
 	act.Intended = env.Clock.Now()
 	env.mark(rundir.EventActIntended, step, step.Act.Describe())
-	injected, err := step.Act.Inject(ctx, env)
+	err = injected.Inject(ctx)
 	act.Injected = env.Clock.Now()
-	if injected != nil {
-		t := injected.Target()
-		act.Shard, act.Target, act.Down, act.Facts, act.Notes = t.Shard, t.Name, t.Down, t.Facts, t.Notes
-	}
+	t := injected.Target()
+	act.Shard, act.Target, act.Down, act.Facts, act.Notes = t.Shard, t.Name, t.Down, t.Facts, t.Notes
 	if err != nil {
 		fail("could not be done: %v", err)
-		if injected != nil {
-			heal(ctx, env, step, injected, bounds, act, healAbort)
-		}
+		heal(ctx, env, step, injected, bounds, act, healAbort)
 		return act, nil
 	}
 	env.mark(rundir.EventActInjected, step, act.Target)
@@ -156,7 +158,7 @@ func (o *Open) Close(ctx context.Context, act *rundir.Act) {
 
 // heal puts things back on a context of its own: a Ctrl-C must not leave a
 // member paused.
-func heal(ctx context.Context, env *Env, step Step, injected Injected, bounds Bounds, act *rundir.Act, sort string) {
+func heal(ctx context.Context, env *Env, step Step, injected Aimed, bounds Bounds, act *rundir.Act, sort string) {
 	fresh := context.WithoutCancel(ctx)
 	act.Healing, act.HealSort = env.Clock.Now(), sort
 	env.mark(rundir.EventActHealing, step, sort)

@@ -40,8 +40,8 @@ func (f *LinkDelay) Needs() []clusters.Capability { return []clusters.Capability
 // roundsAsked is how many reads are timed before and after; their median counts.
 const roundsAsked = 5
 
-// Inject implements acts.Act.
-func (f *LinkDelay) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (f *LinkDelay) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error) {
 	links, ok := env.Cluster.(clusters.Linker)
 	if !ok {
 		return nil, errors.New("this cluster's members have no links that storm can delay")
@@ -67,12 +67,17 @@ func (f *LinkDelay) Inject(ctx context.Context, env *acts.Env) (acts.Injected, e
 			}
 		}
 	}
+	return d, nil
+}
+
+// Inject implements acts.Aimed.
+func (d *delayed) Inject(ctx context.Context) error {
 	for _, l := range d.on {
-		if err := links.Delay(ctx, l.from, l.to, d.delay); err != nil {
-			return d, err
+		if err := d.links.Delay(ctx, l.from, l.to, d.delay); err != nil {
+			return err
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // delayed is a set of links with a delay.
@@ -85,7 +90,7 @@ type delayed struct {
 	after  time.Duration
 }
 
-// Target implements acts.Injected. No member is down: recovery is expected of
+// Target implements acts.Aimed. No member is down: recovery is expected of
 // all of them.
 func (d *delayed) Target() acts.Target {
 	return acts.Target{
@@ -116,7 +121,7 @@ func (d *delayed) round(ctx context.Context) (time.Duration, error) {
 	return took[len(took)/2], nil
 }
 
-// Prove implements acts.Injected: a linearizable read at the leader takes
+// Prove implements acts.Aimed: a linearizable read at the leader takes
 // longer by most of a round trip of the delay.
 func (d *delayed) Prove(ctx context.Context) (string, error) {
 	err := acts.Until(ctx, func(ctx context.Context) error {
@@ -137,10 +142,10 @@ func (d *delayed) said() string {
 		d.after.Round(100*time.Microsecond), d.before.Round(100*time.Microsecond))
 }
 
-// Heal implements acts.Injected.
+// Heal implements acts.Aimed.
 func (d *delayed) Heal(ctx context.Context) error { return mendAll(ctx, d.links, d.on) }
 
-// ProveHealed implements acts.Injected.
+// ProveHealed implements acts.Aimed.
 func (d *delayed) ProveHealed(ctx context.Context) (string, error) {
 	joined, err := d.shard.AwaitJoined(ctx)
 	if err != nil {

@@ -27,9 +27,9 @@ func (f *LeaderKill) Needs() []clusters.Capability {
 	return []clusters.Capability{clusters.CanRestart}
 }
 
-// Inject implements acts.Act.
-func (f *LeaderKill) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
-	return kill(ctx, env, f.Shard, "leader")
+// Aim implements acts.Act.
+func (f *LeaderKill) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error) {
+	return aimKill(ctx, env, f.Shard, "leader")
 }
 
 // MemberKill kills one member of a shard with SIGKILL and keeps it down until
@@ -52,19 +52,19 @@ func (f *MemberKill) Needs() []clusters.Capability {
 	return []clusters.Capability{clusters.CanRestart}
 }
 
-// Inject implements acts.Act.
-func (f *MemberKill) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
-	return kill(ctx, env, f.Shard, f.Member)
+// Aim implements acts.Act.
+func (f *MemberKill) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error) {
+	return aimKill(ctx, env, f.Shard, f.Member)
 }
 
-// killed is a member that was killed.
+// killed is a member that is killed.
 type killed struct {
 	*victim
 	handle clusters.Restarter
 	pid    int
 }
 
-func kill(ctx context.Context, env *acts.Env, shard, word string) (acts.Injected, error) {
+func aimKill(ctx context.Context, env *acts.Env, shard, word string) (acts.Aimed, error) {
 	v, err := choose(ctx, env, shard, word)
 	if err != nil {
 		return nil, err
@@ -74,14 +74,16 @@ func kill(ctx context.Context, env *acts.Env, shard, word string) (acts.Injected
 		v.shard.Close()
 		return nil, fmt.Errorf("%s cannot be restarted on this cluster", v.member.ID())
 	}
-	k := &killed{victim: v, handle: handle, pid: v.member.State().PID}
-	return k, handle.Stop(ctx, 0)
+	return &killed{victim: v, handle: handle, pid: v.member.State().PID}, nil
 }
 
-// Target implements acts.Injected.
+// Inject implements acts.Aimed.
+func (k *killed) Inject(ctx context.Context) error { return k.handle.Stop(ctx, 0) }
+
+// Target implements acts.Aimed.
 func (k *killed) Target() acts.Target { return k.target() }
 
-// Prove implements acts.Injected: the process is gone; and where the rest has a
+// Prove implements acts.Aimed: the process is gone; and where the rest has a
 // quorum, its members say that they follow another leader in a later term if
 // the leader was hit, or go on in the same one if a follower was.
 func (k *killed) Prove(ctx context.Context) (string, error) {
@@ -102,7 +104,7 @@ func (k *killed) Prove(ctx context.Context) (string, error) {
 	return gone + fmt.Sprintf("; the others follow %s in term %d (before: %d)", leader.ID(), term, k.term), nil
 }
 
-// Heal implements acts.Injected.
+// Heal implements acts.Aimed.
 func (k *killed) Heal(ctx context.Context) error {
 	if k.member.State().Running {
 		return nil
@@ -113,7 +115,7 @@ func (k *killed) Heal(ctx context.Context) error {
 	return k.handle.Ready(ctx)
 }
 
-// ProveHealed implements acts.Injected.
+// ProveHealed implements acts.Aimed.
 func (k *killed) ProveHealed(ctx context.Context) (string, error) {
 	said, err := k.shard.AwaitJoined(ctx)
 	if err == nil {

@@ -29,8 +29,8 @@ func (f *Partition) Describe() string {
 // Needs implements acts.Act.
 func (f *Partition) Needs() []clusters.Capability { return []clusters.Capability{clusters.CanLink} }
 
-// Inject implements acts.Act.
-func (f *Partition) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (f *Partition) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error) {
 	links, ok := env.Cluster.(clusters.Linker)
 	if !ok {
 		return nil, errors.New("this cluster's members have no links that storm can cut")
@@ -49,12 +49,17 @@ func (f *Partition) Inject(ctx context.Context, env *acts.Env) (acts.Injected, e
 			p.cut = append(p.cut, link{me, other.ID()})
 		}
 	}
+	return p, nil
+}
+
+// Inject implements acts.Aimed.
+func (p *partitioned) Inject(ctx context.Context) error {
 	for _, l := range p.cut {
-		if err := links.Cut(ctx, l.from, l.to); err != nil {
-			return p, err
+		if err := p.links.Cut(ctx, l.from, l.to); err != nil {
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // link is one direction between two hosts.
@@ -62,21 +67,21 @@ type link struct{ from, to clusters.ID }
 
 func (l link) String() string { return l.from.String() + " → " + l.to.String() }
 
-// partitioned is a member that was cut off.
+// partitioned is a member that is cut off.
 type partitioned struct {
 	*victim
 	links clusters.Linker
 	cut   []link
 }
 
-// Target implements acts.Injected.
+// Target implements acts.Aimed.
 func (p *partitioned) Target() acts.Target {
 	t := p.target()
 	t.Name += " from the others"
 	return t
 }
 
-// Prove implements acts.Injected: packets were seen dropped on every link that
+// Prove implements acts.Aimed: packets were seen dropped on every link that
 // was cut; if the leader was cut off the others follow a new one; if a follower
 // was, it says itself that it has lost its leader.
 func (p *partitioned) Prove(ctx context.Context) (string, error) {
@@ -119,10 +124,10 @@ func (p *partitioned) Prove(ctx context.Context) (string, error) {
 	return seen + fmt.Sprintf("; %s says that it has no leader", p.member.ID()), nil
 }
 
-// Heal implements acts.Injected.
+// Heal implements acts.Aimed.
 func (p *partitioned) Heal(ctx context.Context) error { return mendAll(ctx, p.links, p.cut) }
 
-// ProveHealed implements acts.Injected.
+// ProveHealed implements acts.Aimed.
 func (p *partitioned) ProveHealed(ctx context.Context) (string, error) {
 	said, err := p.shard.AwaitJoined(ctx)
 	if err == nil {

@@ -28,8 +28,8 @@ func (f *LeaderPause) Needs() []clusters.Capability {
 	return []clusters.Capability{clusters.CanSignal}
 }
 
-// Inject implements acts.Act.
-func (f *LeaderPause) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (f *LeaderPause) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error) {
 	v, err := choose(ctx, env, f.Shard, "leader")
 	if err != nil {
 		return nil, err
@@ -39,19 +39,22 @@ func (f *LeaderPause) Inject(ctx context.Context, env *acts.Env) (acts.Injected,
 		v.shard.Close()
 		return nil, fmt.Errorf("%s takes no signals on this cluster", v.member.ID())
 	}
-	return &paused{victim: v, handle: handle}, handle.Signal(ctx, syscall.SIGSTOP)
+	return &paused{victim: v, handle: handle}, nil
 }
 
-// paused is a member that was paused.
+// Inject implements acts.Aimed.
+func (p *paused) Inject(ctx context.Context) error { return p.handle.Signal(ctx, syscall.SIGSTOP) }
+
+// paused is a member that is paused.
 type paused struct {
 	*victim
 	handle clusters.Signaler
 }
 
-// Target implements acts.Injected.
+// Target implements acts.Aimed.
 func (p *paused) Target() acts.Target { return p.target() }
 
-// Prove implements acts.Injected: the member answers no more, and where the
+// Prove implements acts.Aimed: the member answers no more, and where the
 // rest has a quorum it follows another leader in a later term.
 func (p *paused) Prove(ctx context.Context) (string, error) {
 	if _, err := p.shard.Status(ctx, p.member); err == nil {
@@ -68,10 +71,10 @@ func (p *paused) Prove(ctx context.Context) (string, error) {
 	return silent + fmt.Sprintf("; the others follow %s in term %d (before: %d)", leader.ID(), term, p.term), nil
 }
 
-// Heal implements acts.Injected.
+// Heal implements acts.Aimed.
 func (p *paused) Heal(ctx context.Context) error { return p.handle.Signal(ctx, syscall.SIGCONT) }
 
-// ProveHealed implements acts.Injected.
+// ProveHealed implements acts.Aimed.
 func (p *paused) ProveHealed(ctx context.Context) (string, error) {
 	said, err := p.shard.AwaitJoined(ctx)
 	if err == nil {

@@ -52,8 +52,8 @@ func (f *QuotaBreach) Describe() string {
 // Needs implements acts.Act.
 func (f *QuotaBreach) Needs() []clusters.Capability { return nil }
 
-// Inject implements acts.Act.
-func (f *QuotaBreach) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (f *QuotaBreach) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error) {
 	shard, err := acts.OpenShard(env.Cluster, f.Shard)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (f *QuotaBreach) Inject(ctx context.Context, env *acts.Env) (acts.Injected,
 		shard.Close()
 		return nil, err
 	}
-	b := &breached{shard: shard, env: env, object: int(f.ObjectSize), bound: f.AtMost.Bytes()}
+	b := &breached{shard: shard, object: int(f.ObjectSize), bound: f.AtMost.Bytes()}
 	if b.object == 0 {
 		b.object = quotaDefaultObject
 	}
@@ -77,16 +77,12 @@ func (f *QuotaBreach) Inject(ctx context.Context, env *acts.Env) (acts.Injected,
 		shard.Close()
 		return nil, err
 	}
-	if err := b.filler.prepare(ctx); err != nil {
-		return b, fmt.Errorf("namespace for the filling objects: %w", err)
-	}
-	return b, b.fill(ctx)
+	return b, nil
 }
 
-// breached is a shard whose quota was breached.
+// breached is a shard whose quota is breached.
 type breached struct {
 	shard   *acts.Shard
-	env     *acts.Env
 	filler  *filler
 	object  int
 	bound   int64
@@ -95,15 +91,19 @@ type breached struct {
 	took    time.Duration
 }
 
-// Target implements acts.Injected.
+// Target implements acts.Aimed.
 func (b *breached) Target() acts.Target {
 	return acts.Target{Shard: b.shard.Name, Name: "shard " + b.shard.Name, Facts: map[string]float64{
 		"writtenBytes": float64(b.written.Load()), "fillSeconds": b.took.Seconds(), "refusedWrites": float64(b.refused.Load()),
 	}}
 }
 
-// fill writes until a write is refused for want of space.
-func (b *breached) fill(ctx context.Context) error {
+// Inject implements acts.Aimed: it writes until a write is refused for want of
+// space.
+func (b *breached) Inject(ctx context.Context) error {
+	if err := b.filler.prepare(ctx); err != nil {
+		return fmt.Errorf("namespace for the filling objects: %w", err)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	start := time.Now()
@@ -144,7 +144,7 @@ func (b *breached) fill(ctx context.Context) error {
 	return fmt.Errorf("wrote %s and no write was refused: set a smaller quota (cluster.etcd.quota)", unit.Size(b.written.Load()))
 }
 
-// Prove implements acts.Injected: etcd's alarm list has NOSPACE, and a write
+// Prove implements acts.Aimed: etcd's alarm list has NOSPACE, and a write
 // through the apiserver is refused for it.
 func (b *breached) Prove(ctx context.Context) (string, error) {
 	err := acts.Until(ctx, func(ctx context.Context) error {
@@ -165,7 +165,7 @@ func (b *breached) Prove(ctx context.Context) (string, error) {
 		unit.Size(b.written.Load()), b.took.Round(100*time.Millisecond)), err
 }
 
-// Heal implements acts.Injected: it removes the objects, and repairs the shard
+// Heal implements acts.Aimed: it removes the objects, and repairs the shard
 // where no operation has.
 func (b *breached) Heal(ctx context.Context) error {
 	if err := b.filler.remove(ctx); err != nil {
@@ -185,7 +185,7 @@ func (b *breached) Heal(ctx context.Context) error {
 	return err
 }
 
-// ProveHealed implements acts.Injected: the alarm list is empty, and a write
+// ProveHealed implements acts.Aimed: the alarm list is empty, and a write
 // through the apiserver is taken.
 func (b *breached) ProveHealed(ctx context.Context) (string, error) {
 	err := acts.Until(ctx, func(ctx context.Context) error {
@@ -198,6 +198,9 @@ func (b *breached) ProveHealed(ctx context.Context) (string, error) {
 		}
 		return b.filler.write(ctx, 0, "repaired")
 	})
+	if err == nil {
+		b.shard.Close()
+	}
 	return "the alarm list is empty, and a write through the apiserver is taken", err
 }
 

@@ -47,47 +47,68 @@ type Manifest struct {
 	Files  []string                `json:"files"` // relative to the bundle
 }
 
-// Inject implements acts.Act.
-func (o *Backup) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (o *Backup) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {
 	tool, ok := env.Cluster.(clusters.Restorer)
 	if !ok {
 		return nil, errors.New("this cluster does not say where its etcdutl is")
 	}
-	dir := filepath.Join(env.Dir, "backups", env.Act)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+	var bundle acts.Backup
+	var m Manifest
+	do := func(ctx context.Context, d *done) (err error) {
+		bundle, m, err = o.take(ctx, env, tool)
+		d.target.Facts = m.facts()
+		return err
 	}
+	prove := func(ctx context.Context) (string, error) { return o.verify(ctx, env, tool, bundle, m) }
+	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard}, do: do, prove: prove}, nil
+}
+
+// take makes the bundle.
+func (o *Backup) take(ctx context.Context, env *acts.Env, tool clusters.Restorer) (acts.Backup, Manifest, error) {
+	dir := filepath.Join(env.Dir, "backups", env.Act)
 	m := Manifest{RunID: env.RunID, Taken: time.Now().UTC(), Shards: map[string]etcd.Summary{}}
 	bundle := acts.Backup{Dir: dir, Snapshots: map[string]string{}, Revisions: map[string]int64{}}
-	facts := map[string]float64{}
-	for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
-		etcdutl, err := tool.Etcdutl(name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return bundle, m, err
+	}
+	err := onShards(env, o.Shard, func(s *acts.Shard) error {
+		etcdutl, err := tool.Etcdutl(s.Name)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		file := filepath.Join(dir, name+".db")
-		if err := onShard(env, name, func(s *acts.Shard) error { return save(ctx, s, file) }); err != nil {
-			return nil, fmt.Errorf("shard %s: %w", name, err)
+		file := filepath.Join(dir, s.Name+".db")
+		if err := save(ctx, s, file); err != nil {
+			return err
 		}
 		sum, err := etcd.Verify(ctx, etcdutl, file)
 		if err != nil {
-			return nil, fmt.Errorf("shard %s: the snapshot does not verify: %w", name, err)
+			return fmt.Errorf("the snapshot does not verify: %w", err)
 		}
-		m.Shards[name] = sum
-		bundle.Snapshots[name], bundle.Revisions[name] = file, sum.Revision
-		facts["revision."+name], facts["keys."+name], facts["bytes."+name] = float64(sum.Revision), float64(sum.Keys), float64(sum.Size)
-	}
-	files, err := copySecrets(env.Cluster.Access(), dir)
+		m.Shards[s.Name] = sum
+		bundle.Snapshots[s.Name], bundle.Revisions[s.Name] = file, sum.Revision
+		return nil
+	})
 	if err != nil {
-		return nil, err
+		return bundle, m, err
 	}
-	m.Files = files
+	if m.Files, err = copySecrets(env.Cluster.Access(), dir); err != nil {
+		return bundle, m, err
+	}
 	if err := writeManifest(dir, m); err != nil {
-		return nil, err
+		return bundle, m, err
 	}
 	env.Backups[env.Act], env.LastBackup = bundle, env.Act
-	prove := func(ctx context.Context) (string, error) { return o.verify(ctx, env, tool, bundle, m) }
-	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard, Facts: facts}, prove: prove}, nil
+	return bundle, m, nil
+}
+
+// facts are the manifest's figures.
+func (m Manifest) facts() map[string]float64 {
+	facts := map[string]float64{}
+	for name, sum := range m.Shards {
+		facts["revision."+name], facts["keys."+name], facts["bytes."+name] = float64(sum.Revision), float64(sum.Keys), float64(sum.Size)
+	}
+	return facts
 }
 
 // save takes a snapshot from a follower where there is one: it costs the

@@ -25,27 +25,23 @@ func (o *Compact) Describe() string {
 // Needs implements acts.Act.
 func (o *Compact) Needs() []clusters.Capability { return nil }
 
-// Inject implements acts.Act.
-func (o *Compact) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (o *Compact) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {
 	facts, revisions := map[string]float64{}, map[string]int64{}
-	for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
-		if err := onShard(env, name, func(s *acts.Shard) error {
+	do := func(ctx context.Context, _ *done) error {
+		return onShards(env, o.Shard, func(s *acts.Shard) error {
 			rev, err := s.Compact(ctx)
-			revisions[name], facts["revision."+name] = rev, float64(rev)
+			revisions[s.Name], facts["revision."+s.Name] = rev, float64(rev)
 			return err
-		}); err != nil {
-			return nil, fmt.Errorf("shard %s: %w", name, err)
-		}
+		})
 	}
 	prove := func(ctx context.Context) (string, error) {
-		for name, rev := range revisions {
-			if err := onShard(env, name, func(s *acts.Shard) error { return historyGone(ctx, s, rev) }); err != nil {
-				return "", fmt.Errorf("shard %s: %w", name, err)
-			}
+		if err := onShards(env, o.Shard, func(s *acts.Shard) error { return historyGone(ctx, s, revisions[s.Name]) }); err != nil {
+			return "", err
 		}
 		return fmt.Sprintf("a read of an older revision is answered with \"compacted\" (%s)", listed(revisions, "revision")), nil
 	}
-	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard, Facts: facts}, prove: prove, unwell: true}, nil
+	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard, Facts: facts}, do: do, prove: prove, unwell: true}, nil
 }
 
 // historyGone asks every member for a revision below rev.

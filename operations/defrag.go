@@ -32,23 +32,21 @@ func (o *Defrag) Needs() []clusters.Capability { return nil }
 // after its defragmentation: bbolt grows a file in steps.
 const slack = 16 << 20
 
-// Inject implements acts.Act.
-func (o *Defrag) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (o *Defrag) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {
 	var all []acts.Defragged
-	for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
-		if err := onShard(env, name, func(s *acts.Shard) error {
+	facts := map[string]float64{}
+	do := func(ctx context.Context, _ *done) error {
+		return onShards(env, o.Shard, func(s *acts.Shard) error {
 			members, err := s.Defrag(ctx)
+			for _, m := range members {
+				facts["beforeBytes."+m.Member] = float64(m.Before)
+				facts["afterBytes."+m.Member] = float64(m.After)
+				facts["seconds."+m.Member] = m.Took.Seconds()
+			}
 			all = append(all, members...)
 			return err
-		}); err != nil {
-			return nil, fmt.Errorf("shard %s: %w", name, err)
-		}
-	}
-	facts := map[string]float64{}
-	for _, m := range all {
-		facts["beforeBytes."+m.Member] = float64(m.Before)
-		facts["afterBytes."+m.Member] = float64(m.After)
-		facts["seconds."+m.Member] = m.Took.Seconds()
+		})
 	}
 	prove := func(context.Context) (string, error) {
 		var said []string
@@ -60,7 +58,7 @@ func (o *Defrag) Inject(ctx context.Context, env *acts.Env) (acts.Injected, erro
 		}
 		return "the members' own status: " + strings.Join(said, ", "), nil
 	}
-	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard, Facts: facts}, prove: prove, unwell: true}, nil
+	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard, Facts: facts}, do: do, prove: prove, unwell: true}, nil
 }
 
 func mib(bytes int64) float64 { return float64(bytes) / float64(unit.Size(1<<20)) }

@@ -25,30 +25,27 @@ func (o *Disarm) Describe() string { return fmt.Sprintf("disarm the alarms of sh
 // Needs implements acts.Act.
 func (o *Disarm) Needs() []clusters.Capability { return nil }
 
-// Inject implements acts.Act.
-func (o *Disarm) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (o *Disarm) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {
 	var cleared []string
-	for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
-		if err := onShard(env, name, func(s *acts.Shard) error {
+	do := func(ctx context.Context, _ *done) error {
+		err := onShards(env, o.Shard, func(s *acts.Shard) error {
 			alarms, err := s.Disarm(ctx)
 			cleared = append(cleared, alarms...)
 			return err
-		}); err != nil {
-			return nil, fmt.Errorf("shard %s: %w", name, err)
+		})
+		if err == nil && len(cleared) == 0 {
+			return errors.New("no alarm was raised, so there was nothing to disarm")
 		}
-	}
-	if len(cleared) == 0 {
-		return nil, errors.New("no alarm was raised, so there was nothing to disarm")
+		return err
 	}
 	prove := func(ctx context.Context) (string, error) {
-		for _, name := range acts.ShardsNamed(env.Cluster, o.Shard) {
-			if err := onShard(env, name, func(s *acts.Shard) error { return staysDisarmed(ctx, s) }); err != nil {
-				return "", fmt.Errorf("shard %s: %w", name, err)
-			}
+		if err := onShards(env, o.Shard, func(s *acts.Shard) error { return staysDisarmed(ctx, s) }); err != nil {
+			return "", err
 		}
 		return "cleared " + strings.Join(cleared, ", ") + "; etcd takes a write, and the alarm list stays empty", nil
 	}
-	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard}, prove: prove}, nil
+	return &done{env: env, target: acts.Target{Shard: o.Shard, Name: "shard " + o.Shard}, do: do, prove: prove}, nil
 }
 
 // staysDisarmed writes once to etcd and then looks at the alarm list: where

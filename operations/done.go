@@ -11,22 +11,26 @@ import (
 type done struct {
 	env    *acts.Env
 	target acts.Target
+	do     func(ctx context.Context, d *done) error // it may add to the target's facts
 	prove  func(ctx context.Context) (string, error)
 	// unwell is true where the operation is one step of a repair, after which
 	// the cluster need not be whole yet.
 	unwell bool
 }
 
-// Target implements acts.Injected.
+// Target implements acts.Aimed.
 func (d *done) Target() acts.Target { return d.target }
 
-// Prove implements acts.Injected.
+// Inject implements acts.Aimed.
+func (d *done) Inject(ctx context.Context) error { return d.do(ctx, d) }
+
+// Prove implements acts.Aimed.
 func (d *done) Prove(ctx context.Context) (string, error) { return d.prove(ctx) }
 
-// Heal implements acts.Injected.
+// Heal implements acts.Aimed.
 func (d *done) Heal(context.Context) error { return nil }
 
-// ProveHealed implements acts.Injected.
+// ProveHealed implements acts.Aimed.
 func (d *done) ProveHealed(ctx context.Context) (string, error) {
 	if d.unwell {
 		return "", nil

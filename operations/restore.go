@@ -66,8 +66,8 @@ type restored struct {
 	bump     int64
 }
 
-// Inject implements acts.Act.
-func (o *Restore) Inject(ctx context.Context, env *acts.Env) (acts.Injected, error) {
+// Aim implements acts.Act.
+func (o *Restore) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {
 	restorer, ok := env.Cluster.(clusters.Restorer)
 	if !ok {
 		return nil, errors.New("this cluster's data cannot be replaced")
@@ -76,24 +76,7 @@ func (o *Restore) Inject(ctx context.Context, env *acts.Env) (acts.Injected, err
 	if err != nil {
 		return nil, err
 	}
-	shards := map[string]*restored{}
-	for name, rev := range bundle.Revisions {
-		shards[name] = &restored{snapshot: rev}
-		if err := onShard(env, name, func(s *acts.Shard) error {
-			leader, _, err := s.Leader(ctx)
-			if err != nil {
-				return err
-			}
-			st, err := s.Status(ctx, leader)
-			shards[name].seen = st.Revision
-			return err
-		}); err != nil {
-			return nil, fmt.Errorf("shard %s: %w", name, err)
-		}
-		shards[name].bump = o.bump(shards[name])
-	}
-	r := &restoring{env: env, shards: shards, took: map[string]time.Duration{}}
-	return r, r.do(ctx, restorer, bundle)
+	return &restoring{env: env, restorer: restorer, bundle: bundle, bump: o.bump, shards: map[string]*restored{}, took: map[string]time.Duration{}}, nil
 }
 
 func (o *Restore) bundle(env *acts.Env) (acts.Backup, error) {
@@ -123,14 +106,40 @@ func (o *Restore) bump(r *restored) int64 {
 
 // restoring is a restore under way or done.
 type restoring struct {
-	env    *acts.Env
-	shards map[string]*restored
-	took   map[string]time.Duration
+	env      *acts.Env
+	restorer clusters.Restorer
+	bundle   acts.Backup
+	bump     func(*restored) int64
+	shards   map[string]*restored
+	took     map[string]time.Duration
 }
 
-// do stops the apiservers and the members, replaces the data, and starts all.
-func (r *restoring) do(ctx context.Context, restorer clusters.Restorer, bundle acts.Backup) error {
-	c := r.env.Cluster
+// note keeps what clients have seen of a shard, from its leader.
+func (r *restoring) note(ctx context.Context, name string, snapshot int64) error {
+	return onShard(r.env, name, func(s *acts.Shard) error {
+		leader, _, err := s.Leader(ctx)
+		if err != nil {
+			return err
+		}
+		st, err := s.Status(ctx, leader)
+		if err != nil {
+			return err
+		}
+		r.shards[name] = &restored{snapshot: snapshot, seen: st.Revision}
+		r.shards[name].bump = r.bump(r.shards[name])
+		return nil
+	})
+}
+
+// Inject implements acts.Aimed: it stops the apiservers and the members,
+// replaces the data, and starts all.
+func (r *restoring) Inject(ctx context.Context) error {
+	c, bundle := r.env.Cluster, r.bundle
+	for name, rev := range bundle.Revisions {
+		if err := r.note(ctx, name, rev); err != nil {
+			return fmt.Errorf("shard %s: %w", name, err)
+		}
+	}
 	apiservers := clusters.OfKind(c, clusters.KindAPIServer, "")
 	var members []clusters.Component
 	for _, name := range slices.Sorted(maps.Keys(bundle.Snapshots)) {
@@ -157,7 +166,7 @@ func (r *restoring) do(ctx context.Context, restorer clusters.Restorer, bundle a
 	for _, m := range members {
 		g.Go(func() error {
 			shard := m.ID().Shard
-			if err := restorer.RestoreMember(gctx, m.ID(), bundle.Snapshots[shard], r.shards[shard].bump); err != nil {
+			if err := r.restorer.RestoreMember(gctx, m.ID(), bundle.Snapshots[shard], r.shards[shard].bump); err != nil {
 				return fmt.Errorf("%s: %w", m.ID(), err)
 			}
 			return nil
@@ -181,7 +190,7 @@ func (r *restoring) do(ctx context.Context, restorer clusters.Restorer, bundle a
 	return nil
 }
 
-// Target implements acts.Injected. Nothing counts as down: a restore is over
+// Target implements acts.Aimed. Nothing counts as down: a restore is over
 // when everything answers again.
 func (r *restoring) Target() acts.Target {
 	facts := map[string]float64{}
@@ -194,7 +203,7 @@ func (r *restoring) Target() acts.Target {
 	return acts.Target{Shard: "all", Name: "every member of " + strings.Join(slices.Sorted(maps.Keys(r.shards)), ", "), Facts: facts}
 }
 
-// Prove implements acts.Injected: every member's revision is where the restore
+// Prove implements acts.Aimed: every member's revision is where the restore
 // puts it, and what clients had seen is answered with "compacted" (bumped), or
 // lies in the future (plain).
 func (r *restoring) Prove(ctx context.Context) (string, error) {
@@ -241,7 +250,7 @@ func (r *restoring) look(ctx context.Context, sh *acts.Shard, s *restored) error
 	return nil
 }
 
-// Heal implements acts.Injected: whatever is stopped is started, so that a
+// Heal implements acts.Aimed: whatever is stopped is started, so that a
 // restore that failed half-way leaves running processes.
 func (r *restoring) Heal(ctx context.Context) error {
 	var stopped []clusters.Component
@@ -253,7 +262,7 @@ func (r *restoring) Heal(ctx context.Context) error {
 	return startAll(ctx, stopped)
 }
 
-// ProveHealed implements acts.Injected.
+// ProveHealed implements acts.Aimed.
 func (r *restoring) ProveHealed(ctx context.Context) (string, error) {
 	if err := acts.AwaitHealthy(ctx, r.env.Cluster); err != nil {
 		return "", err

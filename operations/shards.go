@@ -19,6 +19,16 @@ func onShard(env *acts.Env, name string, do func(*acts.Shard) error) error {
 	return do(s)
 }
 
+// onShards runs do on every shard that the word of a scenario names.
+func onShards(env *acts.Env, word string, do func(*acts.Shard) error) error {
+	for _, name := range acts.ShardsNamed(env.Cluster, word) {
+		if err := onShard(env, name, do); err != nil {
+			return fmt.Errorf("shard %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // listed writes values by shard: "main: revision 120, events: revision 80".
 func listed(values map[string]int64, what string) string {
 	var parts []string
