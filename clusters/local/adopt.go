@@ -18,8 +18,12 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	if err != nil {
 		return err
 	}
+	namespaces, err := useNamespaces(spec.Network)
+	if err != nil {
+		return err
+	}
 	var hosts map[string]netip.Addr
-	if c.namespaces {
+	if namespaces {
 		if hosts, err = c.supervisor.Network(ctx, hostNames(spec)); err != nil {
 			return fmt.Errorf("hosts for the members: %w", err)
 		}
@@ -30,7 +34,7 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.spec, c.binaries, c.layout, c.components = spec, binaries, l, nil
+	c.spec, c.binaries, c.namespaces, c.layout, c.components = spec, binaries, namespaces, l, nil
 	for _, s := range l.shards {
 		for i := range s.members {
 			c.components = append(c.components, c.memberHandle(s, i))

@@ -28,12 +28,15 @@ import (
 
 // Options say what cluster to make, and where.
 type Options struct {
-	Spec   clusters.Spec
-	Dir    string // the cluster's own directory: data, certificates; made here, must not exist
-	LogDir string // the components' logs; it outlives the cluster
+	Spec clusters.Spec
+	// Dir is the cluster's own directory: data, certificates, golden copies. It
+	// must not exist; it is made here, and removed with the cluster.
+	Dir string
+	// LogDir is for the logs, which outlive the cluster unless it is in Dir.
+	LogDir string
 	Store  *components.Store
-	Ledger *ledger.Ledger
-	Sink   clusters.Sink
+	Ledger *ledger.Ledger // of the run; its id tells the cluster from others
+	Sink   clusters.Sink  // nil for none
 	// Exited, if set, is told of every process that ended though nobody asked.
 	Exited func(id clusters.ID, how string)
 }
@@ -43,7 +46,6 @@ type Cluster struct {
 	o          Options
 	supervisor *supervise.Client
 	slot       network.Slot
-	namespaces bool
 	pki        *pki
 	etcdTLS    *tls.Config
 	alive      context.Context // ends with Close
@@ -51,6 +53,7 @@ type Cluster struct {
 
 	mu         sync.Mutex
 	spec       clusters.Spec
+	namespaces bool // etcd members are hosts of their own
 	components []*component
 	layout     layout
 	binaries   map[string]components.Binary
@@ -75,13 +78,22 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Sink == nil {
 		o.Sink = clusters.Discard
 	}
-	for _, dir := range []string{filepath.Dir(o.Dir), o.LogDir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
+	// What tells of the cluster names its files by absolute paths.
+	for _, dir := range []*string{&o.Dir, &o.LogDir} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, fmt.Errorf("the cluster's directory: %w", err)
 		}
+		*dir = abs
+	}
+	if err := os.MkdirAll(filepath.Dir(o.Dir), 0o700); err != nil {
+		return nil, fmt.Errorf("the cluster's directory: %w", err)
 	}
 	if err := o.Ledger.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("the cluster's directory: %w", err)
+	}
+	if err := os.MkdirAll(o.LogDir, 0o700); err != nil { // it may be in the other
+		return nil, errors.Join(err, o.Ledger.RemoveDir(o.Dir))
 	}
 	c := &Cluster{o: o, logDir: o.LogDir, golden: map[string]bool{}, restores: map[string]*restores{}}
 	c.alive, c.end = context.WithCancel(context.Background())
@@ -104,9 +116,6 @@ func (c *Cluster) begin(ctx context.Context) error {
 		return err
 	}
 	c.slot = c.supervisor.Slot()
-	if c.namespaces, err = useNamespaces(c.o.Spec.Network); err != nil {
-		return err
-	}
 	if c.pki, err = openPKI(filepath.Join(c.o.Dir, "pki")); err != nil {
 		return err
 	}
@@ -117,46 +126,6 @@ func (c *Cluster) begin(ctx context.Context) error {
 		return err
 	}
 	return c.fromNothing(ctx)
-}
-
-// useNamespaces decides how members are connected.
-func useNamespaces(mode string) (bool, error) {
-	if mode == "loopback" {
-		return false, nil
-	}
-	ok, why := network.Probe()
-	if !ok && mode == "namespaces" {
-		return false, fmt.Errorf("network: namespaces was asked for, but %s: run `storm doctor`", why)
-	}
-	return ok, nil
-}
-
-// Capabilities says what a cluster of that spec can do on this machine; the
-// value is why not, empty where it can.
-func Capabilities(spec clusters.Spec) map[clusters.Capability]string {
-	caps := map[clusters.Capability]string{
-		clusters.CanSignal: "", clusters.CanRestart: "", clusters.CanData: "", clusters.CanGolden: "", clusters.CanLink: "",
-	}
-	if spec.Network == "loopback" {
-		caps[clusters.CanLink] = "its members share the loopback interface (network: loopback)"
-	} else if ok, why := network.Probe(); !ok {
-		caps[clusters.CanLink] = "its members cannot be hosts of their own: " + why
-	}
-	return caps
-}
-
-// Check returns what a local cluster cannot do of a spec.
-func Check(spec clusters.Spec) []string {
-	var problems []string
-	if spec.From != "" {
-		problems = append(problems, "from: starting from a snapshot is not built yet")
-	}
-	for _, sh := range spec.Defaulted().AllShards() {
-		if sh.Proxy != "" && sh.Proxy != "none" {
-			problems = append(problems, fmt.Sprintf("etcd shard %s: proxy %s is not built yet", sh.Name, sh.Proxy))
-		}
-	}
-	return problems
 }
 
 // Spec implements clusters.Cluster.
@@ -178,7 +147,11 @@ func (c *Cluster) Components() []clusters.Component {
 }
 
 // Namespaces says whether the members are hosts of their own.
-func (c *Cluster) Namespaces() bool { return c.namespaces }
+func (c *Cluster) Namespaces() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.namespaces
+}
 
 // Kubeconfig is the path of the admin's kubeconfig.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.o.Dir, "kubeconfig") }

@@ -29,6 +29,9 @@ const (
 	advertiseAt = 190
 )
 
+// mostReplicas is how many there may be of every other kind.
+const mostReplicas = 9
+
 // mostMembers is how many etcd members have addresses.
 const mostMembers = advertiseAt - etcdAt
 

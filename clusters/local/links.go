@@ -47,7 +47,7 @@ func (c *Cluster) Dropped(ctx context.Context, from, to clusters.ID) (n uint64, 
 }
 
 func (c *Cluster) linked(do func() error) error {
-	if !c.namespaces {
+	if !c.Namespaces() {
 		return errNoHosts
 	}
 	return do()
@@ -55,7 +55,7 @@ func (c *Cluster) linked(do func() error) error {
 
 // mendAll makes every link between members, and from the machine to them, whole.
 func (c *Cluster) mendAll(ctx context.Context) error {
-	if !c.namespaces {
+	if !c.Namespaces() {
 		return nil
 	}
 	hosts := []string{network.Machine}

@@ -1,0 +1,92 @@
+package local
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/unit"
+)
+
+func TestCheckNamesWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*clusters.Spec)
+		want   string // empty: nothing is wrong
+	}{
+		"defaults":     {func(*clusters.Spec) {}, ""},
+		"wide":         {func(s *clusters.Spec) { *s = wide() }, ""},
+		"fast":         {func(s *clusters.Spec) { s.Etcd.HeartbeatInterval, s.Etcd.ElectionTimeout = ms(50), ms(500) }, ""},
+		"snapshot":     {func(s *clusters.Spec) { s.From = "x.db" }, "from: starting from a snapshot is not built yet"},
+		"proxy":        {func(s *clusters.Spec) { s.Etcd.Proxy = "gateway" }, "etcd.proxy: gateway is not built yet"},
+		"no apiserver": {func(s *clusters.Spec) { s.Kubernetes.APIServer.Replicas = replicas(0) }, "apiserver.replicas: a cluster needs at least one"},
+		"ten":          {func(s *clusters.Spec) { s.Kubernetes.Scheduler.Replicas = replicas(10) }, "scheduler.replicas: 10 is more than the 9"},
+		"election":     {func(s *clusters.Spec) { s.Etcd.HeartbeatInterval = ms(300) }, "etcd.electionTimeout: etcd wants at least five heartbeats"},
+		"shard's own": {func(s *clusters.Spec) {
+			s.Etcd.Shards = shards("a", "/events")
+			s.Etcd.Shards[0].ElectionTimeout = ms(60000)
+		}, "etcd.shards.a.electionTimeout"},
+		"main twice": {func(s *clusters.Spec) { s.Etcd.Shards = shards("main", "/events") }, "the name must be unique"},
+		"path":       {func(s *clusters.Spec) { s.Etcd.Shards = shards("../x", "/events") }, "the name must be unique, of lower case"},
+		"empty":      {func(s *clusters.Spec) { s.Etcd.Shards = shards("a") }, "a shard that holds nothing"},
+		"no slash":   {func(s *clusters.Spec) { s.Etcd.Shards = shards("a", "events") }, `"events": write group/resource`},
+		"flag in it": {func(s *clusters.Spec) { s.Etcd.Shards = shards("a", "/events#http://x,/pods") }, "write group/resource"},
+		"held twice": {func(s *clusters.Spec) { s.Etcd.Shards = append(shards("a", "/events"), shards("b", "/events")...) }, "/events is held by a already"},
+		"crowd": {func(s *clusters.Spec) {
+			for _, n := range strings.Split("abcdefghijklmnopqr", "") {
+				s.Etcd.Shards = append(s.Etcd.Shards, clusters.Shard{Name: n, Resources: []string{n + "/x"}, Members: 9})
+			}
+		}, "163 members in all are more than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var spec clusters.Spec
+			c.change(&spec)
+			got := strings.Join(Check(spec), "\n")
+			if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func ms(n int) unit.Duration { return unit.Duration(time.Duration(n) * time.Millisecond) }
+
+func shards(name string, resources ...string) []clusters.Shard {
+	return []clusters.Shard{{Name: name, Resources: resources}}
+}
+
+func TestRestoresOfOneSnapshotShareATokenOnce(t *testing.T) {
+	a, b := clusters.ID{Kind: clusters.KindEtcd, Shard: "main"}, clusters.ID{Kind: clusters.KindEtcd, Shard: "main", Index: 1}
+	var r restores
+	for i, step := range []struct {
+		id     clusters.ID
+		source string
+		want   int
+	}{
+		{a, "x", 1}, {b, "x", 1}, // all members from one snapshot: one restore
+		{b, "x", 2}, {a, "x", 2}, // the same again: another
+		{a, "x", 3}, {a, "x", 4}, // cut short after one member, and taken up again
+		{b, "x", 4},
+		{b, "y", 5}, {a, "y", 5},
+	} {
+		if got := r.next(step.id, step.source); got != step.want {
+			t.Errorf("step %d: restore %d, want %d", i, got, step.want)
+		}
+	}
+}
+
+func TestTailShowsThisProcessOnly(t *testing.T) {
+	path := t.TempDir() + "/log"
+	long := strings.Repeat("y", 400)
+	write(t, path, "before\n")
+	write(t, path, "one\ntwo\n\nthree\n"+long+"\n")
+	if got, want := tail(path, 7, 3), []string{"three", long[:300] + "…"}; strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("got %q", got)
+	}
+	if got := tail(path, 0, 100); len(got) == 0 || got[0] != "before" {
+		t.Errorf("got %q", got)
+	}
+	if got := tail(path+".absent", 0, 3); got != nil {
+		t.Errorf("got %q of no file", got)
+	}
+}
