@@ -19,15 +19,17 @@ import (
 // figures may be storm's rather than the server's.
 type Bounds struct {
 	SendLagP99 time.Duration // from the intended time to the sending, outside fault windows
-	// RunQueue is how long storm's threads may wait for a processor, all
-	// together, as a share of one core: 0.2 is 200 ms in each second.
-	RunQueue float64
+	// RunQueue is how long a thread of storm's that is ready to run may wait
+	// for a processor, on average over the turns of a second. Summed over
+	// threads instead, it would grow with their number and say nothing of how
+	// late any of them was.
+	RunQueue time.Duration
 	GCPause  time.Duration // the longest stop of the world
 }
 
 // DefaultBounds suit a generator that shares a small machine with the cluster.
 func DefaultBounds() Bounds {
-	return Bounds{SendLagP99: 50 * time.Millisecond, RunQueue: 0.2, GCPause: 50 * time.Millisecond}
+	return Bounds{SendLagP99: 50 * time.Millisecond, RunQueue: 20 * time.Millisecond, GCPause: 50 * time.Millisecond}
 }
 
 // GeneratorHealth watches storm's own process: whether it got the processor
@@ -38,7 +40,7 @@ type GeneratorHealth struct {
 
 	mu      sync.Mutex
 	faulted bool
-	waits   []int64 // ns waited for a processor in each second, outside fault windows
+	waits   []int64 // ns waited for a processor a turn, of each second outside fault windows
 	missed  error   // why the run queue could not be read
 	pauses  *metrics.Float64Histogram
 }
@@ -66,7 +68,7 @@ func (g *GeneratorHealth) Faulted(on bool) {
 func (g *GeneratorHealth) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	before, at := g.threads(), time.Now()
+	before := g.threads()
 	disturbed := g.isFaulted()
 	for {
 		select {
@@ -74,31 +76,33 @@ func (g *GeneratorHealth) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		now, nowAt := g.threads(), time.Now()
+		now := g.threads()
 		// A second of which any part had a fault does not count.
 		was := disturbed
 		disturbed = g.isFaulted()
 		if !was && !disturbed && before != nil && now != nil {
-			g.add(waited(before, now), nowAt.Sub(at))
+			g.add(waited(before, now))
 		}
-		before, at = now, nowAt
+		before = now
 	}
 }
 
-// waited is how long the threads waited between two readings. What a thread
-// waited that has ended meanwhile is not known.
-func waited(before, now map[int]procfs.RunQueue) time.Duration {
-	var sum time.Duration
+// waited is how long the threads waited between two readings, and for how many
+// turns on a processor. Of a thread that has ended meanwhile it is not known.
+func waited(before, now map[int]procfs.RunQueue) (wait time.Duration, turns uint64) {
 	for id, q := range now {
-		sum += max(q.Waiting-before[id].Waiting, 0)
+		wait += max(q.Waiting-before[id].Waiting, 0)
+		turns += q.Slices - min(before[id].Slices, q.Slices)
 	}
-	return sum
+	return wait, turns
 }
 
-func (g *GeneratorHealth) add(wait, span time.Duration) {
+func (g *GeneratorHealth) add(wait time.Duration, turns uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waits = append(g.waits, int64(float64(wait)/span.Seconds()))
+	if turns > 0 {
+		g.waits = append(g.waits, int64(wait)/int64(turns))
+	}
 }
 
 func (g *GeneratorHealth) isFaulted() bool {
@@ -141,8 +145,8 @@ func (g *GeneratorHealth) Result() rundir.Generator {
 	switch {
 	case g.missed != nil:
 		problem("storm's run queue delay is not known: %v", g.missed)
-	case float64(r.RunQueueP99) > g.bounds.RunQueue*float64(time.Second):
-		problem("storm waited for a processor: p99 is %v in a second, the bound is %v", round(r.RunQueueP99), time.Duration(g.bounds.RunQueue*float64(time.Second)))
+	case r.RunQueueP99 > int64(g.bounds.RunQueue):
+		problem("storm's threads waited %v for each turn on a processor (p99 of the seconds), the bound is %v", round(r.RunQueueP99), g.bounds.RunQueue)
 	}
 	if r.GCPauseMax > int64(g.bounds.GCPause) {
 		problem("storm was stopped for its garbage collection for up to %v, the bound is %v", round(r.GCPauseMax), g.bounds.GCPause)

@@ -35,12 +35,12 @@ func TestGeneratorProblemsNameTheBoundThatWasCrossed(t *testing.T) {
 		}, []string{"the send lag is not known"}},
 		"starved": {func(g *GeneratorHealth, s *Series) {
 			s.Record(0, ms, 2*ms, "", 0)
-			g.add(300*time.Millisecond, time.Second)
-		}, []string{"p99 is 300ms in a second, the bound is 200ms"}},
-		"starved for half a second": {func(g *GeneratorHealth, s *Series) {
+			g.add(300*time.Millisecond, 10)
+		}, []string{"waited 30ms for each turn on a processor (p99 of the seconds), the bound is 20ms"}},
+		"many threads wait a little": {func(g *GeneratorHealth, s *Series) {
 			s.Record(0, ms, 2*ms, "", 0)
-			g.add(150*time.Millisecond, time.Second/2)
-		}, []string{"p99 is 300ms in a second"}},
+			g.add(900*time.Millisecond, 3000)
+		}, nil},
 		"run queue unknown": {func(g *GeneratorHealth, s *Series) {
 			s.Record(0, ms, 2*ms, "", 0)
 			g.missed = os.ErrNotExist
@@ -105,7 +105,7 @@ func TestRunQueueDelayIsSeen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if waited(before, now) > 10*time.Millisecond {
+		if wait, _ := waited(before, now); wait > 10*time.Millisecond {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -114,11 +114,11 @@ func TestRunQueueDelayIsSeen(t *testing.T) {
 }
 
 func TestWaitedCountsEachThreadByItself(t *testing.T) {
-	q := func(ns int) procfs.RunQueue { return procfs.RunQueue{Waiting: time.Duration(ns)} }
+	q := func(ns int) procfs.RunQueue { return procfs.RunQueue{Waiting: time.Duration(ns), Slices: uint64(ns)} }
 	before := map[int]procfs.RunQueue{1: q(100), 2: q(1000)}
 	now := map[int]procfs.RunQueue{1: q(150), 3: q(7)} // 2 has ended, 3 is new
-	if got := waited(before, now); got != 57 {
-		t.Errorf("waited %d, want 57", got)
+	if got, turns := waited(before, now); got != 57 || turns != 57 {
+		t.Errorf("waited %d in %d turns, want 57 in 57", got, turns)
 	}
 }
 

@@ -100,7 +100,7 @@ type Recovered struct {
 type Load struct {
 	SendLagP99  Number   `json:"sendLagP99"` // seconds
 	SendLagMax  Number   `json:"sendLagMax"`
-	RunQueueP99 Number   `json:"runQueueP99"` // share of a second that storm's threads waited for a processor
+	RunQueueP99 Number   `json:"runQueueP99"` // seconds that a thread of storm's waited for a turn on a processor: the mean of a second, p99 of the seconds
 	Refused     uint64   `json:"refused"`
 	Intended    uint64   `json:"intended"`
 	Problems    []string `json:"problems,omitempty"`
@@ -181,7 +181,7 @@ type Latency struct {
 // trials of a profile together.
 type Curve struct {
 	Profile  string    `json:"profile"`
-	Group    string    `json:"group"` // mutating, reading
+	Group    string    `json:"group"` // mutating, read
 	Requests uint64    `json:"requests"`
 	Q        []float64 `json:"q"`
 	Seconds  []Number  `json:"seconds"`
@@ -231,7 +231,7 @@ type Mark struct {
 
 // Chart is one quantity over time.
 type Chart struct {
-	Name  string `json:"name"` // latency.p50, latency.p99, throughput, errors, memory, cpu, etcd.dbsize, leader.changes
+	Name  string `json:"name"` // latency.{p50,p99}.{mutating,read}, throughput, errors, memory, cpu, etcd.dbsize, leader.changes
 	Title string `json:"title"`
 	Unit  string `json:"unit"`
 	Log   bool   `json:"log,omitempty"` // better on a logarithmic axis

@@ -204,7 +204,7 @@ type Audit struct {
 type Generator struct {
 	SendLagP99  int64    `json:"sendLagP99"`  // ns, outside fault windows
 	SendLagMax  int64    `json:"sendLagMax"`  // ns
-	RunQueueP99 int64    `json:"runQueueP99"` // ns a second that storm's threads waited for a processor
+	RunQueueP99 int64    `json:"runQueueP99"` // ns that a thread of storm's waited for a turn on a processor: the mean of a second, p99 of the seconds outside fault windows
 	GCPauseMax  int64    `json:"gcPauseMax"`  // ns: the longest that the garbage collector stopped storm
 	Refused     uint64   `json:"refused"`     // operations refused at the in-flight bound
 	Intended    uint64   `json:"intended"`    // operations

@@ -182,6 +182,7 @@ func (r *run) one(ctx context.Context, i int, planned rundir.Planned) error {
 	if err := r.record(planned.Profile); err != nil {
 		return err
 	}
+	at.Text = ""
 	t := &trial{run: r, planned: planned, spec: spec, at: at, reset: time.Since(began)}
 	return t.execute(ctx)
 }

@@ -56,7 +56,7 @@ func (t *trial) timeline(ctx context.Context) error {
 	// and what has not recovered is censored.
 	t.measureRecovery()
 	t.calm(long)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !t.audited {
 		t.audit(ctx, "end")
 	}
 	return nil
@@ -78,6 +78,7 @@ func (t *trial) stretch(ctx context.Context, step scenarios.Step, actNext bool) 
 // act runs a fault or an operation.
 func (t *trial) act(ctx context.Context, step scenarios.Step, long bool) {
 	t.eyes.near(true)
+	t.audited = false
 	if long {
 		t.eyes.recorder.Fine(true)
 	}
@@ -170,7 +171,7 @@ func (t *trial) audit(ctx context.Context, after string) {
 	actx, cancel := context.WithTimeout(ctx, auditPatience)
 	defer cancel()
 	found, err := t.eyes.journal.Audit(actx, after, t.restores)
-	t.audits = append(t.audits, found...)
+	t.audits, t.audited = append(t.audits, found...), true
 	if err != nil && ctx.Err() == nil {
 		t.invalid = append(t.invalid, "acknowledged writes could not be read back: "+err.Error())
 	}

@@ -38,6 +38,7 @@ type trial struct {
 	open       []openFault
 	restores   []measure.Restore
 	audits     []rundir.Audit
+	audited    bool // since the last act
 	invalid    []string
 	warnings   []string
 
