@@ -79,8 +79,8 @@ type drawing struct {
 var drawings = []drawing{
 	{Chart{Name: "latency.p50.mutating", Title: "Median latency of mutating requests", Unit: "seconds", Log: true}, quantileLine(mutating, 0.5)},
 	{Chart{Name: "latency.p99.mutating", Title: "p99 latency of mutating requests", Unit: "seconds", Log: true}, quantileLine(mutating, 0.99)},
-	{Chart{Name: "latency.p50.reading", Title: "Median latency of reading requests", Unit: "seconds", Log: true}, quantileLine(reading, 0.5)},
-	{Chart{Name: "latency.p99.reading", Title: "p99 latency of reading requests", Unit: "seconds", Log: true}, quantileLine(reading, 0.99)},
+	{Chart{Name: "latency.p50.read", Title: "Median latency of read requests", Unit: "seconds", Log: true}, quantileLine(reading, 0.5)},
+	{Chart{Name: "latency.p99.read", Title: "p99 latency of read requests", Unit: "seconds", Log: true}, quantileLine(reading, 0.99)},
 	{Chart{Name: "throughput", Title: "Requests that succeeded, a second", Unit: "per second"}, binLine(func(b *timeBin) float64 { return b.ok })},
 	{Chart{Name: "errors", Title: "Requests that failed, a second", Unit: "per second"}, binLine(func(b *timeBin) float64 { return b.failed })},
 	{Chart{Name: "leader.changes", Title: "Leader changes", Unit: "count"}, leaderLine},

@@ -121,16 +121,21 @@ func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string 
 	if valid < all {
 		s += fmt.Sprintf("; %s of %d not valid and left out", counted(all-valid, "trial"), all)
 	}
-	var failed string
-	for _, v := range r.Values {
-		if v.Valid && strings.Contains(v.Note, "failed") {
-			failed = v.Note
-		}
-	}
-	if failed != "" {
-		s += "; " + failed
+	if g.Metric == "api.latency" {
+		s += noted(r.Values)
 	}
 	return s
+}
+
+// noted is what has to be said of the first valid trial whose latencies are not
+// the whole truth: some requests failed, or were few.
+func noted(list []TrialValue) string {
+	for _, v := range list {
+		if v.Valid && v.Note != "" {
+			return fmt.Sprintf("; in %s %s", v.Trial, v.Note)
+		}
+	}
+	return ""
 }
 
 // within says whether a value keeps the gate's bounds; an infinite one, of a

@@ -65,7 +65,7 @@ const (
 	groups
 )
 
-func (g group) String() string { return [groups]string{"mutating", "reading"}[g] }
+func (g group) String() string { return [groups]string{"mutating", "read"}[g] }
 
 // groupOf returns the group of a verb; ok is false for watches, whose length
 // is no latency.

@@ -39,7 +39,11 @@ func (j *judgement) information() []Comparison {
 		q.gate.Compare = base
 		bases := values(q.gate, j.of(q.gate, base))
 		for _, p := range j.run.Profiles[1:] {
-			c := j.compare(q.gate, m.Lower, m.Unit, bases, values(q.gate, j.of(q.gate, p.Name)), p.Name)
+			mine := values(q.gate, j.of(q.gate, p.Name))
+			if few(q.gate.Stat, bases) || few(q.gate.Stat, mine) {
+				continue
+			}
+			c := j.compare(q.gate, m.Lower, m.Unit, bases, mine, p.Name)
 			c.Group, c.PMargin = q.group, Missing()
 			if c.Used > 0 && c.says() {
 				out = append(out, *c)
@@ -47,6 +51,12 @@ func (j *judgement) information() []Comparison {
 		}
 	}
 	return out
+}
+
+// few says whether a valid trial has too few requests for the statistic to be
+// another than the largest.
+func few(stat string, list []TrialValue) bool {
+	return stat != "" && slices.ContainsFunc(list, func(v TrialValue) bool { return v.Valid && v.Samples < needed(stat) })
 }
 
 // says is false where both sides are 0 in every block.

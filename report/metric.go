@@ -75,19 +75,21 @@ func (t *trial) apiLatency(g rundir.Gate) value {
 		}
 	}
 	v := value{v: statistic(&h, g.Stat), samples: h.Count(), seen: math.NaN()}
-	if need := needed(g.Stat); h.Count() < need {
-		v.v = math.NaN()
-		v.note = fmt.Sprintf("%s, and a %s needs at least %d", counted(h.Count(), "request"), g.Stat, need)
+	var notes []string
+	if need := needed(g.Stat); h.Count() == 0 {
+		notes = append(notes, "no request succeeded")
+	} else if h.Count() < need {
+		notes = append(notes, fmt.Sprintf("of %s the %s is the largest", counted(h.Count(), "request"), g.Stat))
 	}
 	if failed > 0 {
-		note := fmt.Sprintf("%d of %d requests failed and have no latency", failed, failed+h.Count())
-		v.note = strings.TrimPrefix(v.note+"; "+note, "; ")
+		notes = append(notes, fmt.Sprintf("%d of %d requests failed and have no latency", failed, failed+h.Count()))
 	}
+	v.note = strings.Join(notes, "; ")
 	return v
 }
 
-// needed is how many values a statistic needs to be more than the largest one:
-// a p99 needs a hundred.
+// needed is how many values it takes for a statistic to be another than the
+// largest: a p99 takes a hundred.
 func needed(stat string) uint64 {
 	if q, ok := quantiles[stat]; ok {
 		return uint64(math.Round(1 / (1 - q)))
@@ -144,7 +146,7 @@ func selects(g rundir.Gate, k cellKey) bool {
 	switch w, ok := g.Where["verb"]; {
 	case !ok:
 		return timed
-	case w == "mutating", w == "reading":
+	case w == "mutating", w == "read":
 		return timed && gr.String() == w
 	default:
 		return w == k.Verb
