@@ -37,7 +37,7 @@ type shardView struct {
 	size    int                   // members there are
 	members map[string]memberView // by component: those that answer
 	names   map[uint64]string     // component by member id, as the members named themselves
-	leader  string                // the last that was seen to lead; empty: none yet
+	leader  uint64                // the last that was seen to lead; 0: none yet
 	term    uint64                // in which it was
 	lost    bool                  // a loss was marked since
 	alarms  map[string]bool       // as etcd writes them
@@ -49,7 +49,8 @@ func newShardView() *shardView {
 
 // memberView is what a member said last.
 type memberView struct {
-	at     int64 // when; a member that does not answer is silent after a while
+	at     int64  // when; a member that does not answer is silent after a while
+	id     uint64 // its own
 	term   uint64
 	leader uint64
 	alarms []string // as etcd writes them: "memberID:123 alarm:NOSPACE "
@@ -88,15 +89,15 @@ func (w *LeaderWatch) Run(ctx context.Context) error {
 }
 
 // Leader returns the component that was last seen to lead the shard and its
-// term; ok is false while the members that answer know of no leader.
+// term; ok is false while no member that answers leads.
 func (w *LeaderWatch) Leader(shard string) (component string, term uint64, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.shards[shard]
-	if v == nil || v.leader == "" {
+	if v == nil || v.leader == 0 {
 		return "", 0, false
 	}
-	return v.leader, v.term, !v.lost
+	return v.name(v.leader), v.term, !v.lost
 }
 
 func (w *LeaderWatch) poll(ctx context.Context, c *etcdConn) {
@@ -130,7 +131,7 @@ func (w *LeaderWatch) take(t EtcdTarget, s *pb.StatusResponse, err error) {
 	v := w.shards[t.Shard]
 	if err == nil {
 		v.names[s.Header.GetMemberId()] = t.Component
-		v.members[t.Component] = memberView{at: now, term: s.RaftTerm, leader: s.Leader, alarms: s.Errors}
+		v.members[t.Component] = memberView{at: now, id: s.Header.GetMemberId(), term: s.RaftTerm, leader: s.Leader, alarms: s.Errors}
 	} else {
 		delete(v.members, t.Component)
 	}
@@ -146,14 +147,16 @@ func (v *shardView) update(shard string, now, silent int64) []rundir.Event {
 		// Nobody answers, so nobody leads; of the alarms nothing is known.
 		return v.leaderEvents(shard, 0, 0, now)
 	}
+	// The leader is who says so of itself, in the latest term that anybody
+	// knows: a leader that is cut off goes on in its old term, and followers
+	// believe in a leader that is dead until they miss its heartbeats.
 	var term, leader uint64
 	for _, m := range v.members {
-		// A member that is cut off goes on in its old term, with its old
-		// leader. What counts is the latest term.
 		if m.term > term {
-			term, leader = m.term, m.leader
-		} else if m.term == term && leader == 0 {
-			leader = m.leader
+			term, leader = m.term, 0
+		}
+		if m.term == term && m.leader == m.id {
+			leader = m.id
 		}
 	}
 	return append(v.leaderEvents(shard, term, leader, now), v.alarmEvents(shard, now)...)
@@ -163,29 +166,28 @@ func (v *shardView) leaderEvents(shard string, term, leader uint64, now int64) [
 	note := func(text string) []rundir.Event {
 		return []rundir.Event{{At: now, Kind: rundir.EventNote, Subject: shard, Text: text}}
 	}
-	name := v.name(leader)
 	switch {
-	case leader == 0 && (v.leader == "" || v.lost):
+	case leader == 0 && (v.leader == 0 || v.lost):
 		return nil
 	case leader == 0:
 		v.lost = true
-		return note("no member that answers knows of a leader; the last was " + v.leader)
-	case v.leader == "":
-		v.leader, v.term = name, term
-		return note(fmt.Sprintf("%s leads, in term %d", name, term))
-	case name == v.leader && term == v.term && v.lost:
+		return note("no member that answers leads; the last to lead was " + v.name(v.leader))
+	case v.leader == 0:
+		v.leader, v.term = leader, term
+		return note(fmt.Sprintf("%s leads, in term %d", v.name(leader), term))
+	case leader == v.leader && term == v.term && v.lost:
 		v.lost = false
-		return note(v.leader + " still leads")
-	case name == v.leader && term == v.term:
+		return note(v.name(leader) + " still leads")
+	case leader == v.leader && term == v.term:
 		return nil
 	case term < v.term && len(v.members) < v.size:
 		return nil // those who know better are silent; a restore, though, begins anew with all
 	}
 	e := rundir.Event{
-		At: now, Kind: rundir.EventLeaderChange, Subject: shard, Text: v.leader + " → " + name,
+		At: now, Kind: rundir.EventLeaderChange, Subject: shard, Text: v.name(v.leader) + " → " + v.name(leader),
 		Data: map[string]string{"term": strconv.FormatUint(term, 10), "oldTerm": strconv.FormatUint(v.term, 10)},
 	}
-	v.leader, v.term, v.lost = name, term, false
+	v.leader, v.term, v.lost = leader, term, false
 	return []rundir.Event{e}
 }
 

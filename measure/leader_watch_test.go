@@ -29,7 +29,7 @@ func TestWhatAShardsMembersSayBecomesEvents(t *testing.T) {
 				{"b": {3, 2, nil}},
 				{"c": {3, 2, nil}},
 			},
-			want: []string{"note: a leads, in term 2", "note: no member that answers knows of a leader; the last was a", "leader.change: a → b"},
+			want: []string{"note: a leads, in term 2", "note: no member that answers leads; the last to lead was a", "leader.change: a → b"},
 		},
 		"who is cut off goes on in the old term": {
 			steps: []map[string]*said{
@@ -41,11 +41,23 @@ func TestWhatAShardsMembersSayBecomesEvents(t *testing.T) {
 		},
 		"the new leader is silent a moment, and the old one heard": {
 			steps: []map[string]*said{
-				{"a": {2, 1, nil}},
+				{"a": {2, 1, nil}, "b": {2, 1, nil}},
 				{"b": {3, 2, nil}},
 				{"b": nil},
 			},
 			want: []string{"note: a leads, in term 2", "leader.change: a → b"},
+		},
+		"hearsay of a leader is not enough": {
+			steps: []map[string]*said{{"b": {2, 1, nil}}, {"c": {2, 1, nil}}, {"a": {2, 1, nil}}},
+			want:  []string{"note: a leads, in term 2"},
+		},
+		"followers believe in a dead leader for a while": {
+			steps: []map[string]*said{
+				{"a": {2, 1, nil}, "b": {2, 1, nil}, "c": {2, 1, nil}},
+				{"a": nil},
+				{"b": {3, 2, nil}},
+			},
+			want: []string{"note: a leads, in term 2", "note: no member that answers leads; the last to lead was a", "leader.change: a → b"},
 		},
 		"the same leader in a later term was elected again": {
 			steps: []map[string]*said{{"a": {2, 1, nil}}, {"a": {3, 1, nil}}},
@@ -53,7 +65,7 @@ func TestWhatAShardsMembersSayBecomesEvents(t *testing.T) {
 		},
 		"all silent, and then as before": {
 			steps: []map[string]*said{{"a": {2, 1, nil}}, {"a": nil}, {"a": {2, 1, nil}}},
-			want:  []string{"note: a leads, in term 2", "note: no member that answers knows of a leader; the last was a", "note: a still leads"},
+			want:  []string{"note: a leads, in term 2", "note: no member that answers leads; the last to lead was a", "note: a still leads"},
 		},
 		"after a restore terms begin anew": {
 			steps: []map[string]*said{
@@ -61,7 +73,7 @@ func TestWhatAShardsMembersSayBecomesEvents(t *testing.T) {
 				{"a": nil, "b": nil, "c": nil},
 				{"a": {2, 2, nil}, "b": {2, 2, nil}, "c": {2, 2, nil}},
 			},
-			want: []string{"note: a leads, in term 9", "note: no member that answers knows of a leader; the last was a", "leader.change: a → b"},
+			want: []string{"note: a leads, in term 9", "note: no member that answers leads; the last to lead was a", "leader.change: a → b"},
 		},
 		"an alarm is raised and cleared": {
 			steps: []map[string]*said{
@@ -74,7 +86,7 @@ func TestWhatAShardsMembersSayBecomesEvents(t *testing.T) {
 			},
 			want: []string{
 				"note: a leads, in term 2", "alarm: NOSPACE on b raised",
-				"note: no member that answers knows of a leader; the last was a", "note: a still leads", "alarm: NOSPACE on b cleared",
+				"note: no member that answers leads; the last to lead was a", "alarm: NOSPACE on b cleared",
 			},
 		},
 	} {
@@ -89,7 +101,7 @@ func TestWhatAShardsMembersSayBecomesEvents(t *testing.T) {
 					continue
 				}
 				v.names[ids[member]] = member
-				v.members[member] = memberView{at: now, term: s.term, leader: s.leader, alarms: s.alarms}
+				v.members[member] = memberView{at: now, id: ids[member], term: s.term, leader: s.leader, alarms: s.alarms}
 			}
 			for _, e := range v.update("main", now, 1_000_000) {
 				got = append(got, e.Kind+": "+e.Text)
@@ -108,7 +120,7 @@ func TestAnOldAnswerIsNotBelieved(t *testing.T) {
 	v := newShardView()
 	v.size = 1
 	v.names[1] = "a"
-	v.members["a"] = memberView{at: 0, term: 2, leader: 1}
+	v.members["a"] = memberView{at: 0, id: 1, term: 2, leader: 1}
 	if e := v.update("main", 100, 500); len(e) != 1 {
 		t.Fatalf("%+v", e)
 	}

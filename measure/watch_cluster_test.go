@@ -50,7 +50,7 @@ func TestLeaderWatchSeesTheKillOfALeader(t *testing.T) {
 		t.Error("the first leader counts as a change")
 	}
 	old.kill()
-	until(t, "the loss", func() bool { return find(rundir.EventNote, "main", "the last was "+old.name) })
+	until(t, "the loss", func() bool { return find(rundir.EventNote, "main", "the last to lead was "+old.name) })
 	until(t, "another leader", func() bool { return find(rundir.EventLeaderChange, "main", old.name+" → ") })
 	name, term, ok := w.Leader("main")
 	if now := leaderOf(ctx, t, alive(members)); name != now.name || !ok || term < 2 {
