@@ -1,0 +1,222 @@
+package render
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/storm-harness/storm/report"
+)
+
+// forest is the plot of all comparisons: a row each, on one axis of ratios.
+type forest struct {
+	Groups []forestGroup
+	X      []xTick
+	One    string // x of the ratio 1
+}
+
+type forestGroup struct {
+	Title, About string
+	Rows         []forestRow
+}
+
+type forestRow struct {
+	Title, Profile, Base      string
+	ProfileMedian, BaseMedian string
+	Class                     string // the profile's colour
+	Sense                     string // better, worse, unclear, none
+	SenseText                 string
+	Finding, Interval         string
+	Used                      string
+	Notes                     []string
+	Aria                      string
+
+	Zone         string // x of the margin zone; empty: no margin
+	ZoneW        string
+	Low, High    string // x of the interval's ends; empty: no interval
+	Left, Right  bool   // the interval goes on beyond the axis
+	At           string // x of the estimate; empty where there is none
+	Hollow       bool   // the estimate has no interval
+	Pairs        []pairDot
+	Verdict      report.Verdict
+	ShortVerdict string
+}
+
+// pairDot is one block's ratio.
+type pairDot struct {
+	X      string
+	Y      int
+	Beyond string // "left" or "right" of the axis
+	Title  string
+}
+
+// forestOf prepares the plot; nil where there is nothing to compare.
+func forestOf(r *report.Result) *forest {
+	var judged []forestRow
+	type from struct {
+		c *report.Comparison
+		v report.Verdict
+	}
+	var gates []from
+	for gi := range r.Gates {
+		for ri := range r.Gates[gi].Results {
+			if res := &r.Gates[gi].Results[ri]; res.Comparison != nil {
+				gates = append(gates, from{res.Comparison, res.Verdict})
+			}
+		}
+	}
+	if len(gates)+len(r.Comparisons) == 0 {
+		return nil
+	}
+	var all []report.Comparison
+	for _, g := range gates {
+		all = append(all, *g.c)
+	}
+	all = append(all, r.Comparisons...)
+	x, ticks := ratioAxis(all)
+	f := &forest{One: percentOf(x.at(1))}
+	for _, v := range ticks {
+		f.X = append(f.X, xTickAt(x.at(v), digits(v)+"×"))
+	}
+	for _, g := range gates {
+		row := forestRowOf(r, *g.c, x)
+		row.Verdict, row.ShortVerdict = g.v, verdictSign(g.v)+" "+verdictWord(g.v)
+		judged = append(judged, row)
+	}
+	if len(judged) > 0 {
+		f.Groups = append(f.Groups, forestGroup{"Judged by a gate", "The pale zone is the margin: a ratio inside it counts as no real difference.", judged})
+	}
+	for _, c := range r.Comparisons {
+		title := groupTitle(c.Group)
+		if n := len(f.Groups); n == 0 || f.Groups[n-1].Title != title {
+			f.Groups = append(f.Groups, forestGroup{Title: title, About: "for information, without a verdict"})
+		}
+		g := &f.Groups[len(f.Groups)-1]
+		g.Rows = append(g.Rows, forestRowOf(r, c, x))
+	}
+	return f
+}
+
+func groupTitle(group string) string {
+	switch group {
+	case "recovery":
+		return "Recovery"
+	case "latency":
+		return "Latency"
+	case "load":
+		return "Load"
+	case "server":
+		return "What it cost the servers"
+	case "":
+		return "Other"
+	}
+	return capital(group)
+}
+
+// ratioAxis is a logarithmic axis around 1 that holds all intervals and nearly
+// all pairs, but reaches at most from 1/16 to 16: what lies beyond is drawn as
+// an arrow at its end.
+func ratioAxis(all []report.Comparison) (scale, []float64) {
+	reach := math.Log(1.3)
+	take := func(n report.Number) {
+		if v := n.Float(); n.Finite() && v > 0 {
+			reach = math.Max(reach, math.Abs(math.Log(v))*1.08)
+		}
+	}
+	for _, c := range all {
+		take(c.Ratio)
+		take(c.Low)
+		take(c.High)
+		if c.Margin > 0 {
+			take(report.Number((1 + c.Margin) * 1.1))
+		}
+	}
+	reach = math.Min(reach, math.Log(16))
+	x := scale{lo: math.Exp(-reach), hi: math.Exp(reach), log: true}
+	steps := []float64{1.1, 1.25}
+	switch {
+	case reach > math.Log(6):
+		steps = []float64{2, 4, 8, 16}
+	case reach > math.Log(2.6):
+		steps = []float64{1.5, 2, 4}
+	case reach > math.Log(1.6):
+		steps = []float64{1.25, 1.5, 2}
+	}
+	ticks := []float64{1}
+	for _, s := range steps {
+		if math.Log(s) <= reach {
+			ticks = append(ticks, s)
+			ticks = append([]float64{1 / s}, ticks...)
+		}
+	}
+	return x, ticks
+}
+
+func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
+	row := forestRow{
+		Title: capital(c.Title), Profile: c.Profile, Base: c.Base, Class: profileClass(r, c.Profile),
+		ProfileMedian: report.Format(c.ProfileMedian, c.Unit), BaseMedian: report.Format(c.BaseMedian, c.Unit),
+		Notes: c.Note,
+	}
+	row.Finding, row.Interval = splitFinding(c.Text)
+	row.Sense, row.SenseText = sense(c)
+	row.Used = fmt.Sprintf("%d of %s", c.Used, counted(c.Planned, "block"))
+	if c.Margin > 0 {
+		from, to := clamp(x.at(1/(1+c.Margin))), clamp(x.at(1+c.Margin))
+		row.Zone, row.ZoneW = percentOf(from), percentOf(to-from)
+	}
+	if c.Confidence > 0 && c.Low.Is() && c.High.Is() {
+		row.Low, row.Left = endAt(x, c.Low)
+		row.High, row.Right = endAt(x, c.High)
+	}
+	if c.Ratio.Is() {
+		row.At, _ = endAt(x, c.Ratio)
+		row.Hollow = row.Low == "" || !c.Ratio.Finite() || c.Ratio == 0
+	}
+	for i, p := range c.Pairs {
+		if p.Dropped != "" || !p.Ratio.Is() {
+			continue
+		}
+		at, beyond := endAt(x, p.Ratio)
+		dot := pairDot{X: at, Y: 7 + (i%2)*20, Title: fmt.Sprintf("block %d: %s with %s, %s with %s", p.Block, report.Format(p.Profile, c.Unit), c.Profile, report.Format(p.Base, c.Unit), c.Base)}
+		if beyond {
+			dot.Beyond = "left"
+			if p.Ratio > 1 {
+				dot.Beyond = "right"
+			}
+		}
+		row.Pairs = append(row.Pairs, dot)
+	}
+	row.Aria = fmt.Sprintf("%s, %s against %s: %s", c.Title, c.Profile, c.Base, c.Text)
+	return row
+}
+
+// endAt is the place of a ratio, and whether it lies beyond the axis.
+func endAt(x scale, n report.Number) (string, bool) {
+	at := x.at(n.Float())
+	return percentOf(clamp(at)), at < 0 || at > 1
+}
+
+// splitFinding takes the bracketed interval off a comparison's text.
+func splitFinding(text string) (finding, interval string) {
+	finding, interval, cut := strings.Cut(text, " (")
+	if cut {
+		interval = strings.TrimSuffix(interval, ")")
+	}
+	return capital(finding), interval
+}
+
+// sense says whether the interval as a whole is better or worse than no change.
+func sense(c report.Comparison) (class, text string) {
+	if c.Confidence == 0 || !c.Low.Is() || !c.High.Is() {
+		return "none", ""
+	}
+	switch {
+	case c.Low <= 1 && c.High >= 1:
+		return "unclear", ""
+	case (c.High < 1) == c.Lower:
+		return "better", "better"
+	default:
+		return "worse", "worse"
+	}
+}

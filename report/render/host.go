@@ -1,0 +1,53 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+)
+
+// hostLine is the machine in one line.
+func hostLine(h rundir.Host) string {
+	var parts []string
+	if h.Cores > 0 {
+		cpu := counted(h.Cores, "core")
+		if h.CPU != "" {
+			cpu += " of " + h.CPU
+		}
+		parts = append(parts, cpu)
+	}
+	if h.MemoryMB > 0 {
+		parts = append(parts, report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes")+" of memory")
+	}
+	if h.OS != "" {
+		parts = append(parts, h.OS)
+	}
+	if h.Kernel != "" {
+		parts = append(parts, "kernel "+h.Kernel)
+	}
+	if h.FsyncUS > 0 {
+		parts = append(parts, "fsync of 4 KiB "+seconds(report.Number(float64(h.FsyncUS)/1e6)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// changesText says what a profile changes.
+func changesText(p report.Profile) string {
+	if len(p.Changes) == 0 {
+		return "the scenario as it stands"
+	}
+	return strings.Join(p.Changes, ", ")
+}
+
+// shardText is one etcd shard in words.
+func shardText(s rundir.ShardSummary) string {
+	holds := "everything else"
+	if len(s.Resources) > 0 {
+		holds = strings.Join(s.Resources, ", ")
+	} else if s.Name == "main" {
+		holds = "everything that no other shard holds"
+	}
+	return fmt.Sprintf("%s: %s of etcd %s, holding %s", s.Name, counted(s.Members, "member"), s.Version, holds)
+}

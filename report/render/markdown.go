@@ -1,0 +1,246 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/storm-harness/storm/report"
+)
+
+// maxRows bounds every table of the Markdown report. With it the whole stays
+// far below the 1 MiB that GitHub allows a step's summary; report.html has
+// every row.
+const maxRows = 60
+
+// maxCell bounds one text in the Markdown report, in bytes before escaping.
+const maxCell = 600
+
+// Markdown writes the report for a step summary or a pull request: verdict,
+// gates, comparisons, recovery, the account of writes, and what was not sound.
+func Markdown(w io.Writer, r *report.Result) error {
+	m := &markdown{}
+	m.head(r)
+	m.gates(r)
+	m.comparisons(r)
+	m.recovery(r)
+	m.writes(r)
+	m.trials(r)
+	m.list("Warnings", r.Warnings)
+	m.foot(r)
+	_, err := w.Write(m.b.Bytes())
+	return err
+}
+
+type markdown struct{ b bytes.Buffer }
+
+func (m *markdown) linef(format string, args ...any) { fmt.Fprintf(&m.b, format+"\n", args...) }
+
+func (m *markdown) head(r *report.Result) {
+	m.linef("## %s %s: %s\n", verdictSign(r.Verdict), verdictWord(r.Verdict), escapeMarkdown(r.Run.Scenario))
+	for i, s := range r.Headline {
+		if i == 0 {
+			m.linef("**%s**\n", escapeMarkdown(s))
+			continue
+		}
+		m.linef("%s\n", escapeMarkdown(s))
+	}
+	m.list("What this machine limits", r.Limits)
+}
+
+// list writes a heading and a list, or nothing.
+func (m *markdown) list(title string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	m.linef("**%s**\n", title)
+	for i, s := range items {
+		if i == maxRows {
+			m.linef("- … and %s more", count(len(items)-maxRows))
+			break
+		}
+		m.linef("- %s", escapeMarkdown(s))
+	}
+	m.linef("")
+}
+
+// table writes a table, whose cells are escaped already. Columns that begin
+// with ">" are aligned to the right.
+func (m *markdown) table(head []string, rows [][]string) {
+	var names, rule []string
+	for _, h := range head {
+		name, right := strings.CutPrefix(h, ">")
+		names = append(names, name)
+		if right {
+			rule = append(rule, "---:")
+		} else {
+			rule = append(rule, ":---")
+		}
+	}
+	m.linef("| %s |", strings.Join(names, " | "))
+	m.linef("| %s |", strings.Join(rule, " | "))
+	for i, row := range rows {
+		if i == maxRows {
+			m.linef("\n… and %s more; report.html has them all.", count(len(rows)-maxRows))
+			break
+		}
+		m.linef("| %s |", strings.Join(row, " | "))
+	}
+	m.linef("")
+}
+
+func (m *markdown) gates(r *report.Result) {
+	if len(r.Gates) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, g := range gateRows(r) {
+		what := escapeMarkdown(g.What)
+		for _, n := range g.Notes {
+			what += "<br>" + "*" + escapeMarkdown(n) + "*"
+		}
+		var values, why []string
+		for _, f := range g.Found {
+			name := ""
+			if f.Profile != "" {
+				name = escapeMarkdown(f.Profile) + ": "
+			}
+			values = append(values, name+escapeMarkdown(f.Value))
+			why = append(why, name+escapeMarkdown(f.Why))
+		}
+		rows = append(rows, []string{
+			verdictSign(g.Verdict) + " " + verdictWord(g.Verdict), what, escapeMarkdown(g.Threshold),
+			strings.Join(values, "<br>"), strings.Join(why, "<br>"),
+		})
+	}
+	m.linef("### Gates\n")
+	m.table([]string{"Verdict", "What", "Threshold", "Found", "Why"}, rows)
+}
+
+func (m *markdown) comparisons(r *report.Result) {
+	if len(r.Comparisons) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, c := range r.Comparisons {
+		rows = append(rows, []string{
+			escapeMarkdown(c.Title), escapeMarkdown(c.Profile), escapeMarkdown(c.Base),
+			report.Format(c.ProfileMedian, c.Unit), report.Format(c.BaseMedian, c.Unit),
+			escapeMarkdown(capital(c.Text)), count(c.Used),
+		})
+	}
+	m.linef("<details><summary>Comparison of the profiles, for information (%s)</summary>\n", counted(len(rows), "row"))
+	m.table([]string{"What", "Profile", "Against", ">Median", ">Median of the other", "Finding", ">Blocks"}, rows)
+	m.linef("</details>\n")
+}
+
+func (m *markdown) recovery(r *report.Result) {
+	var rows [][]string
+	for _, row := range recoveryRows(r) {
+		for _, g := range row.Cells {
+			rows = append(rows, []string{
+				escapeMarkdown(row.After()), escapeMarkdown(row.What()), escapeMarkdown(g.Profile),
+				recovered(g, g.Median), recovered(g, g.Worst), seconds(g.Gap), count(g.Trials), count(g.Censored),
+			})
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	m.linef("### Recovery times\n")
+	m.table([]string{"After", "Of", "Profile", ">Median", ">Worst", ">Longest gap (median)", ">Trials", ">Not recovered"}, rows)
+}
+
+func (m *markdown) writes(r *report.Result) {
+	audits := auditRows(r)
+	if len(audits) == 0 {
+		return
+	}
+	m.linef("### Acknowledged writes\n")
+	m.linef("%s\n", escapeMarkdown(auditSentence(r)))
+	var rows [][]string
+	for _, a := range audits {
+		profile := a.Profile
+		if a.Tour != "" {
+			profile += ", tour " + a.Tour
+		}
+		rows = append(rows, []string{
+			escapeMarkdown(profile), escapeMarkdown(a.After), escapeMarkdown(a.Where()), count(a.Trials), count(a.Acked), count(a.Found),
+			count(a.Lost), count(a.Restored), count(a.Mismatch), count(a.Disagree),
+		})
+	}
+	m.table([]string{"Profile", "After", "Written", ">Trials", ">Acknowledged", ">Found", ">Lost", ">Taken back by a restore", ">Contradicting", ">Disagreeing"}, rows)
+}
+
+func (m *markdown) trials(r *report.Result) {
+	var rows [][]string
+	for _, t := range notValid(r) {
+		reason := strings.Join(t.Reasons, "; ")
+		rows = append(rows, []string{escapeMarkdown(t.ID), escapeMarkdown(string(t.State)), escapeMarkdown(reason)})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	m.linef("### Trials that do not count\n")
+	m.table([]string{"Trial", "State", "Why"}, rows)
+}
+
+func (m *markdown) foot(r *report.Result) {
+	m.linef("<details><summary>How to repeat it, and where it ran</summary>\n")
+	m.linef("%s\n", codeBlock(r.Run.Repeat))
+	m.linef("- run %s, seed %d, storm %s", escapeMarkdown(r.Run.ID), r.Run.Seed, escapeMarkdown(r.Run.Storm))
+	if host := hostLine(r.Host); host != "" {
+		m.linef("- on %s", escapeMarkdown(host))
+	}
+	for _, p := range r.Profiles {
+		m.linef("- profile %s: %s", escapeMarkdown(p.Name), escapeMarkdown(changesText(p)))
+	}
+	m.linef("\n</details>")
+}
+
+// codeBlock fences a text with more backticks than it holds.
+func codeBlock(s string) string {
+	fence := "```"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	return fence + "sh\n" + clip(plain(s)) + "\n" + fence
+}
+
+// clip cuts what is too long for a summary.
+func clip(s string) string {
+	if len(s) <= maxCell {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxCell], "") + "…"
+}
+
+// escapeMarkdown writes a text so that it reads as itself: nothing in it
+// becomes markup, a link, a table's border, a mention or a reference to an
+// issue. A zero-width space, which is put in by us and never by the text,
+// breaks what GitHub would link by itself.
+func escapeMarkdown(s string) string {
+	var b strings.Builder
+	for _, r := range clip(plain(s)) {
+		switch r {
+		case '&':
+			b.WriteString("&amp;")
+		case '<':
+			b.WriteString("&lt;")
+		case '>':
+			b.WriteString("&gt;")
+		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '|', '~', '$', '!':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case '@', '#':
+			b.WriteRune(r)
+			b.WriteString("\u200b")
+		case ':':
+			b.WriteString(":")
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return strings.NewReplacer("://", ":\u200b//", "www.", "www\u200b.", "WWW.", "WWW\u200b.").Replace(b.String())
+}

@@ -1,0 +1,198 @@
+package render
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+)
+
+//go:embed templates
+var files embed.FS
+
+// HTML writes the report as one page that needs nothing else: no network, no
+// script, no font. Its style sheet is allowed by its hash and everything else
+// is forbidden by the page's own policy, so that even a text that slipped
+// through the escaping could load and run nothing.
+func HTML(w io.Writer, r *report.Result) error {
+	css, err := files.ReadFile("templates/page.css")
+	if err != nil {
+		return err
+	}
+	sheet := strings.TrimSpace(string(css))
+	t, err := template.New("page").Funcs(functions()).ParseFS(files, "templates/*.tmpl")
+	if err != nil {
+		return fmt.Errorf("the page's templates: %w", err)
+	}
+	p := pageOf(r)
+	p.CSS = template.CSS(sheet) //nolint:gosec // our own file, embedded
+	sum := sha256.Sum256([]byte(sheet))
+	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; img-src data:; base-uri 'none'; form-action 'none'"
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "page.tmpl", p); err != nil {
+		return err
+	}
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+// page is what the templates draw.
+type page struct {
+	Policy string
+	CSS    template.CSS
+
+	R        *report.Result
+	Title    string
+	Lead     string
+	More     []string
+	Meta     []string
+	Contents []entry
+	Tested   tested
+	Gates    []gateRow
+	Forest   *forest
+	Strips   *strips
+	Recovery []recoveryRow
+	Blocks   []timeline // of the block trials
+	Stories  []story
+	Curves   []panel
+	Latency  []latencyGroup
+	Audits   []auditRow
+	Account  string
+	Warnings []warning
+	Glossary []term
+	HostLine string
+}
+
+// entry is a line of the page's contents.
+type entry struct{ ID, Title string }
+
+// warning is a warning and the trial it is about, if it is about one.
+type warning struct{ Trial, Text string }
+
+func pageOf(r *report.Result) *page {
+	p := &page{
+		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
+		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryRows(r),
+		Curves: percentilePanels(r), Latency: latencyGroups(r), Audits: auditRows(r), Account: auditSentence(r),
+		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
+	}
+	if len(r.Headline) > 0 {
+		p.Lead, p.More = r.Headline[0], r.Headline[1:]
+	}
+	groups := timelines(r)
+	for _, g := range groups {
+		if g.Tour == "" {
+			p.Blocks = append(p.Blocks, g)
+		}
+	}
+	p.Stories = stories(r, groups)
+	for _, s := range r.Warnings {
+		p.Warnings = append(p.Warnings, warning{"", s})
+	}
+	for _, t := range r.Trials {
+		for _, s := range slices.Concat(t.Warnings, t.Load.Problems) {
+			p.Warnings = append(p.Warnings, warning{t.ID, s})
+		}
+	}
+	p.Contents = p.contents()
+	return p
+}
+
+// contents are the sections that this page has.
+func (p *page) contents() []entry {
+	var out []entry
+	add := func(there bool, id, title string) {
+		if there {
+			out = append(out, entry{id, title})
+		}
+	}
+	add(true, "tested", "What was tested")
+	add(len(p.Gates) > 0, "gates", "Gates")
+	add(p.Forest != nil, "comparison", "Comparison")
+	add(len(p.Recovery) > 0, "recovery", "Recovery")
+	add(len(p.Blocks) > 0, "timeline", "Timeline")
+	for i, s := range p.Stories {
+		add(true, fmt.Sprintf("tour-%d", i), "Tour: "+s.Name)
+	}
+	add(len(p.Audits) > 0, "writes", "Acknowledged writes")
+	add(len(p.Latency) > 0, "latency", "Latency and errors")
+	add(len(p.R.Trials) > 0, "trials", "Trials")
+	add(len(p.Warnings) > 0, "warnings", "Warnings")
+	add(true, "environment", "Environment")
+	add(true, "method", "Method")
+	add(true, "repeat", "Repeat it")
+	add(true, "glossary", "Words")
+	return out
+}
+
+// metaOf is the small line above the verdict.
+func metaOf(r *report.Result) []string {
+	var out []string
+	if !r.Run.Started.IsZero() {
+		out = append(out, r.Run.Started.UTC().Format("2 January 2006, 15:04 UTC"))
+	}
+	if !r.Run.Finished.IsZero() && r.Run.Finished.After(r.Run.Started) {
+		out = append(out, seconds(report.Number(r.Run.Finished.Sub(r.Run.Started).Seconds()))+" long")
+	}
+	out = append(out, trialsSentence(r))
+	if r.Run.Storm != "" {
+		out = append(out, "storm "+r.Run.Storm)
+	}
+	return out
+}
+
+// functions are what the templates may call.
+func functions() template.FuncMap {
+	return template.FuncMap{
+		"sign": verdictSign, "word": verdictWord, "meaning": verdictMeaning,
+		"seconds": seconds, "sentence": sentence, "capital": capital, "short": short,
+		"format":   report.Format,
+		"count":    func(n int) string { return count(n) },
+		"countU":   func(n uint64) string { return count(n) },
+		"counted":  func(n int, noun string) string { return counted(n, noun) },
+		"class":    func(p *page, profile string) string { return profileClass(p.R, profile) },
+		"recover":  recovered,
+		"shard":    shardText,
+		"percent":  percent,
+		"add":      func(a, b int) int { return a + b },
+		"lane":     func(n int) int { return n },
+		"keep":     keepUnits,
+		"memory":   func(h rundir.Host) string { return report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes") },
+		"fsync":    func(h rundir.Host) string { return seconds(report.Number(float64(h.FsyncUS) / 1e6)) },
+		"plot":     func() int { return panelPlot },
+		"plotTop":  func() int { return panelTop },
+		"probText": probability,
+	}
+}
+
+// short is a digest's beginning, enough to compare by eye.
+func short(digest string) string {
+	if len(digest) <= 12 {
+		return digest
+	}
+	return digest[:12]
+}
+
+// keepUnits keeps a number and its unit on one line.
+func keepUnits(s string) string {
+	return unitBreak.ReplaceAllString(s, "$1\u00a0$2")
+}
+
+// probability writes a p with two digits, and never as 0.
+func probability(n report.Number) string {
+	switch {
+	case !n.Is():
+		return "n/a"
+	case n < 0.001:
+		return "below 0.001"
+	}
+	return digits(float64(int(n.Float()*1000+0.5)) / 1000)
+}

@@ -1,0 +1,310 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+)
+
+// story is one tour's trial, told step by step.
+type story struct {
+	Name, ID, Profile string
+	State             report.State
+	Reasons           []string
+	Intro             string
+	Steps             []step
+	Charts            *timeline
+}
+
+// step is something that was done or seen.
+type step struct {
+	At     string
+	Number string // of an act; empty for what was merely seen
+	Sort   string // fault, operation, phase, seen
+	Title  string
+	Tag    string // the kind, where the title is a name of its own
+	About  string
+	Lines  []stepLine
+	Facts  []fact
+	Error  string
+	RTO    []outcome
+	RPO    *outcome
+}
+
+// stepLine is an observation: when, in words, and what.
+type stepLine struct{ Label, Text, After string }
+
+type fact struct{ Name, Value string }
+
+// outcome is an RTO or an RPO with its explanation.
+type outcome struct{ Value, Text string }
+
+// stories tells the tours in run order.
+func stories(r *report.Result, groups []timeline) []story {
+	var out []story
+	for _, t := range r.Trials {
+		if t.Tour == "" {
+			continue
+		}
+		s := story{Name: t.Tour, ID: t.ID, Profile: t.Profile, State: t.State, Reasons: t.Reasons, Steps: stepsOf(r, t)}
+		for i := range groups {
+			if groups[i].Tour == t.Tour {
+				s.Charts = &groups[i]
+			}
+		}
+		s.Intro = fmt.Sprintf("One trial, once, under the profile %s", t.Profile)
+		if t.Duration.Is() {
+			s.Intro += ", " + seconds(t.Duration) + " long"
+		}
+		s.Intro += ". Nothing here is a comparison: it shows that each step works, what was seen of it, and how long it took on this machine."
+		if len(t.Acts) > 0 {
+			s.Intro += " Times count from the first step, as in the charts."
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// stepsOf merges a trial's phases, acts and events in order of time.
+func stepsOf(r *report.Result, t report.Trial) []step {
+	type timed struct {
+		at   float64
+		rank int // of what begins at the same instant
+		step step
+	}
+	var all []timed
+	zero := firstAct(t)
+	for _, p := range t.Phases {
+		if about := phaseAbout(p.Name); about != "" {
+			all = append(all, timed{p.From, 0, step{
+				At: axisTime(round(p.From - zero)), Sort: "phase", Title: phaseTitle(p.Name),
+				About: fmt.Sprintf("%s, %s", seconds(report.Number(p.To-p.From)), about),
+			}})
+		}
+	}
+	acts := slices.Clone(t.Acts)
+	slices.SortStableFunc(acts, func(a, b report.Act) int { return cmp.Compare(a.Intended, b.Intended) })
+	for i, a := range acts {
+		all = append(all, timed{a.Intended.Float(), 1, actStep(r, a, i+1, zero)})
+	}
+	for _, e := range t.Events {
+		if title := eventTitle(e); title != "" {
+			all = append(all, timed{e.At, 2, step{At: axisTime(round(e.At - zero)), Sort: "seen", Title: title, About: e.Text}})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b timed) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.rank, b.rank)) })
+	out := make([]step, 0, len(all))
+	for _, x := range all {
+		out = append(out, x.step)
+	}
+	return out
+}
+
+// firstAct is the intended instant of a trial's first act, which its charts
+// count from; 0, its origin, where it has none.
+func firstAct(t report.Trial) float64 {
+	zero := math.Inf(1)
+	for _, a := range t.Acts {
+		if a.Intended.Finite() {
+			zero = min(zero, a.Intended.Float())
+		}
+	}
+	if math.IsInf(zero, 1) {
+		return 0
+	}
+	return zero
+}
+
+// round keeps tenths of a second, which is what a story needs.
+func round(v float64) float64 { return math.Round(v*10) / 10 }
+
+func phaseTitle(name string) string {
+	if name == "warmup" {
+		return "Warm-up"
+	}
+	return capital(name)
+}
+
+// phaseAbout says what a phase is for; empty for those that the steps show by
+// themselves.
+func phaseAbout(name string) string {
+	switch name {
+	case "warmup":
+		return "not judged: the load starts and the caches fill"
+	case "steady":
+		return "the load runs and nothing is done to the cluster"
+	case "recovery":
+		return "storm watches until everything answers again"
+	}
+	return ""
+}
+
+func eventTitle(e report.Moment) string {
+	switch e.Kind {
+	case rundir.EventAlarm:
+		return "etcd " + e.Subject + " alarm"
+	case rundir.EventLeaderChange:
+		return "etcd " + e.Subject + " has a new leader"
+	case rundir.EventExit:
+		return e.Subject + " died unasked"
+	case rundir.EventWarning:
+		return "Warning"
+	}
+	return ""
+}
+
+func actStep(r *report.Result, a report.Act, number int, zero float64) step {
+	s := step{At: axisTime(round(a.Intended.Float() - zero)), Number: fmt.Sprint(number), Sort: a.Sort, Title: a.Name, About: sentence(a.About), Error: a.Error}
+	if a.Kind != a.Name {
+		s.Tag = a.Kind
+	}
+	if s.About == "" && a.Target != "" {
+		s.About = "On " + a.Target + "."
+	}
+	if a.Proof != "" {
+		s.Lines = append(s.Lines, stepLine{"Observed", sentence(a.Proof), since(a.Intended, a.Proven)})
+	}
+	if a.HealedBy != "" {
+		s.Lines = append(s.Lines, stepLine{healedWord(a), sentence(a.HealedBy), since(a.Intended, a.Healed)})
+	}
+	for _, n := range a.Notes {
+		s.Lines = append(s.Lines, stepLine{Label: "Note", Text: sentence(n)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Facts)) {
+		s.Facts = append(s.Facts, factOf(name, a.Facts[name]))
+	}
+	s.RTO = rtoOf(a)
+	s.RPO = rpoOf(r, a)
+	return s
+}
+
+func healedWord(a report.Act) string {
+	switch {
+	case a.Sort == "operation":
+		return "Whole again"
+	case a.HealSort == "timeline":
+		return "Healed by the steps that follow"
+	case a.HealSort == "abort":
+		return "Healed by storm, because the timeline did not"
+	}
+	return "Healed"
+}
+
+// since writes the time from one instant to another.
+func since(from, to report.Number) string {
+	if !from.Finite() || !to.Finite() || to < from {
+		return ""
+	}
+	return "after " + seconds(to-from)
+}
+
+// rtoOf is the slowest recovery of the act for reads and for writes through the
+// API server, then at each etcd shard.
+func rtoOf(a report.Act) []outcome {
+	var worst []report.Recovered
+	for _, rec := range a.Recovery {
+		if rec.Worst {
+			worst = append(worst, rec)
+		}
+	}
+	slices.SortStableFunc(worst, func(x, y report.Recovered) int {
+		return cmp.Or(strings.Compare(x.Layer, y.Layer), strings.Compare(x.Shard, y.Shard), strings.Compare(y.Op, x.Op))
+	})
+	var out []outcome
+	for _, rec := range worst {
+		what := layerWord(rec.Layer, rec.Shard) + " " + rec.Op + "s"
+		switch {
+		case rec.Probes == 0:
+			out = append(out, outcome{"n/a", what + ": no probe looked"})
+		case rec.Censored:
+			out = append(out, outcome{"over " + seconds(rec.Seen), what + ": did not recover while watched"})
+		case rec.Failed == 0:
+			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: never failed in %s", what, counted(rec.Probes, "probe"))})
+		default:
+			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: %d of %s failed", what, rec.Failed, counted(rec.Probes, "probe"))})
+		}
+	}
+	return out
+}
+
+// rpoOf is what a restore took back, from the account drawn after it.
+func rpoOf(r *report.Result, a report.Act) *outcome {
+	if a.Kind != "restore" {
+		return nil
+	}
+	var acked, found, back, lost, wrong int
+	seen := false
+	for _, au := range r.Audits {
+		if au.Trial != a.Trial || au.After != a.Name {
+			continue
+		}
+		seen = true
+		acked, found, back, lost, wrong = acked+au.Acked, found+au.Found, back+au.Restored, lost+au.Lost, wrong+au.Mismatch
+	}
+	if !seen {
+		return nil
+	}
+	text := fmt.Sprintf("Of %s acknowledged before the restore, %s still there and %s newer than the snapshot and so taken back, as must be.",
+		counted(acked, "write"), isAre(found), isAre(back))
+	switch {
+	case lost+wrong == 0:
+		text += " Nothing else is missing, and nothing is there that should not be."
+	default:
+		text += fmt.Sprintf(" Beyond that, %s and %s the restore.", lostText(lost), contradict(wrong))
+	}
+	return &outcome{counted(back, "write"), text}
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "1 is"
+	}
+	return count(n) + " are"
+}
+
+func lostText(n int) string {
+	if n == 1 {
+		return "1 is lost"
+	}
+	return count(n) + " are lost"
+}
+
+// factOf writes a number of an act with what its name says of its unit:
+// "bytes.main", "seconds.restore", "refusedWrites".
+func factOf(name string, v float64) fact {
+	word, of, _ := strings.Cut(name, ".")
+	unit := "count"
+	switch {
+	case strings.HasSuffix(strings.ToLower(word), "bytes"):
+		unit = "bytes"
+	case strings.HasSuffix(strings.ToLower(word), "seconds"):
+		unit = "seconds"
+	}
+	value := report.Format(report.Number(v), unit)
+	if unit == "count" && v >= 0 && v < 1e15 {
+		value = count(uint64(v))
+	}
+	label := apart(word)
+	if of != "" {
+		label += " (" + of + ")"
+	}
+	return fact{label, value}
+}
+
+// apart writes a name of several words with spaces: refusedWrites, refused writes.
+func apart(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToLower(b.String())
+}

@@ -1,0 +1,104 @@
+package render
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+)
+
+// tested is what was done, for a reader who has not seen the scenario.
+type tested struct {
+	About   string
+	Order   string
+	Cluster []string // one cluster for all profiles; empty: each profile has its own
+	Load    []rundir.Described
+	Steps   []rundir.Described
+	Rows    []testedProfile
+	Steady  bool // the steady phase is shorter than the SLOs' 5 minutes
+}
+
+type testedProfile struct {
+	report.Profile
+	Class   string
+	Cluster []string
+	Count   string
+}
+
+func testedOf(r *report.Result) tested {
+	t := tested{About: sentence(r.Run.About), Order: orderText(r), Load: r.Workloads, Steps: r.Timeline, Steady: r.Run.ShortSteady}
+	same := true
+	for _, p := range r.Profiles {
+		same = same && reflect.DeepEqual(p.Shards, r.Profiles[0].Shards) && reflect.DeepEqual(p.Parts, r.Profiles[0].Parts)
+	}
+	if same && len(r.Profiles) > 0 {
+		t.Cluster = clusterText(r.Profiles[0])
+	}
+	for _, p := range r.Profiles {
+		row := testedProfile{Profile: p, Class: profileClass(r, p.Name), Count: fmt.Sprintf("%s of %s valid", count(p.Valid), counted(p.Planned, "trial"))}
+		if !same {
+			row.Cluster = clusterText(p)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+func clusterText(p report.Profile) []string {
+	var out []string
+	for _, s := range p.Shards {
+		out = append(out, "etcd "+shardText(s))
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(p.Parts)) {
+		part := fmt.Sprintf("%d × %s", p.Parts[name], name)
+		if v := p.Versions[name]; v != "" {
+			part += " " + v
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) > 0 {
+		out = append(out, listed(parts))
+	}
+	return out
+}
+
+// orderText says how the trials were ordered, and why.
+func orderText(r *report.Result) string {
+	if r.Run.Blocks == 0 {
+		return ""
+	}
+	if len(r.Profiles) < 2 {
+		return fmt.Sprintf("The trial was repeated %s, each time from the same state of the cluster.", counted(r.Run.Blocks, "time"))
+	}
+	return fmt.Sprintf("%s: each runs every profile once, in random order (seed %d) and from the same state of the cluster. Profiles are compared within a block, so that a machine that slows down over the run slows all of them.",
+		capital(counted(r.Run.Blocks, "block")), r.Run.Seed)
+}
+
+// term is a word and what it means here.
+type term struct{ Word, Meaning string }
+
+// glossary explains the words that the page uses.
+func glossary() []term {
+	return []term{
+		{"acknowledged write", "a write that the server confirmed. Whatever happens later, it must still be there; storm's witness writes unique keys and reads every one of them back."},
+		{"block", "every profile once, in random order. Only trials of one block are compared with each other."},
+		{"gate", "a threshold that the scenario sets. A run passes when every gate holds."},
+		{"interval", "the range in which the true ratio lies with the stated confidence. A verdict needs the whole interval on one side of the margin."},
+		{"margin", "how much worse still counts as no real difference. 25 % means ratios between 0.8× and 1.25×."},
+		{"p50, p99", "half of the requests, or 99 of 100, were faster than this. Latency counts from the instant a request was due, not from when it was sent, so that a stall is not hidden."},
+		{"profile", "one set of values under comparison: flags, versions, topology."},
+		{"quota, NOSPACE", "etcd's limit on the size of its database file. Beyond it etcd raises the NOSPACE alarm and refuses writes until space is freed and the alarm is disarmed."},
+		{"ratio", "a profile's value over the other's in the same block: 0.5× is half."},
+		{"RPO", "recovery point objective: what a restore takes back, counted here in acknowledged writes."},
+		{"RTO, recovery time", "recovery time objective: from the instant a fault was due until the first of several successes in a row. The slowest surviving server counts."},
+		{"shard", "one etcd cluster, holding some of the resources."},
+		{"SLO", "service level objective. Kubernetes defines its latency SLOs over 5 minutes; a shorter phase can only be held against the same number."},
+		{"tour", "one trial apart from the comparison, which walks through several faults and operations."},
+		{"trial", "one execution of the scenario under one profile. The trial, never the request, is the unit of the statistics."},
+		{"invalid", "a trial in which something needed was not soundly measured: the load generator lagged, a fault had no effect, a component died unasked. Nothing is concluded from it."},
+	}
+}
