@@ -44,10 +44,10 @@ func (a *app) conclude(path string) error {
 	if err != nil {
 		return fmt.Errorf("rendering: %w", err)
 	}
-	if err := render.Terminal(a.stdout, result, width(a.stdout), colour(a.stdout)); err != nil {
+	screen := render.Screen{Width: width(a.stdout), Color: colour(a.stdout), Report: files.HTML}
+	if err := render.Terminal(a.stdout, result, screen); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "\nReport: %s\n", files.HTML)
 	if result.ExitCode != exitPass {
 		return &errVerdict{result.ExitCode}
 	}

@@ -172,13 +172,14 @@ func (a *app) settle(ctx context.Context, book *ledger.Ledger) error {
 	return errors.Join(err, cleanErr)
 }
 
-// clusterDir is where the cluster of a run keeps its data.
+// clusterDir is where the cluster of a run keeps its data; those that were
+// started by hand have a folder of their own.
 func clusterDir(id string) (string, error) {
 	ledgers, err := ledger.Dir()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(filepath.Dir(ledgers), "clusters", id), nil
+	return filepath.Join(filepath.Dir(ledgers), "runs", id), nil
 }
 
 func random() string {

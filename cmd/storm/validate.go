@@ -90,7 +90,7 @@ func possible(s *scenarios.Scenario) error {
 // warn prints what surprises in a scenario.
 func (a *app) warn(s *scenarios.Scenario) {
 	for _, w := range s.Warnings {
-		fmt.Fprintf(a.stderr, "warning: %s\n", plain(w.Error()))
+		fmt.Fprintf(a.stderr, "warning: %s\n", plain(w.String()))
 	}
 }
 

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/local"
+)
+
+func (a *app) clusterVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Local clusters for use by hand: up, list, down",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.clusterUpVerb(), a.clusterListVerb(), a.clusterDownVerb())
+	return cmd
+}
+
+// handCluster is a cluster by hand, as up and list print it.
+type handCluster struct {
+	Name       string              `json:"name"`
+	Status     string              `json:"status"` // up; degraded: …; gone: …
+	Started    time.Time           `json:"started"`
+	Kubeconfig string              `json:"kubeconfig"`
+	APIServers []string            `json:"apiservers"`
+	Etcd       map[string][]string `json:"etcd"` // client URLs by shard
+	EtcdCA     string              `json:"etcdCA"`
+	EtcdCert   string              `json:"etcdCert"`
+	EtcdKey    string              `json:"etcdKey"`
+	Logs       string              `json:"logs"`
+	Versions   map[string]string   `json:"versions"`
+	Supervisor int                 `json:"supervisor"` // its process
+	Processes  map[string]int      `json:"processes"`  // those that run, by name
+}
+
+// handClusterOf puts together what is known of a cluster.
+func handClusterOf(f local.Found) handCluster {
+	out := handCluster{
+		Name: f.Name, Status: handStatus(f), Started: f.Started, Kubeconfig: f.Kubeconfig,
+		APIServers: []string{}, Etcd: map[string][]string{},
+		EtcdCA: f.EtcdCA, EtcdCert: f.EtcdCert, EtcdKey: strings.TrimSuffix(f.EtcdCert, ".crt") + ".key",
+		Logs: f.Logs, Versions: f.Versions, Supervisor: f.Supervisor, Processes: map[string]int{},
+	}
+	for _, s := range f.Processes {
+		if s.Running {
+			out.Processes[s.Name] = s.PID
+		}
+	}
+	spec := f.Spec.Defaulted()
+	for i := range *spec.Kubernetes.APIServer.Replicas {
+		if url, ok := f.Endpoints[clusters.ID{Kind: clusters.KindAPIServer, Index: i}.String()]; ok {
+			out.APIServers = append(out.APIServers, url)
+		}
+	}
+	for _, sh := range spec.AllShards() {
+		for i := range sh.Members {
+			if url, ok := f.Endpoints[clusters.ID{Kind: clusters.KindEtcd, Shard: sh.Name, Index: i}.String()]; ok {
+				out.Etcd[sh.Name] = append(out.Etcd[sh.Name], url)
+			}
+		}
+	}
+	return out
+}
+
+// handStatus is a cluster's state in words.
+func handStatus(f local.Found) string {
+	if f.Problem != "" {
+		return "gone: " + f.Problem
+	}
+	var ended []string
+	for _, name := range slices.Sorted(maps.Keys(f.Processes)) {
+		if s := f.Processes[name]; !s.Running {
+			ended = append(ended, fmt.Sprintf("%s ended with %s", name, s.Exit))
+		}
+	}
+	if len(ended) > 0 {
+		return "degraded: " + strings.Join(ended, ", ")
+	}
+	return "up"
+}
+
+// handNames completes the names of the clusters that there are.
+func handNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx := cmd.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	found, err := local.List(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, f := range found {
+		names = append(names, f.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

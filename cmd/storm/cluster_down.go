@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/clusters/local"
+)
+
+func (a *app) clusterDownVerb() *cobra.Command {
+	return &cobra.Command{
+		Use:   "down [NAME]",
+		Short: "End a cluster that was started by hand, and remove all of it",
+		Long: `down ends every process of the cluster and removes its network and its directory:
+the data, the certificates and the logs. The name can be left out where there is
+only one cluster.`,
+		Example:           "  storm cluster down\n  storm cluster down mine",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: handNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := whichCluster(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			if err := local.Down(cmd.Context(), name); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "Cluster %s is down, and nothing of it is left.\n", name)
+			return nil
+		},
+	}
+}
+
+// whichCluster is the one that was named, or else the only one.
+func whichCluster(ctx context.Context, args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], nil
+	}
+	found, err := local.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	switch len(found) {
+	case 0:
+		return "", usage("there is no cluster to end: `storm cluster up` starts one")
+	case 1:
+		return found[0].Name, nil
+	}
+	var names []string
+	for _, f := range found {
+		names = append(names, f.Name)
+	}
+	return "", usage("which one? There are %s: run `storm cluster down NAME`", strings.Join(names, ", "))
+}

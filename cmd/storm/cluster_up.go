@@ -1,0 +1,120 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/local"
+)
+
+// defaultCluster is the name of a cluster that is given none.
+const defaultCluster = "storm"
+
+func (a *app) clusterUpVerb() *cobra.Command {
+	var name string
+	var f specFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a local cluster that stays until it is ended",
+		Long: `up starts a control plane as processes of this machine: etcd, its shards, and the
+Kubernetes servers, with mutual TLS. It stays until ` + "`storm cluster down`" + `, also
+when this shell ends. --file takes the cluster of a scenario, or a file with just
+the part of a scenario that is under "cluster"; the other flags go before it.`,
+		Example: `  storm cluster up
+  storm cluster up --members 3 --shard events=/events
+  storm cluster up --name old --kubernetes v1.35 --etcd v3.5
+  storm cluster up --file my.yaml --profile fast-election`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			spec, err := f.spec()
+			if err != nil {
+				return err
+			}
+			store, err := components.Open(components.Options{})
+			if err != nil {
+				return err
+			}
+			show := newDisplay(a.stderr)
+			defer show.close()
+			state, err := local.UpByHand(cmd.Context(), name, spec, store, show.event)
+			if err != nil {
+				return err
+			}
+			show.close()
+			return a.printUp(cmd, state)
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", defaultCluster, "name of the cluster")
+	f.add(cmd)
+	a.outputFlag(cmd)
+	return cmd
+}
+
+// printUp says how a cluster that is up is reached, and what comes next.
+func (a *app) printUp(cmd *cobra.Command, state local.ByHand) error {
+	found := local.Found{ByHand: state}
+	if list, err := local.List(cmd.Context()); err == nil {
+		if i := slices.IndexFunc(list, func(f local.Found) bool { return f.Name == state.Name }); i >= 0 {
+			found = list[i]
+		}
+	}
+	c := handClusterOf(found)
+	if a.output == "table" {
+		fmt.Fprint(a.stdout, upText(c))
+		return nil
+	}
+	return a.print(listing{data: c, names: []string{c.Name}})
+}
+
+// upText is what up prints for people.
+func upText(c handCluster) string {
+	var b strings.Builder
+	line := func(what, value string) { fmt.Fprintf(&b, "  %-12s %s\n", what, plain(value)) }
+	fmt.Fprintf(&b, "Cluster %s is %s.\n\n", plain(c.Name), plain(c.Status))
+	line("kubeconfig", c.Kubeconfig)
+	for _, url := range c.APIServers {
+		line("apiserver", url)
+	}
+	shards := slices.SortedFunc(maps.Keys(c.Etcd), func(x, y string) int { // main first
+		return cmp.Or(cmp.Compare(btoi(y == clusters.MainShard), btoi(x == clusters.MainShard)), cmp.Compare(x, y))
+	})
+	for _, shard := range shards {
+		line("etcd "+shard, strings.Join(c.Etcd[shard], ","))
+	}
+	line("etcd CA", c.EtcdCA)
+	line("etcd cert", c.EtcdCert)
+	line("etcd key", c.EtcdKey)
+	line("logs", c.Logs)
+	b.WriteString("\nNext:\n")
+	fmt.Fprintf(&b, "  export KUBECONFIG=%s\n  kubectl get namespaces\n", quoted(c.Kubeconfig))
+	if members := c.Etcd[clusters.MainShard]; len(members) > 0 {
+		fmt.Fprintf(&b, "  etcdctl --endpoints %s \\\n    --cacert %s \\\n    --cert %s \\\n    --key %s \\\n    member list\n",
+			strings.Join(members, ","), quoted(c.EtcdCA), quoted(c.EtcdCert), quoted(c.EtcdKey))
+	}
+	fmt.Fprintf(&b, "  storm cluster down %s\n", plain(c.Name))
+	return b.String()
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/._-+,:@%", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) {
+		return "'" + strings.ReplaceAll(plain(path), "'", `'\''`) + "'"
+	}
+	return path
+}
