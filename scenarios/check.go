@@ -25,8 +25,8 @@ type check struct {
 // newCheck decodes a document. before is what was wrong with it already.
 func newCheck(kinds Kinds, root *strict.Node, before strict.Problems) *check {
 	c := &check{doc: &document{}, index: strict.NewIndex(root)}
-	c.decoding = append(before, kinds.decoder().Decode(root, c.doc)...)
-	c.problems = c.decoding
+	c.decoding = slices.Concat(before, kinds.decoder().Decode(root, c.doc))
+	c.problems = slices.Clone(c.decoding)
 	return c
 }
 

@@ -51,17 +51,18 @@ func (g gate) bounds() []bound {
 func (c *check) allGates() {
 	spec := c.doc.Spec
 	for i, g := range spec.Gates {
-		c.gate(fmt.Sprintf("spec.gates[%d]", i), g, "", spec.Timeline)
+		c.gate(fmt.Sprintf("spec.gates[%d]", i), g, "", "spec.timeline", spec.Timeline)
 	}
 	for i, t := range spec.Tours {
+		tour := fmt.Sprintf("spec.tours[%d]", i)
 		for j, g := range t.Gates {
-			c.gate(fmt.Sprintf("spec.tours[%d].gates[%d]", i, j), g, string(t.Name), t.Timeline)
+			c.gate(fmt.Sprintf("%s.gates[%d]", tour, j), g, string(t.Name), tour+".timeline", t.Timeline)
 		}
 	}
 }
 
 // gate resolves one gate, or says why it cannot mean anything.
-func (c *check) gate(key string, g gate, tour string, steps []step) {
+func (c *check) gate(key string, g gate, tour, timeline string, steps []step) {
 	i := slices.IndexFunc(rundir.Metrics(), func(m rundir.Metric) bool { return m.Name == string(g.Metric) })
 	if i < 0 {
 		return // reported by the decoder
@@ -83,10 +84,6 @@ func (c *check) gate(key string, g gate, tour string, steps []step) {
 	} else {
 		c.boundGate(key, g, m, &out)
 	}
-	timeline := "spec.timeline"
-	if tour != "" {
-		timeline = strings.TrimSuffix(key[:strings.Index(key, "gates[")], ".") + ".timeline"
-	}
 	if c.decoded(timeline) {
 		c.measurable(key, g, m, steps)
 	}
@@ -107,10 +104,9 @@ func (c *check) compareGate(key string, g gate, m rundir.Metric, out *rundir.Gat
 	for _, b := range g.bounds() {
 		c.add(key+"."+b.name, "a gate has a bound or compares, not both: write two gates")
 	}
-	switch {
-	case g.Margin == nil:
+	if g.Margin == nil {
 		c.add(key+".margin", "is missing: which difference does not matter, such as 25%%?")
-	default:
+	} else {
 		out.Margin = g.Margin.Fraction()
 	}
 	switch {

@@ -105,7 +105,7 @@ var invalid = []struct{ name, text, want string }{
 	{"missing", `{}`, "g.yaml:1:1: name: is missing: what it is called"},
 	{"unknown", `{name: a, saze: 3}`, "g.yaml:1:11: saze: unknown field: did you mean size?"},
 	{"unknown and far", `{name: a, wallpaper: 3}`, "g.yaml:1:11: wallpaper: unknown field: the fields here are name, size, share, open, water, soil, flags, gates, beds, grow, raw, note"},
-	{"meant the required one", `{nmae: a}`, "g.yaml:1:2: nmae: unknown field: did you mean name?"},
+	{"meant the required one", `{naem: a}`, "g.yaml:1:2: naem: unknown field: did you mean name?"},
 	{"untagged field", `{name: a, local: 3}`, "g.yaml:1:11: local: unknown field: the fields here are name, size, share, open, water, soil, flags, gates, beds, grow, raw, note"},
 	{"int of text", `{name: a, size: x}`, `g.yaml:1:17: size: wanted a whole number, found the text "x"`},
 	{"int of bool", `{name: a, size: true}`, "g.yaml:1:17: size: wanted a whole number, found true"},
@@ -144,7 +144,7 @@ var invalid = []struct{ name, text, want string }{
 	{"both ways", `{name: a, beds: [{name: b, moss: {}, dug: 1, sown: 2}]}`, "g.yaml:1:18: beds[b]: has dug and sown: wanted only one of them here"},
 	{"-same name", `{name: a, beds: [{name: b, moss: {}, dug: 1}, {name: b, moss: {}, dug: 1}]}`, `g.yaml:1:54: beds[b].name: "b" is taken: the first of that name is at g.yaml:1:25`},
 	{"patch of a list", `{name: a, grow: []}`, "g.yaml:1:17: grow: wanted a mapping, found a list"},
-	{"patch of something else", `{name: a, grow: {nmae: x}}`, "g.yaml:1:18: grow.nmae: cannot be patched here: did you mean name?"},
+	{"patch of something else", `{name: a, grow: {naem: x}}`, "g.yaml:1:18: grow.naem: cannot be patched here: did you mean name?"},
 	{"two at once", `{name: [], size: x}`, "g.yaml:1:8: name: wanted a text, found a list\ng.yaml:1:18: size: wanted a whole number, found the text \"x\""},
 }
 

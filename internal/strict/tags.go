@@ -119,7 +119,6 @@ func (o *OneOf[T]) take(kind string, value any) {
 type union interface{ take(kind string, value any) }
 
 var (
-	unionType    = reflect.TypeFor[union]()
 	nodeType     = reflect.TypeFor[*Node]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	quantityType = reflect.TypeFor[Quantity]()
@@ -134,9 +133,6 @@ func deref(t reflect.Type) reflect.Type {
 
 // isText says whether values of the type decode themselves from a text.
 func isText(t reflect.Type) bool { return reflect.PointerTo(t).Implements(textType) }
-
-// isUnion says whether the type is an OneOf.
-func isUnion(t reflect.Type) bool { return reflect.PointerTo(t).Implements(unionType) }
 
 // Lookup returns the value of the field that has this name in the YAML of a
 // struct, or of a pointer to one; a nil pointer is no value.
