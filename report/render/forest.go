@@ -76,7 +76,7 @@ func forestOf(r *report.Result) *forest {
 	x, ticks := ratioAxis(all)
 	f := &forest{One: percentOf(x.at(1))}
 	for _, v := range ticks {
-		f.X = append(f.X, xTickAt(x.at(v), digits(v)+"×"))
+		f.X = append(f.X, xTickAt(x.at(v), digits(math.Round(v*100)/100)+"×"))
 	}
 	for _, g := range gates {
 		row := forestRowOf(r, *g.c, x)

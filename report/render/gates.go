@@ -39,7 +39,8 @@ func gateRows(r *report.Result) []gateRow {
 			Threshold: threshold(g), Notes: gateNotes(r, g),
 		}
 		for _, res := range g.Results {
-			cell := foundCell{Verdict: res.Verdict, Value: found(g, res), Why: res.Reason}
+			cell := foundCell{Verdict: res.Verdict, Value: found(g, res)}
+			cell.Why = why(cell.Value, res.Reason)
 			if len(g.Results) > 1 || g.Compare != "" {
 				cell.Profile = res.Profile
 			}
@@ -83,6 +84,20 @@ func found(g report.Gate, res report.Judged) string {
 	return report.Format(res.Value, g.Unit)
 }
 
+// why is the reason without the value that it begins with, which stands beside
+// it.
+func why(value, reason string) string {
+	rest, cut := strings.CutPrefix(reason, value)
+	if !cut || rest == "" {
+		return reason
+	}
+	rest = strings.TrimLeft(rest, ", ")
+	if strings.HasPrefix(rest, "(") && strings.HasSuffix(rest, ")") {
+		rest = rest[1 : len(rest)-1]
+	}
+	return rest
+}
+
 // gateNotes are the gate's own note, and what its threshold must not be
 // mistaken for.
 func gateNotes(r *report.Result, g report.Gate) []string {
@@ -100,12 +115,4 @@ func gateNotes(r *report.Result, g report.Gate) []string {
 // latency SLOs, which are defined over 5 minutes, though the phase is shorter.
 func likeAnSLO(r *report.Result, g report.Gate) bool {
 	return r.Run.ShortSteady && g.Compare == "" && g.Metric == "api.latency" && slices.Contains([]string{"p99", "p99.9"}, g.Stat)
-}
-
-// judgedIn names the tour that a gate looks at.
-func judgedIn(g report.Gate) string {
-	if g.Tour == "" {
-		return ""
-	}
-	return "in the tour " + g.Tour
 }

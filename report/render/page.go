@@ -59,7 +59,7 @@ type page struct {
 	Gates    []gateRow
 	Forest   *forest
 	Strips   *strips
-	Recovery []recoveryRow
+	Recovery []recoveryAct
 	Blocks   []timeline // of the block trials
 	Stories  []story
 	Curves   []panel
@@ -80,7 +80,7 @@ type warning struct{ Trial, Text string }
 func pageOf(r *report.Result) *page {
 	p := &page{
 		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
-		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryRows(r),
+		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
 		Curves: percentilePanels(r), Latency: latencyGroups(r), Audits: auditRows(r), Account: auditSentence(r),
 		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
 	}
@@ -163,7 +163,6 @@ func functions() template.FuncMap {
 		"shard":    shardText,
 		"percent":  percent,
 		"add":      func(a, b int) int { return a + b },
-		"lane":     func(n int) int { return n },
 		"keep":     keepUnits,
 		"memory":   func(h rundir.Host) string { return report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes") },
 		"fsync":    func(h rundir.Host) string { return seconds(report.Number(float64(h.FsyncUS) / 1e6)) },

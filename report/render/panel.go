@@ -137,6 +137,7 @@ func xTickAt(share float64, label string) xTick {
 // is left out where it would lie on the one before it.
 func (p *panel) bands(g report.ChartGroup, x scale) {
 	number, free := 0, 0.0
+	last, lastFrom, lastNumber := -1, 0.0, 0 // the label before
 	acts := actBands(g)
 	for _, b := range g.Bands {
 		from, to := clamp(x.at(b.From)), clamp(x.at(b.To))
@@ -154,6 +155,9 @@ func (p *panel) bands(g report.ChartGroup, x scale) {
 		}
 		wide := 0.022 * float64(columns(label)) // of a panel of 330 pixels, the narrowest
 		switch {
+		case from < free && acts > 2 && last >= 0: // one label for several: 2–4
+			p.Bands[last].Label = fmt.Sprintf("%d–%d", lastNumber, number)
+			free = max(free, lastFrom+wide*3)
 		case from < free:
 		case from+wide > 1:
 			if to-wide >= free {
@@ -163,6 +167,7 @@ func (p *panel) bands(g report.ChartGroup, x scale) {
 		default:
 			band.Label, band.LabelX, band.Align = label, percentOf(from), "start"
 			free = from + wide
+			last, lastFrom, lastNumber = len(p.Bands), from, number
 		}
 		p.Bands = append(p.Bands, band)
 	}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func recoveryRows(r *report.Result) []recoveryRow {
 		if c := strings.Compare(a.Layer, b.Layer); c != 0 {
 			return c // api before etcd
 		}
-		if c := strings.Compare(a.Shard, b.Shard); c != 0 {
+		if c := cmp.Or(mainFirst(a.Shard, b.Shard), strings.Compare(a.Shard, b.Shard)); c != 0 {
 			return c
 		}
 		return strings.Compare(b.Op, a.Op) // write before read
@@ -78,9 +79,28 @@ func recoveryRows(r *report.Result) []recoveryRow {
 	return rows
 }
 
-// recovered writes a group's time, or how it is bounded where trials did not
-// recover while they were watched.
+// mainFirst orders the main shard, which holds most, before the others.
+func mainFirst(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == "main":
+		return -1
+	case b == "main":
+		return 1
+	}
+	return 0
+}
+
+// noOutage is said of what was watched and never failed.
+const noOutage = "no outage"
+
+// recovered writes a group's time, how it is bounded where trials did not
+// recover while they were watched, or that there was nothing to recover from.
 func recovered(g report.RecoveryGroup, n report.Number) string {
+	if n.Is() && unharmed(g) {
+		return noOutage
+	}
 	if n.Is() && !n.Finite() {
 		var seen report.Number
 		for _, p := range g.Points {
@@ -93,6 +113,40 @@ func recovered(g report.RecoveryGroup, n report.Number) string {
 		}
 	}
 	return seconds(n)
+}
+
+// unharmed says whether no probe failed in any of the trials.
+func unharmed(g report.RecoveryGroup) bool {
+	watched := false
+	for _, p := range g.Points {
+		if !p.Valid {
+			continue
+		}
+		if p.Failed > 0 || p.Censored {
+			return false
+		}
+		watched = true
+	}
+	return watched
+}
+
+// recoveryAct is what one act did to all that was probed.
+type recoveryAct struct {
+	After string
+	Rows  []recoveryRow
+}
+
+// recoveryActs are the rows of the recovery table by act.
+func recoveryActs(rows []recoveryRow) []recoveryAct {
+	var out []recoveryAct
+	for _, row := range rows {
+		if n := len(out); n == 0 || out[n-1].After != row.After() {
+			out = append(out, recoveryAct{After: row.After()})
+		}
+		a := &out[len(out)-1]
+		a.Rows = append(a.Rows, row)
+	}
+	return out
 }
 
 // auditRow is the account of acknowledged writes of a profile or a tour, in sum

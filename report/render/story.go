@@ -214,7 +214,7 @@ func rtoOf(a report.Act) []outcome {
 		}
 	}
 	slices.SortStableFunc(worst, func(x, y report.Recovered) int {
-		return cmp.Or(strings.Compare(x.Layer, y.Layer), strings.Compare(x.Shard, y.Shard), strings.Compare(y.Op, x.Op))
+		return cmp.Or(strings.Compare(x.Layer, y.Layer), mainFirst(x.Shard, y.Shard), strings.Compare(x.Shard, y.Shard), strings.Compare(y.Op, x.Op))
 	})
 	var out []outcome
 	for _, rec := range worst {
@@ -225,7 +225,7 @@ func rtoOf(a report.Act) []outcome {
 		case rec.Censored:
 			out = append(out, outcome{"over " + seconds(rec.Seen), what + ": did not recover while watched"})
 		case rec.Failed == 0:
-			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: never failed in %s", what, counted(rec.Probes, "probe"))})
+			out = append(out, outcome{noOutage, fmt.Sprintf("%s: none of %s failed", what, counted(rec.Probes, "probe"))})
 		default:
 			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: %d of %s failed", what, rec.Failed, counted(rec.Probes, "probe"))})
 		}

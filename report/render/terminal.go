@@ -103,11 +103,8 @@ func (t *terminal) gates(r *report.Result) {
 		return
 	}
 	table := grid{head: []string{"VERDICT", "GATE", "THRESHOLD", "FOUND"}, least: []int{14, 14, 11, 10}, weight: []int{0, 5, 3, 4}}
-	for i, g := range gateRows(r) {
+	for _, g := range gateRows(r) {
 		what := plain(g.What)
-		if in := judgedIn(r.Gates[i]); in != "" {
-			what += " (" + plain(in) + ")"
-		}
 		for _, n := range g.Notes {
 			what += "\n(" + plain(n) + ")"
 		}

@@ -190,7 +190,7 @@ func labelLines(lines []panelLine, parts, tour bool) {
 		if tour {
 			label = ""
 			if parts {
-				label = ordinal.FindString(l.Part)
+				label = "no. " + strings.TrimPrefix(ordinal.FindString(l.Part), "-")
 			}
 		}
 		if label == "" || named[label] {

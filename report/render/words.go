@@ -71,10 +71,16 @@ func listed(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// capital begins a text with a capital letter.
+// capital begins a text with a capital letter, unless its first word is a name
+// such as etcd, p99 or kube-apiserver, which are written as they are.
 func capital(s string) string {
+	first, _, _ := strings.Cut(s, " ")
+	first = strings.TrimRight(first, ".,:;")
+	if first == "etcd" || strings.ContainsFunc(first, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }) {
+		return s
+	}
 	r, n := utf8.DecodeRuneInString(s)
-	if r == utf8.RuneError {
+	if r == utf8.RuneError || strings.ContainsFunc(first[min(n, len(first)):], unicode.IsUpper) {
 		return s
 	}
 	return string(unicode.ToUpper(r)) + s[n:]
