@@ -1,6 +1,7 @@
 package local
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,14 +80,26 @@ func TestTailShowsThisProcessOnly(t *testing.T) {
 	path := t.TempDir() + "/log"
 	long := strings.Repeat("y", 400)
 	write(t, path, "before\n")
-	write(t, path, "one\ntwo\n\nthree\n"+long+"\n")
-	if got, want := tail(path, 7, 3), []string{"three", long[:300] + "…"}; strings.Join(got, "|") != strings.Join(want, "|") {
-		t.Errorf("got %q", got)
+	write(t, path, "one\ntwo\n\nthree\n"+long+"\nlast")
+	for _, c := range []struct {
+		from int64
+		n    int
+		want []string
+	}{
+		{7, 9, []string{"one", "two", "three", long[:300] + "…", "last"}},
+		{7, 2, []string{long[:300] + "…", "last"}},
+		{0, 2, []string{"before", "one", "two", "…", long[:300] + "…", "last"}},
+		{9999, 2, nil},
+	} {
+		if got := tail(path, c.from, c.n); !slices.Equal(got, c.want) {
+			t.Errorf("%d lines from %d: got %q, want %q", c.n, c.from, got, c.want)
+		}
 	}
-	if got := tail(path, 0, 100); len(got) == 0 || got[0] != "before" {
-		t.Errorf("got %q", got)
+	write(t, path, strings.Repeat("\nmore", shortLog))
+	if got := tail(path, 0, 2); !slices.Equal(got, []string{"more", "more"}) {
+		t.Errorf("of a long log: %q", got)
 	}
 	if got := tail(path+".absent", 0, 3); got != nil {
-		t.Errorf("got %q of no file", got)
+		t.Errorf("of no file: %q", got)
 	}
 }

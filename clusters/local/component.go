@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -179,8 +180,14 @@ func (c *component) Ready(ctx context.Context) error {
 	}
 }
 
-// tailLines is how much of a log an error shows.
-const tailLines = 15
+// tailLines is how much of a log an error shows. Of a short one it shows the
+// first lines too: a program that does not like its flags says so first, and
+// then explains all of them.
+const (
+	tailLines = 15
+	headLines = 3
+	shortLog  = 80
+)
 
 // failed is an error that shows the last lines of the log of this process.
 func (c *component) failed(how string) error {
@@ -194,8 +201,8 @@ func (c *component) failed(how string) error {
 	return fmt.Errorf("%s %s; the last lines of %s:\n  %s", c.id, how, c.log, strings.Join(lines, "\n  "))
 }
 
-// tail returns the last n lines that a file has after an offset, each cut to a
-// length that a terminal bears.
+// tail returns the last n lines that a file has after an offset, and the first
+// few if there are not many, each cut to a length that a terminal bears.
 func tail(path string, from int64, n int) []string {
 	const most, longest = 64 << 10, 300
 	f, err := os.Open(path)
@@ -210,20 +217,23 @@ func tail(path string, from int64, n int) []string {
 	if err != nil {
 		return nil
 	}
-	lines := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	var out []string
-	for _, line := range lines {
-		if len(line) > longest {
+	var lines []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimRight(line, "\n"); len(line) > longest {
 			line = line[:longest] + "…"
 		}
 		if line != "" {
-			out = append(out, line)
+			lines = append(lines, line)
 		}
 	}
-	return out
+	switch over := len(lines) - n; {
+	case over <= 0:
+		return lines
+	case over > headLines && len(lines) <= shortLog:
+		return slices.Concat(lines[:headLines], []string{"…"}, lines[over:])
+	default:
+		return lines[over:]
+	}
 }
 
 // changed is the change in force.

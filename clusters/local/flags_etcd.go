@@ -71,8 +71,8 @@ type renamed struct {
 	was  string // before, without "experimental-", where that differs
 }
 
-// renames is taken from the configuration of etcd 3.6, which names the new way
-// beside each deprecated flag.
+// renames lists the flags that 3.5 knows by their experimental name only, each
+// with its way since 3.6, as the sources of both have them.
 var renames = []renamed{
 	{name: "compact-hash-check-time"},
 	{name: "compaction-batch-limit"},
@@ -84,12 +84,10 @@ var renames = []renamed{
 	{name: "distributed-tracing-service-name"},
 	{name: "downgrade-check-time"},
 	{name: "enable-distributed-tracing"},
-	{name: "max-learners"},
 	{name: "memory-mlock"},
 	{name: "peer-skip-client-san-verification"},
 	{name: "snapshot-catchup-entries"},
 	{name: "warning-apply-duration"},
-	{name: "warning-unary-request-duration"},
 	{name: "watch-progress-notify-interval"},
 	{name: "bootstrap-defrag-threshold-megabytes"},
 	{gate: "CompactHashCheck", was: "compact-hash-check-enabled"},
