@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // pool is connections to one server, opened one at a time as the streams that
@@ -27,6 +28,13 @@ type pool struct {
 	mu      sync.Mutex
 	conns   []*http.ClientConn
 	dialing *dial
+	// limit is how many streams the server allows on a connection, learnt
+	// from the first that has answered: until a connection has seen the
+	// server's SETTINGS it takes a hundred for granted, and whatever is above
+	// the true limit would wait on it for others to end. Until the limit is
+	// known one request goes alone, and probe is closed when it is back.
+	limit int
+	probe chan struct{}
 }
 
 // dial is a connection being opened, and all who wait for it.
@@ -47,19 +55,35 @@ func newPool(t *http.Transport, base *url.URL) *pool {
 	return p
 }
 
+// attempts is how often a request that was not processed is sent in all, and
+// attemptPause the pause before the third; it grows with each. net/http's
+// transport makes as many attempts.
+const (
+	attempts     = 7
+	attemptPause = 10 * time.Millisecond
+)
+
 // RoundTrip implements http.RoundTripper. A request that the connection says
-// was not processed, because it was being closed, goes to another one, as
-// every HTTP/2 client does it; nothing else is repeated.
+// was not processed, because it was being closed or its limit of streams was
+// not known yet, goes out again, as every HTTP/2 client does it; nothing else
+// is repeated.
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
-	const attempts = 3
 	for i := 1; ; i++ {
 		conn, err := p.reserve(req.Context())
 		if err != nil {
 			return nil, err
 		}
 		resp, err := conn.RoundTrip(req)
-		if err == nil || i == attempts || !unprocessed(err) || req.Context().Err() != nil {
+		p.learn(conn, err)
+		if err == nil || i == attempts || !unprocessed(err) {
 			return resp, err
+		}
+		if i > 1 {
+			select {
+			case <-time.After(time.Duration(i-1) * attemptPause):
+			case <-req.Context().Done():
+				return nil, err
+			}
 		}
 		if req.GetBody != nil {
 			if req.Body, err = req.GetBody(); err != nil {
@@ -84,14 +108,30 @@ func unprocessed(err error) bool {
 	return false
 }
 
+// learn takes the server's limit of streams from a connection that has
+// answered.
+func (p *pool) learn(conn *http.ClientConn, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.probe == nil {
+		return
+	}
+	if err == nil {
+		p.limit = max(conn.InFlight()+conn.Available(), 1)
+	}
+	close(p.probe)
+	p.probe = nil
+}
+
 // reserve returns a connection with one stream reserved for the caller.
 func (p *pool) reserve(ctx context.Context) (*http.ClientConn, error) {
 	for {
-		conn, d, err := p.find()
+		conn, probe, d, err := p.find()
 		if conn != nil || err != nil {
 			return conn, err
 		}
 		select {
+		case <-probe:
 		case <-d.done:
 			if d.err != nil {
 				return nil, d.err
@@ -102,12 +142,13 @@ func (p *pool) reserve(ctx context.Context) (*http.ClientConn, error) {
 	}
 }
 
-// find returns a connection with a stream reserved, or the dial to wait for.
-func (p *pool) find() (*http.ClientConn, *dial, error) {
+// find returns a connection with a stream reserved, or what to wait for.
+func (p *pool) find() (conn *http.ClientConn, probe <-chan struct{}, d *dial, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	never := &dial{}
 	if p.ctx.Err() != nil {
-		return nil, nil, errClosed
+		return nil, nil, never, errClosed
 	}
 	p.conns = slices.DeleteFunc(p.conns, func(c *http.ClientConn) bool {
 		if c.Err() == nil {
@@ -116,16 +157,22 @@ func (p *pool) find() (*http.ClientConn, *dial, error) {
 		_ = c.Close()
 		return true
 	})
+	if p.probe != nil {
+		return nil, p.probe, never, nil
+	}
 	for _, c := range p.conns {
-		if c.Reserve() == nil {
-			return c, nil, nil
+		if (p.limit == 0 || c.InFlight() < p.limit) && c.Reserve() == nil {
+			if p.limit == 0 {
+				p.probe = make(chan struct{})
+			}
+			return c, nil, never, nil
 		}
 	}
 	if p.dialing == nil {
 		p.dialing = &dial{done: make(chan struct{})}
 		go p.dial(p.dialing)
 	}
-	return nil, p.dialing, nil
+	return nil, nil, p.dialing, nil
 }
 
 // dial opens a connection. It does not end with the request that asked for

@@ -65,10 +65,7 @@ func (k *kubelet) run(ctx context.Context, at int64) { k.feed.run(ctx, at) }
 func (k *kubelet) pod(kind string, at int64, p *lean.Pod) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now, known := k.pods[p.UID], true
-	if now == 0 {
-		known = false
-	}
+	now := k.pods[p.UID] // 0: not known
 	next := now
 	switch {
 	case kind == "DELETED":
@@ -76,7 +73,7 @@ func (k *kubelet) pod(kind string, at int64, p *lean.Pod) {
 		return
 	case p.Deleting:
 		next = stopping
-	case p.Phase == string(corev1.PodPending) && !known:
+	case p.Phase == string(corev1.PodPending) && now == 0:
 		next = starting
 	case p.Phase == string(corev1.PodRunning):
 		next = running

@@ -1,0 +1,318 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/measure"
+)
+
+// peer starts a TLS server that speaks HTTP/2 and returns the configuration to
+// reach it.
+func peer(t *testing.T, h http.HandlerFunc, change ...func(*httptest.Server)) *rest.Config {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = nil
+	for _, c := range change {
+		c(s)
+	}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	return &rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
+}
+
+func connect(t *testing.T, cfg *rest.Config, timeout time.Duration) *Client {
+	t.Helper()
+	c, err := New(cfg, measure.NewClock(), timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// throttle is a rate limiter that must never be asked.
+type throttle struct{ asked atomic.Int64 }
+
+func (l *throttle) TryAccept() bool            { l.asked.Add(1); return false }
+func (l *throttle) Accept()                    { l.asked.Add(1) }
+func (l *throttle) Stop()                      {}
+func (l *throttle) QPS() float32               { l.asked.Add(1); return 0.001 }
+func (l *throttle) Wait(context.Context) error { l.asked.Add(1); return errors.New("throttled") }
+
+func TestNothingIsThrottledOnTheClientsSide(t *testing.T) {
+	var served atomic.Int64
+	cfg := peer(t, func(http.ResponseWriter, *http.Request) { served.Add(1) })
+	limiter := &throttle{}
+	cfg.QPS, cfg.Burst, cfg.RateLimiter = 0.001, 1, limiter
+	c := connect(t, cfg, time.Minute)
+	var all sync.WaitGroup
+	for range 300 {
+		all.Go(func() {
+			if a := c.Do(t.Context(), &Request{Method: "GET", Path: "/version"}, nil, 0); !a.OK() {
+				t.Errorf("failed: %s", a.Code)
+			}
+		})
+	}
+	all.Wait()
+	if served.Load() != 300 || limiter.asked.Load() != 0 {
+		t.Errorf("%d of 300 served, the limiter was asked %d times", served.Load(), limiter.asked.Load())
+	}
+}
+
+func TestARequestSaysWhoAsksForWhat(t *testing.T) {
+	var got *http.Request
+	var body []byte
+	cfg := peer(t, func(_ http.ResponseWriter, r *http.Request) {
+		got = r
+		body, _ = io.ReadAll(r.Body)
+	})
+	cfg.UserAgent, cfg.BearerToken = "storm/churn", "secret"
+	c := connect(t, cfg, 0)
+	a := c.Do(t.Context(), &Request{
+		Method: "PATCH", Path: "/api/v1/pods", Query: "a=b%2Fc", Body: []byte("{}"), ContentType: MergePatch,
+		As: User{Name: "system:node:a", Groups: []string{"system:nodes", "other"}},
+	}, nil, 0)
+	if !a.OK() || got == nil {
+		t.Fatalf("failed: %+v", a)
+	}
+	for name, want := range map[string]string{
+		"User-Agent": "storm/churn", "Authorization": "Bearer secret", "Accept": Protobuf, "Content-Type": MergePatch,
+		"Impersonate-User": "system:node:a", "Impersonate-Group": "system:nodes", "Accept-Encoding": "",
+	} {
+		if v := got.Header.Get(name); v != want {
+			t.Errorf("%s is %q, want %q", name, v, want)
+		}
+	}
+	if got.ProtoMajor != 2 || got.URL.RawQuery != "a=b%2Fc" || string(body) != "{}" || len(got.Header["Impersonate-Group"]) != 2 {
+		t.Errorf("%s %s, body %q, %v", got.Proto, got.URL, body, got.Header)
+	}
+}
+
+// The server allows ten streams a connection; forty watches need four.
+func TestConnectionsAreOpenedAsTheServersStreamLimitDemands(t *testing.T) {
+	release := make(chan struct{})
+	var conns atomic.Int64
+	cfg := peer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}, func(s *httptest.Server) {
+		s.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 10}
+		s.Config.ConnState = func(_ net.Conn, st http.ConnState) {
+			if st == http.StateNew {
+				conns.Add(1)
+			}
+		}
+	})
+	c := connect(t, cfg, time.Minute)
+	var all sync.WaitGroup
+	streams := make(chan *Stream, 40)
+	for range 40 {
+		all.Go(func() {
+			s, a := c.Watch(t.Context(), &Request{Method: "GET", Path: "/watch"})
+			if !a.OK() {
+				t.Errorf("watch failed: %+v", a)
+				return
+			}
+			streams <- s
+		})
+	}
+	all.Wait()
+	if n := c.Connections(); n != 4 || conns.Load() != 4 {
+		t.Errorf("%d connections, the server saw %d, want 4", n, conns.Load())
+	}
+	close(release)
+	close(streams)
+	for s := range streams {
+		if n, err := s.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+			t.Errorf("read %d, %v, want the end", n, err)
+		}
+		s.Close()
+	}
+	// The streams are free again: forty more requests need no new connection.
+	for range 40 {
+		c.Do(t.Context(), &Request{Method: "GET", Path: "/"}, nil, 0)
+	}
+	if conns.Load() != 4 {
+		t.Errorf("%d connections after reuse, want 4", conns.Load())
+	}
+}
+
+func TestStatusesBecomeCodes(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+		want   string
+	}{
+		{200, "fine", ""},
+		{201, "", ""},
+		{409, `object has been modified`, "409"},
+		{429, "too many", "429"},
+		{429, "storage is (re)initializing", "429 initializing"},
+		{500, "k8s\x00…etcdserver: mvcc: database space exceeded…", "500 no-space"},
+		{500, "etcdserver: leader changed", "500 leader-changed"},
+		{504, "Too large resource version: 9", "504 future-revision"},
+		{410, strings.Repeat("x", 100_000), "410"},
+		{302, "", "302"},
+	} {
+		cfg := peer(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		})
+		cl := connect(t, cfg, time.Minute)
+		a := cl.Do(t.Context(), &Request{Method: "GET", Path: "/"}, nil, 0)
+		if a.Code != c.want || a.Status != c.status || a.Bytes != int64(len(c.body)) || a.Done < a.Sent {
+			t.Errorf("%d %.40q: got %+v, want code %q", c.status, c.body, a, c.want)
+		}
+		if _, a := cl.Watch(t.Context(), &Request{Method: "GET", Path: "/"}); c.status >= 300 && a.Code != c.want {
+			t.Errorf("watch, %d: got %+v", c.status, a)
+		}
+	}
+}
+
+func TestBodiesAreKeptAsFarAsAskedAndCountedInFull(t *testing.T) {
+	cfg := peer(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("0123456789", 10_000))
+	})
+	c := connect(t, cfg, time.Minute)
+	for keep, want := range map[int64]string{0: "", 12: "012345678901"} {
+		var body bytes.Buffer
+		a := c.Do(t.Context(), &Request{Method: "GET", Path: "/"}, &body, keep)
+		if body.String() != want || a.Bytes != 100_000 {
+			t.Errorf("kept %q, counted %d", body.String(), a.Bytes)
+		}
+	}
+}
+
+func TestTimeoutsAndCutsAreToldApart(t *testing.T) {
+	cfg := peer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/body" {
+			_, _ = io.WriteString(w, "begun")
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+	})
+	short := connect(t, cfg, 50*time.Millisecond)
+	long := connect(t, cfg, time.Minute)
+	for _, path := range []string{"/", "/body"} {
+		if a := short.Do(t.Context(), &Request{Method: "GET", Path: path}, nil, 0); a.Code != CodeTimeout || a.Cut {
+			t.Errorf("%s beyond its deadline: %+v", path, a)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		if a := long.Do(ctx, &Request{Method: "GET", Path: path}, nil, 0); !a.Cut {
+			t.Errorf("%s with its load ended: %+v", path, a)
+		}
+	}
+	if _, a := short.Watch(t.Context(), &Request{Method: "GET", Path: "/"}); a.Code != CodeTimeout {
+		t.Errorf("watch beyond the deadline: %+v", a)
+	}
+	// Once a watch has begun the deadline is over.
+	s, a := short.Watch(t.Context(), &Request{Method: "GET", Path: "/body"})
+	if !a.OK() {
+		t.Fatalf("watch: %+v", a)
+	}
+	defer s.Close()
+	b := make([]byte, 5)
+	if _, err := io.ReadFull(s, b); err != nil || string(b) != "begun" {
+		t.Errorf("read %q, %v", b, err)
+	}
+	again := make(chan error, 1)
+	go func() {
+		_, err := s.Read(b)
+		again <- err
+	}()
+	select {
+	case err := <-again:
+		t.Errorf("the watch ended by itself: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	s.Close()
+	if err := <-again; err == nil {
+		t.Error("a closed watch still reads")
+	}
+}
+
+func TestErrorsBecomeCodes(t *testing.T) {
+	for want, errs := range map[string][]error{
+		CodeTimeout:     {context.DeadlineExceeded, os.ErrDeadlineExceeded, fmt.Errorf("x: %w", &net.DNSError{IsTimeout: true})},
+		CodeReset:       {syscall.ECONNRESET, &net.OpError{Err: syscall.EPIPE}, http2.StreamError{Code: http2.ErrCodeInternal}, errors.New("http2: client connection lost"), http2.GoAwayError{}, net.ErrClosed},
+		CodeEOF:         {io.EOF, fmt.Errorf("x: %w", io.ErrUnexpectedEOF)},
+		CodeUnreachable: {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, syscall.EHOSTUNREACH},
+		CodeLocal:       {&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, syscall.EADDRNOTAVAIL},
+		CodeOther:       {errors.New("something new")},
+	} {
+		for _, err := range errs {
+			if got := CodeOf(err); got != want {
+				t.Errorf("%v: got %q, want %q", err, got, want)
+			}
+		}
+	}
+}
+
+func TestAHostWithoutServerIsUnreachable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close()
+	c := connect(t, &rest.Config{Host: "https://" + addr}, time.Minute)
+	if a := c.Do(t.Context(), &Request{Method: "GET", Path: "/"}, nil, 0); a.Code != CodeUnreachable {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestAnUnknownCertificateIsATLSError(t *testing.T) {
+	cfg := peer(t, func(http.ResponseWriter, *http.Request) {})
+	cfg.CAData = nil
+	c := connect(t, &rest.Config{Host: cfg.Host}, time.Minute)
+	if a := c.Do(t.Context(), &Request{Method: "GET", Path: "/"}, nil, 0); a.Code != CodeTLS {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestAClosedClientFailsAtOnce(t *testing.T) {
+	begun := make(chan struct{})
+	cfg := peer(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-r.Context().Done()
+	})
+	c := connect(t, cfg, time.Minute)
+	answer := make(chan Answer)
+	go func() { answer <- c.Do(t.Context(), &Request{Method: "GET", Path: "/"}, nil, 0) }()
+	<-begun
+	c.Close()
+	if a := <-answer; a.Code != CodeReset || a.Cut {
+		t.Errorf("in flight: %+v", a)
+	}
+	if a := c.Do(t.Context(), &Request{Method: "GET", Path: "/"}, nil, 0); a.Code != CodeReset {
+		t.Errorf("afterwards: %+v", a)
+	}
+	if c.Connections() != 0 {
+		t.Errorf("%d connections are left", c.Connections())
+	}
+}

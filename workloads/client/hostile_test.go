@@ -1,0 +1,146 @@
+package client
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"k8s.io/client-go/rest"
+)
+
+// hostile starts a TLS server that agrees to HTTP/2, reads the client's
+// preface and does what it likes with every request's stream.
+func hostile(t *testing.T, each func(fr *http2.Framer, stream uint32, raw net.Conn)) *rest.Config {
+	t.Helper()
+	donor := httptest.NewUnstartedServer(nil)
+	donor.EnableHTTP2 = true
+	donor.StartTLS()
+	t.Cleanup(donor.Close)
+	cfg := &rest.Config{TLSClientConfig: rest.TLSClientConfig{Insecure: true}}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: donor.TLS.Certificates, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	cfg.Host = "https://" + l.Addr().String()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+					return
+				}
+				fr := http2.NewFramer(conn, conn)
+				_ = fr.WriteSettings()
+				for {
+					f, err := fr.ReadFrame()
+					if err != nil {
+						return
+					}
+					if h, ok := f.(*http2.HeadersFrame); ok {
+						each(fr, h.StreamID, conn)
+					}
+				}
+			}()
+		}
+	}()
+	return cfg
+}
+
+func headers(fr *http2.Framer, stream uint32, fields ...hpack.HeaderField) {
+	var b bytes.Buffer
+	enc := hpack.NewEncoder(&b)
+	for _, f := range fields {
+		_ = enc.WriteField(f)
+	}
+	_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: b.Bytes(), EndHeaders: true})
+}
+
+var ok200 = hpack.HeaderField{Name: ":status", Value: "200"}
+
+// A server that answers nonsense is counted under a name, and neither crashes
+// nor hangs the load.
+func TestNonsenseIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		each func(fr *http2.Framer, stream uint32, raw net.Conn)
+		want []string
+	}{
+		"stream reset before an answer": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			_ = fr.WriteRSTStream(s, http2.ErrCodeInternal)
+		}, []string{CodeReset}},
+		"stream reset in the body": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			headers(fr, s, ok200)
+			_ = fr.WriteData(s, false, []byte("half"))
+			_ = fr.WriteRSTStream(s, http2.ErrCodeInternal)
+		}, []string{CodeReset}},
+		"refused for ever": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			_ = fr.WriteRSTStream(s, http2.ErrCodeRefusedStream)
+		}, []string{CodeReset}},
+		"GOAWAY": {func(fr *http2.Framer, _ uint32, _ net.Conn) {
+			_ = fr.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil)
+		}, []string{CodeReset}},
+		"connection closed": {func(_ *http2.Framer, _ uint32, raw net.Conn) {
+			_ = raw.Close()
+		}, []string{CodeEOF, CodeReset}},
+		"body cut off": {func(fr *http2.Framer, s uint32, raw net.Conn) {
+			headers(fr, s, ok200, hpack.HeaderField{Name: "content-length", Value: "100"})
+			_ = fr.WriteData(s, true, []byte("short"))
+			_ = raw
+		}, []string{CodeEOF, CodeReset}},
+		"garbage instead of frames": {func(_ *http2.Framer, _ uint32, raw net.Conn) {
+			_, _ = raw.Write(bytes.Repeat([]byte("garbage "), 100))
+		}, []string{CodeReset, CodeEOF, CodeOther}},
+		"no status": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			headers(fr, s, hpack.HeaderField{Name: "x", Value: "y"})
+		}, []string{CodeReset, CodeOther}},
+		"silence": {func(*http2.Framer, uint32, net.Conn) {}, []string{CodeTimeout}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			timeout := 20 * time.Second
+			if name == "silence" {
+				timeout = 100 * time.Millisecond
+			}
+			cl := connect(t, hostile(t, c.each), timeout)
+			for range 2 { // and the client is still of use afterwards
+				a := cl.Do(t.Context(), &Request{Method: http.MethodGet, Path: "/"}, nil, 0)
+				found := false
+				for _, w := range c.want {
+					found = found || a.Code == w
+				}
+				if !found {
+					t.Errorf("got %+v, want one of %v", a, c.want)
+				}
+			}
+		})
+	}
+}
+
+// A server that goes away in good order has its request repeated elsewhere, as
+// every HTTP/2 client does it: the load sees nothing of it.
+func TestARequestThatWasNotProcessedGoesToAnotherConnection(t *testing.T) {
+	first := true
+	cl := connect(t, hostile(t, func(fr *http2.Framer, s uint32, _ net.Conn) {
+		if first {
+			first = false
+			_ = fr.WriteGoAway(0, http2.ErrCodeNo, nil)
+			return
+		}
+		headers(fr, s, ok200)
+		_ = fr.WriteData(s, true, nil)
+	}), 20*time.Second)
+	if a := cl.Do(t.Context(), &Request{Method: http.MethodPut, Path: "/", Body: []byte("x"), ContentType: JSON}, nil, 0); !a.OK() {
+		t.Errorf("got %+v", a)
+	}
+}
