@@ -174,7 +174,7 @@ func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
 		row.Hollow = row.Low == "" || !c.Ratio.Finite() || c.Ratio == 0
 	}
 	for i, p := range c.Pairs {
-		if p.Dropped != "" || !p.Ratio.Is() {
+		if p.Dropped != "" || !p.Ratio.Is() || len(row.Pairs) == maxDots {
 			continue
 		}
 		at, beyond := endAt(x, p.Ratio)

@@ -59,12 +59,13 @@ type (
 // invalid an error, inconclusive skipped with its reason. The first case is the
 // run itself, so that a run which could not be judged is never all green.
 func JUnit(w io.Writer, r *report.Result) error {
-	class := "storm." + plain(r.Run.Scenario)
+	r = tame(r)
+	class := "storm." + r.Run.Scenario
 	suite := junitSuite{
-		Name: class, Time: junitTime(r), Out: plain(strings.Join(r.Headline, " ")),
+		Name: class, Time: junitTime(r), Out: strings.Join(r.Headline, " "),
 		Properties: []junitProperty{
-			{"verdict", string(r.Verdict)}, {"run", plain(r.Run.ID)}, {"seed", strconv.FormatInt(r.Run.Seed, 10)},
-			{"storm", plain(r.Run.Storm)}, {"repeat", plain(r.Run.Repeat)},
+			{"verdict", string(r.Verdict)}, {"run", r.Run.ID}, {"seed", strconv.FormatInt(r.Run.Seed, 10)},
+			{"storm", r.Run.Storm}, {"repeat", r.Run.Repeat},
 		},
 	}
 	if !r.Run.Started.IsZero() {
@@ -117,11 +118,11 @@ func runCase(r *report.Result, class string) junitCase {
 	c := junitCase{Class: class, Name: "the run is complete and can be judged", Time: junitTime(r)}
 	unsound := r.Verdict == report.Invalid && !anyInvalid(r.Gates)
 	if !r.Run.Complete || r.Run.Valid == 0 || unsound {
-		message := trialsSentence(r) + "; the run is " + plain(r.Run.Outcome)
+		message := trialsSentence(r) + "; the run is " + r.Run.Outcome
 		if r.Run.Error != "" {
-			message += ": " + plain(r.Run.Error)
+			message += ": " + r.Run.Error
 		}
-		c.Error = &junitOutcome{Message: message, Type: "incomplete", Text: plain(strings.Join(r.Headline, " "))}
+		c.Error = &junitOutcome{Message: message, Type: "incomplete", Text: strings.Join(r.Headline, " ")}
 	}
 	return c
 }
@@ -136,15 +137,15 @@ func anyInvalid(gates []report.Gate) bool {
 }
 
 func gateCase(r *report.Result, g report.Gate, res report.Judged, class string) junitCase {
-	name := plain(g.Title)
+	name := g.Title
 	if res.Profile != "" {
-		name += " [" + plain(res.Profile) + "]"
+		name += " [" + res.Profile + "]"
 	}
 	c := junitCase{Class: class, Name: name, Time: "0"}
-	reason := plain(res.Reason)
-	text := plain(fmt.Sprintf("%s: %s. Found: %s. %s", capital(g.Subject()), threshold(g), found(g, res), sentence(res.Reason)))
+	reason := res.Reason
+	text := plain(fmt.Sprintf("%s: %s. Found: %s", capital(g.Subject()), threshold(g), ended(res.Reason)))
 	for _, n := range gateNotes(r, g) {
-		text += " " + plain(sentence(n))
+		text += " " + sentence(n)
 	}
 	switch res.Verdict {
 	case report.Regressed:

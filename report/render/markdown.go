@@ -20,6 +20,7 @@ const maxCell = 600
 // Markdown writes the report for a step summary or a pull request: verdict,
 // gates, comparisons, recovery, the account of writes, and what was not sound.
 func Markdown(w io.Writer, r *report.Result) error {
+	r = tame(r)
 	m := &markdown{}
 	m.head(r)
 	m.gates(r)
@@ -205,15 +206,7 @@ func codeBlock(s string) string {
 	for strings.Contains(s, fence) {
 		fence += "`"
 	}
-	return fence + "sh\n" + clip(plain(s)) + "\n" + fence
-}
-
-// clip cuts what is too long for a summary.
-func clip(s string) string {
-	if len(s) <= maxCell {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxCell], "") + "…"
+	return fence + "sh\n" + clip(s, maxCell) + "\n" + fence
 }
 
 // escapeMarkdown writes a text so that it reads as itself: nothing in it
@@ -222,7 +215,7 @@ func clip(s string) string {
 // breaks what GitHub would link by itself.
 func escapeMarkdown(s string) string {
 	var b strings.Builder
-	for _, r := range clip(plain(s)) {
+	for _, r := range clip(plain(s), maxCell) {
 		switch r {
 		case '&':
 			b.WriteString("&amp;")
@@ -230,14 +223,12 @@ func escapeMarkdown(s string) string {
 			b.WriteString("&lt;")
 		case '>':
 			b.WriteString("&gt;")
-		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '|', '~', '$', '!':
+		case '\\', '`', '*', '_', '[', ']', '|', '~', '$':
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case '@', '#':
 			b.WriteRune(r)
 			b.WriteString("\u200b")
-		case ':':
-			b.WriteString(":")
 		default:
 			b.WriteRune(r)
 		}

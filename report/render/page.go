@@ -32,7 +32,7 @@ func HTML(w io.Writer, r *report.Result) error {
 	if err != nil {
 		return fmt.Errorf("the page's templates: %w", err)
 	}
-	p := pageOf(r)
+	p := pageOf(tame(r))
 	p.CSS = template.CSS(sheet) //nolint:gosec // our own file, embedded
 	sum := sha256.Sum256([]byte(sheet))
 	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -63,10 +63,12 @@ type page struct {
 	Blocks   []timeline // of the block trials
 	Stories  []story
 	Curves   []panel
-	Latency  []latencyGroup
-	Audits   []auditRow
+	Latency  bounded[latencyGroup]
+	Errors   bounded[report.ErrorCount]
+	Trials   bounded[report.Trial]
+	Audits   bounded[auditRow]
 	Account  string
-	Warnings []warning
+	Warnings bounded[warning]
 	Glossary []term
 	HostLine string
 }
@@ -81,7 +83,8 @@ func pageOf(r *report.Result) *page {
 	p := &page{
 		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
 		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
-		Curves: percentilePanels(r), Latency: latencyGroups(r), Audits: auditRows(r), Account: auditSentence(r),
+		Curves: percentilePanels(r), Latency: bound(latencyGroups(r), maxLatency), Errors: bound(r.Errors, maxErrors),
+		Trials: boundTrials(r.Trials), Audits: bound(auditRows(r), maxAudits), Account: auditSentence(r),
 		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
 	}
 	if len(r.Headline) > 0 {
@@ -94,14 +97,16 @@ func pageOf(r *report.Result) *page {
 		}
 	}
 	p.Stories = stories(r, groups)
+	var warnings []warning
 	for _, s := range r.Warnings {
-		p.Warnings = append(p.Warnings, warning{"", s})
+		warnings = append(warnings, warning{"", s})
 	}
 	for _, t := range r.Trials {
 		for _, s := range slices.Concat(t.Warnings, t.Load.Problems) {
-			p.Warnings = append(p.Warnings, warning{t.ID, s})
+			warnings = append(warnings, warning{t.ID, s})
 		}
 	}
+	p.Warnings = bound(warnings, maxWarnings)
 	p.Contents = p.contents()
 	return p
 }
@@ -122,10 +127,10 @@ func (p *page) contents() []entry {
 	for i, s := range p.Stories {
 		add(true, fmt.Sprintf("tour-%d", i), "Tour: "+s.Name)
 	}
-	add(len(p.Audits) > 0, "writes", "Acknowledged writes")
-	add(len(p.Latency) > 0, "latency", "Latency and errors")
+	add(len(p.Audits.Rows) > 0, "writes", "Acknowledged writes")
+	add(len(p.Latency.Rows) > 0, "latency", "Latency and errors")
 	add(len(p.R.Trials) > 0, "trials", "Trials")
-	add(len(p.Warnings) > 0, "warnings", "Warnings")
+	add(len(p.Warnings.Rows) > 0, "warnings", "Warnings")
 	add(true, "environment", "Environment")
 	add(true, "method", "Method")
 	add(true, "repeat", "Repeat it")
@@ -162,6 +167,7 @@ func functions() template.FuncMap {
 		"recover":  recovered,
 		"shard":    shardText,
 		"percent":  percent,
+		"noteSort": noteSort,
 		"add":      func(a, b int) int { return a + b },
 		"keep":     keepUnits,
 		"memory":   func(h rundir.Host) string { return report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes") },
@@ -170,6 +176,14 @@ func functions() template.FuncMap {
 		"plotTop":  func() int { return panelTop },
 		"probText": probability,
 	}
+}
+
+// noteSort is the class of a gate's note: a caveat stands out.
+func noteSort(note string) string {
+	if strings.Contains(note, notTheSLO) {
+		return "caveat"
+	}
+	return "note"
 }
 
 // short is a digest's beginning, enough to compare by eye.

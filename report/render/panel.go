@@ -30,6 +30,7 @@ type panel struct {
 	Rules       []string // x of the phases' borders
 	Curves      []curve
 	Ends        []endLabel
+	EndsWidth   int
 }
 
 type yTick struct {
@@ -185,6 +186,18 @@ func actBands(g report.ChartGroup) (n int) {
 
 func clamp(share float64) float64 { return min(1, max(0, share)) }
 
+// maxEnd is the longest label at the right end, in characters.
+const maxEnd = 16
+
+// shorten cuts a name that is longer than n characters.
+func shorten(s string, n int) string {
+	if columns(s) <= n {
+		return s
+	}
+	head, _ := cutAt(s, n-1)
+	return head + "…"
+}
+
 // endGap is the least distance of two labels at the right end, in pixels.
 const endGap = 14
 
@@ -201,6 +214,11 @@ func (p *panel) labelEnds(lines []panelLine, y scale) {
 				break
 			}
 		}
+	}
+	for i := range p.Ends {
+		e := &p.Ends[i]
+		e.Label = shorten(e.Label, maxEnd)
+		p.EndsWidth = max(p.EndsWidth, 10+columns(e.Label)*15/2)
 	}
 	spread(p.Ends, panelTop+4, panelTop+panelPlot)
 }

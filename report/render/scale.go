@@ -3,6 +3,7 @@ package render
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/storm-harness/storm/report"
 )
@@ -132,17 +133,16 @@ func minuteStep(v float64) float64 {
 	return math.Ceil(v/86400) * 86400
 }
 
-// axisTime writes an instant of the time axis.
+// axisTime writes an instant of the time axis, with a true minus.
 func axisTime(v float64) string {
 	if math.Abs(v) < 1e-9 {
 		return "0"
 	}
-	switch a := math.Abs(v); {
-	case a >= 120 && math.Mod(a, 60) == 0:
-		return digits(v/60) + " min"
-	default:
-		return digits(v) + " s"
+	text := digits(v) + " s"
+	if a := math.Abs(v); a >= 120 && math.Mod(a, 60) == 0 {
+		text = digits(v/60) + " min"
 	}
+	return strings.Replace(text, "-", "−", 1)
 }
 
 // axisValue writes a tick of a value axis.

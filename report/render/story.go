@@ -100,7 +100,11 @@ func stepsOf(r *report.Result, t report.Trial) []step {
 	}
 	slices.SortStableFunc(all, func(a, b timed) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.rank, b.rank)) })
 	out := make([]step, 0, len(all))
-	for _, x := range all {
+	for i, x := range all {
+		if i == maxSteps {
+			out = append(out, step{Sort: "seen", Title: fmt.Sprintf("… and %s more, which report.json has", counted(len(all)-i, "step"))})
+			break
+		}
 		out = append(out, x.step)
 	}
 	return out
@@ -168,10 +172,10 @@ func actStep(r *report.Result, a report.Act, number int, zero float64) step {
 		s.About = "On " + a.Target + "."
 	}
 	if a.Proof != "" {
-		s.Lines = append(s.Lines, stepLine{"Observed", sentence(a.Proof), since(a.Intended, a.Proven)})
+		s.Lines = append(s.Lines, stepLine{"Observed", ended(a.Proof), since(a.Intended, a.Proven)})
 	}
 	if a.HealedBy != "" {
-		s.Lines = append(s.Lines, stepLine{healedWord(a), sentence(a.HealedBy), since(a.Intended, a.Healed)})
+		s.Lines = append(s.Lines, stepLine{healedWord(a), ended(a.HealedBy), since(a.Intended, a.Healed)})
 	}
 	for _, n := range a.Notes {
 		s.Lines = append(s.Lines, stepLine{Label: "Note", Text: sentence(n)})
@@ -290,11 +294,22 @@ func factOf(name string, v float64) fact {
 	if unit == "count" && v >= 0 && v < 1e15 {
 		value = count(uint64(v))
 	}
-	label := apart(word)
-	if of != "" {
-		label += " (" + of + ")"
+	return fact{factName(word, of), value}
+}
+
+// factName is the name without the unit, which the value carries.
+func factName(word, of string) string {
+	bare := strings.TrimSuffix(strings.TrimSuffix(word, "Bytes"), "Seconds")
+	switch {
+	case bare == "seconds" && of != "":
+		return apart(of)
+	case bare == "bytes":
+		bare = "size"
 	}
-	return fact{label, value}
+	if of == "" {
+		return apart(bare)
+	}
+	return apart(bare) + " (" + of + ")"
 }
 
 // apart writes a name of several words with spaces: refusedWrites, refused writes.

@@ -85,6 +85,9 @@ func stripOf(r *report.Result, row recoveryRow, g report.RecoveryGroup, x scale,
 		s.Censored = fmt.Sprintf("%d of %d not recovered", g.Censored, g.Trials)
 	}
 	for i, p := range g.Points {
+		if i == maxDots {
+			break
+		}
 		dot := stripDot{Y: 9 + i%3*4, Censored: p.Censored, Invalid: !p.Valid}
 		at := p.RTO
 		dot.Title = fmt.Sprintf("%s: %s", p.Trial, seconds(p.RTO))

@@ -21,6 +21,7 @@ func Terminal(w io.Writer, r *report.Result, s Screen) error {
 	if s.Width < 40 {
 		s.Width = 80
 	}
+	r = tame(r)
 	t := &terminal{Screen: s}
 	t.head(r)
 	t.gates(r)
@@ -70,7 +71,7 @@ func (t *terminal) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + 
 
 // text writes a paragraph with a hanging indent.
 func (t *terminal) text(style, first, indent, s string) {
-	for i, l := range wrap(plain(s), t.Width-columns(indent)) {
+	for i, l := range wrap(s, t.Width-columns(indent)) {
 		prefix := indent
 		if i == 0 {
 			prefix = first
@@ -104,9 +105,9 @@ func (t *terminal) gates(r *report.Result) {
 	}
 	table := grid{head: []string{"VERDICT", "GATE", "THRESHOLD", "FOUND"}, least: []int{14, 14, 11, 10}, weight: []int{0, 5, 3, 4}}
 	for _, g := range gateRows(r) {
-		what := plain(g.What)
+		what := g.What
 		for _, n := range g.Notes {
-			what += "\n(" + plain(n) + ")"
+			what += "\n(" + n + ")"
 		}
 		var values []string
 		for _, f := range g.Found {
@@ -114,9 +115,9 @@ func (t *terminal) gates(r *report.Result) {
 			if f.Profile != "" {
 				v = f.Profile + " " + v
 			}
-			values = append(values, plain(v))
+			values = append(values, v)
 		}
-		table.add(verdictStyle(g.Verdict), verdictSign(g.Verdict)+" "+strings.ToLower(verdictWord(g.Verdict)), what, plain(g.Threshold), strings.Join(values, "\n"))
+		table.add(verdictStyle(g.Verdict), verdictSign(g.Verdict)+" "+strings.ToLower(verdictWord(g.Verdict)), what, g.Threshold, strings.Join(values, "\n"))
 	}
 	t.line("")
 	t.table(table)
@@ -129,9 +130,9 @@ func (t *terminal) recovery(r *report.Result) {
 		for i, g := range row.Cells {
 			after, of := "", ""
 			if i == 0 {
-				of = plain(row.What())
+				of = row.What()
 				if row.After() != last {
-					after = plain(row.After())
+					after = row.After()
 				}
 				last = row.After()
 			}
@@ -139,7 +140,7 @@ func (t *terminal) recovery(r *report.Result) {
 			if g.Censored > 0 {
 				trials = fmt.Sprintf("%d of %d not recovered", g.Censored, g.Trials)
 			}
-			table.add("", after, of, plain(g.Profile), recovered(g, g.Median), recovered(g, g.Worst), trials)
+			table.add("", after, of, g.Profile, recovered(g, g.Median), recovered(g, g.Worst), trials)
 		}
 	}
 	if len(table.rows) == 0 {

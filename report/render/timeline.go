@@ -228,6 +228,7 @@ type laneBar struct {
 	X, W, Class        string
 	Text, TextX, Align string
 	Inside             bool // the text lies on the bar
+	Tight              bool // a narrow screen has no room for the text
 }
 
 type laneDot struct{ X, Class, Title string }
@@ -245,6 +246,7 @@ func laneOf(r *report.Result, g report.ChartGroup) lane {
 			bar.Class = "phase " + phaseClass(b.Name)
 			if to-from >= 0.018*float64(columns(b.Name)+1) {
 				bar.Text, bar.TextX, bar.Align, bar.Inside = b.Name, percentOf((from+to)/2), "middle", true
+				bar.Tight = to-from < 0.028*float64(columns(b.Name)+1)
 			}
 			phases.Bars = append(phases.Bars, bar)
 			continue
@@ -282,7 +284,7 @@ func laneOf(r *report.Result, g report.ChartGroup) lane {
 			l.Rows = append(l.Rows, row)
 		}
 	}
-	for _, v := range inside(g.From, g.To, 8) {
+	for _, v := range inside(g.From, g.To, 5) {
 		l.X = append(l.X, xTickAt(x.at(v), axisTime(v)))
 	}
 	return l

@@ -10,24 +10,6 @@ import (
 	"github.com/storm-harness/storm/report"
 )
 
-// plain replaces what could steer a terminal or disguise a text: control
-// characters and those that turn the direction of writing. Line breaks and tabs
-// become spaces, since every text of a Result is one line.
-func plain(s string) string {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "�")
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r' || r == '\u2028' || r == '\u2029':
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u200b', r == '\ufeff':
-			return '�'
-		}
-		return r
-	}, s)
-}
-
 // count writes a whole number with its thousands apart: 12,345.
 func count[T int | uint64](n T) string {
 	s := strconv.FormatUint(uint64(n), 10)
@@ -89,14 +71,17 @@ func capital(s string) string {
 // sentence ends a text with a full stop where it has no end of its own, and
 // begins it with a capital.
 func sentence(s string) string {
+	return capital(ended(s))
+}
+
+// ended ends a text with a full stop, and leaves its beginning as it is: what
+// was observed often begins with a name.
+func ended(s string) string {
 	s = strings.TrimSpace(s)
-	if s == "" {
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?") {
 		return s
 	}
-	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
-		s += "."
-	}
-	return capital(s)
+	return s + "."
 }
 
 // verdictWord is how a verdict is named to a reader.

@@ -1,0 +1,53 @@
+package render
+
+import "github.com/storm-harness/storm/report"
+
+// The page's tables hold at most so many rows; beyond it the page names how
+// many more report.json has. A run of ordinary size never gets there.
+const (
+	maxTrials   = 240
+	maxErrors   = 120
+	maxLatency  = 60 // kinds of request
+	maxAudits   = 120
+	maxWarnings = 100
+	maxSteps    = 200 // of a story
+	maxDots     = 60  // of a strip or a row of ratios
+)
+
+// bounded is the beginning of a list, and how many entries were left out.
+type bounded[T any] struct {
+	Rows []T
+	More int
+}
+
+func bound[T any](list []T, n int) bounded[T] {
+	if len(list) <= n {
+		return bounded[T]{Rows: list}
+	}
+	return bounded[T]{Rows: list[:n], More: len(list) - n}
+}
+
+// boundTrials keeps the order, and the trials that do not count before others.
+func boundTrials(trials []report.Trial) bounded[report.Trial] {
+	valid := maxTrials
+	for _, t := range trials {
+		if t.State != report.TrialValid {
+			valid--
+		}
+	}
+	out := bounded[report.Trial]{}
+	for _, t := range trials {
+		if t.State == report.TrialValid {
+			valid--
+			if valid < 0 {
+				out.More++
+				continue
+			}
+		} else if len(out.Rows) >= maxTrials {
+			out.More++
+			continue
+		}
+		out.Rows = append(out.Rows, t)
+	}
+	return out
+}
