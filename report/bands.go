@@ -61,6 +61,9 @@ func actEnd(a rundir.Act, end int64) int64 {
 	if a.Sort == "operation" && a.Proven > 0 {
 		return a.Proven
 	}
+	if a.Injected == 0 && a.Error != "" {
+		return a.Intended // it was never done
+	}
 	return max(end, a.Intended)
 }
 

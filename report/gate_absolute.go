@@ -65,7 +65,7 @@ func (j *judgement) absolute(g rundir.Gate, m rundir.Metric, profile string) Jud
 	case len(empty) > 0:
 		return out.invalid(fmt.Sprintf("nothing was measured in %s (%s)", empty[0].Trial, or(empty[0].Note, "no samples")))
 	case len(valid) == 0:
-		return out.invalid(fmt.Sprintf("none of %s is valid (%s)", counted(len(trials), "trial"), firstNote(out.Values)))
+		return out.invalid(fmt.Sprintf("%s (%s)", plural(len(trials), "the one trial is not valid", "none of %d trials is valid"), firstNote(out.Values)))
 	case 2*len(valid) < len(trials):
 		return out.invalid(fmt.Sprintf("only %d of %s are valid (%s)", len(valid), counted(len(trials), "trial"), firstNote(out.Values)))
 	}

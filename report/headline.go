@@ -39,7 +39,7 @@ func conclude(r *Result) {
 func incomplete(r *Result) string {
 	switch {
 	case r.Run.Valid == 0:
-		return fmt.Sprintf("none of %s is valid%s", counted(r.Run.Planned, "trial"), firstReason(r))
+		return plural(r.Run.Planned, "the one trial is not valid", "none of %d trials is valid") + firstReason(r)
 	case r.Run.Outcome == "interrupted":
 		return fmt.Sprintf("the run was interrupted after %d of %s", r.Run.Valid+r.Run.Invalid, counted(r.Run.Planned, "trial"))
 	case r.Run.Outcome == "failed":
@@ -149,6 +149,9 @@ func tally(r *Result) string {
 		if count[v] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", count[v], v))
 		}
+	}
+	if len(parts) == 1 {
+		return fmt.Sprintf("All %d gates: %s.", len(r.Gates), r.Gates[0].Verdict)
 	}
 	return fmt.Sprintf("Of %d gates: %s.", len(r.Gates), strings.Join(parts, ", "))
 }

@@ -234,7 +234,8 @@ func curves(run rundir.Run, trials []*trial) []Curve {
 	return out
 }
 
-// errorCounts lists the failures of every trial that ran, the most first.
+// errorCounts lists the failures of every trial that ran: those of the loads
+// first, then those of storm's own probes and witness, the most frequent first.
 func errorCounts(trials []*trial) []ErrorCount {
 	var rows table[ErrorCount, ErrorCount]
 	for _, t := range trials {
@@ -252,6 +253,12 @@ func errorCounts(trials []*trial) []ErrorCount {
 			}
 		}
 	}
-	slices.SortStableFunc(rows.rows, func(a, b ErrorCount) int { return cmp.Compare(b.Count, a.Count) })
+	own := func(e ErrorCount) int {
+		if e.Workload == "probe" || e.Workload == "witness" {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(rows.rows, func(a, b ErrorCount) int { return cmp.Or(own(a)-own(b), cmp.Compare(b.Count, a.Count)) })
 	return rows.rows
 }
