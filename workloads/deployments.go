@@ -61,8 +61,8 @@ func (d *Deployments) Check() []string {
 
 // Describe implements Workload.
 func (d *Deployments) Describe() string {
-	return fmt.Sprintf("%d deployments of %d replicas, changed %s times a second: scaled, rolled out anew, or deleted and made again.",
-		d.Count, d.Replicas, perSecond(d.Churn))
+	return fmt.Sprintf("%d deployments of %d replicas, changed at %s: scaled, rolled out anew, or deleted and made again.",
+		d.Count, d.Replicas, d.Churn)
 }
 
 // Prepare implements Workload: it makes the deployments, and does not wait for

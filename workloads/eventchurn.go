@@ -56,8 +56,8 @@ func (e *EventChurn) Describe() string {
 	if e.Namespaces > 1 {
 		where = fmt.Sprintf("%d namespaces", e.Namespaces)
 	}
-	return fmt.Sprintf("Writes Events %s times a second in %s; %s of the writes count an earlier event up.",
-		perSecond(e.Rate), where, e.Series)
+	return fmt.Sprintf("Writes Events at %s in %s; %s of the writes count an earlier event up.",
+		e.Rate, where, e.Series)
 }
 
 // Prepare implements Workload: it makes the namespaces.

@@ -51,7 +51,7 @@ func checkRate(field string, r unit.Rate) []string {
 	case r <= 0:
 		return []string{field + ": must be above 0/s"}
 	case r.PerSecond() > maxRate:
-		return []string{fmt.Sprintf("%s: %s is above the limit of %s", field, r, unit.Rate(maxRate))}
+		return []string{fmt.Sprintf("%s: %.0f/s is above the limit of %.0f/s", field, r.PerSecond(), float64(maxRate))}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/storm-harness/storm/internal/strict"
 )
 
 // resource is where a kind of object lives in the API.
@@ -63,8 +65,12 @@ func findResource(name string) (resource, error) {
 		}
 		return r, nil
 	}
+	names := slices.Sorted(maps.Keys(resources))
+	if near, ok := strict.Nearest(name, names); ok {
+		return resource{}, fmt.Errorf("%q is not a known resource: did you mean %s?", name, near)
+	}
 	return resource{}, fmt.Errorf("%q is not a known resource: write resource.version.group, such as widgets.v1.example.com, or one of %s",
-		name, strings.Join(slices.Sorted(maps.Keys(resources)), ", "))
+		name, strings.Join(names, ", "))
 }
 
 // String is the resource as a series names it: pods, leases.coordination.k8s.io.

@@ -1,0 +1,153 @@
+package workloads
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/storm-harness/storm/internal/unit"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs, -want +got (write it anew with -update):\n%s", path, diff)
+	}
+}
+
+// of returns a load of a kind with its defaults, and what must be given.
+func of[T Workload](change func(T)) Workload {
+	for _, make := range Kinds {
+		w, ok := make().(T)
+		if !ok {
+			continue
+		}
+		switch w := any(w).(type) {
+		case *Nodes:
+			w.Count = 200
+		case *EventChurn:
+			w.Rate = 100
+		case *List:
+			w.Rate, w.Resource = 2, "pods"
+		case *Deployments:
+			w.Count, w.Churn = 5, .5
+		}
+		change(w)
+		return w
+	}
+	panic("not in Kinds")
+}
+
+func TestDescriptions(t *testing.T) {
+	yes, no := true, false
+	var out strings.Builder
+	for _, w := range []Workload{
+		of(func(*Nodes) {}),
+		of(func(n *Nodes) { n.PodWatch, n.Identity, n.Heartbeat = false, "storm", unit.Duration(time.Second) }),
+		of(func(*EventChurn) {}),
+		of(func(e *EventChurn) { e.Namespaces, e.Series = 20, 0 }),
+		of(func(*List) {}),
+		of(func(l *List) { l.ResourceVersion, l.Parallel, l.Unpaginated = "0", 8, &yes }),
+		of(func(l *List) { l.Unpaginated, l.Resource, l.Rate = &no, "nodes", unit.Rate(1.0 / 60) }),
+		of(func(l *List) { l.Limit, l.Namespace, l.Resource = 100, "kube-system", "deployments.apps" }),
+		of(func(*Deployments) {}),
+	} {
+		if problems := w.Check(); len(problems) > 0 {
+			t.Errorf("%s\nis refused: %v", w.Describe(), problems)
+		}
+		fmt.Fprintln(&out, w.Describe())
+	}
+	golden(t, "describe", out.String())
+}
+
+func TestBadInputIsRefusedByField(t *testing.T) {
+	yes := true
+	cases := map[string]Workload{
+		"rate of zero":            of(func(e *EventChurn) { e.Rate = 0 }),
+		"rate beyond a machine":   of(func(e *EventChurn) { e.Rate = 1e9 }),
+		"arrivals unknown":        of(func(e *EventChurn) { e.Arrivals = "bursty" }),
+		"bound of zero":           of(func(e *EventChurn) { e.InFlight = 0 }),
+		"bound too high":          of(func(e *EventChurn) { e.InFlight = 1e6 }),
+		"no deadline":             of(func(e *EventChurn) { e.Timeout = 0 }),
+		"no namespaces":           of(func(e *EventChurn) { e.Namespaces = 0 }),
+		"share above all":         of(func(e *EventChurn) { e.Series = 1.5 }),
+		"no resource":             of(func(l *List) { l.Resource = "" }),
+		"resource unknown":        of(func(l *List) { l.Resource = "pod" }),
+		"resource of wrong group": of(func(l *List) { l.Resource = "pods.apps" }),
+		"namespace of nodes":      of(func(l *List) { l.Resource, l.Namespace = "nodes", "x" }),
+		"namespace no name":       of(func(l *List) { l.Namespace = "Not A Name" }),
+		"limit and unpaginated":   of(func(l *List) { l.Limit, l.Unpaginated = 5, &yes }),
+		"limit negative":          of(func(l *List) { l.Limit = -1 }),
+		"limit at version 0":      of(func(l *List) { l.Limit, l.ResourceVersion = 5, "0" }),
+		"version unknown":         of(func(l *List) { l.ResourceVersion = "latest" }),
+		"parallel zero":           of(func(l *List) { l.Parallel = 0 }),
+		"no nodes":                of(func(n *Nodes) { n.Count = 0 }),
+		"nodes beyond reason":     of(func(n *Nodes) { n.Count = 1e9 }),
+		"nodes out of range":      of(func(n *Nodes) { n.Heartbeat, n.StatusReport, n.PodStart, n.PodStop, n.Timeout, n.InFlight = 0, 0, -1, -1, 0, 0 }),
+		"identity unknown":        of(func(n *Nodes) { n.Identity = "admin" }),
+		"no deployments":          of(func(d *Deployments) { d.Count = 0 }),
+		"replicas negative":       of(func(d *Deployments) { d.Replicas = -1 }),
+		"replicas beyond reason":  of(func(d *Deployments) { d.Replicas = 1e6 }),
+		"churn of zero":           of(func(d *Deployments) { d.Churn = 0 }),
+	}
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		problems := cases[name].Check()
+		if len(problems) == 0 {
+			t.Errorf("%s: nothing was refused", name)
+		}
+		fmt.Fprintf(&out, "%s\n", name)
+		for _, p := range problems {
+			fmt.Fprintf(&out, "    %s\n", p)
+		}
+	}
+	golden(t, "check", out.String())
+}
+
+func TestNodesBeyondTheOpenFileLimitAreRefused(t *testing.T) {
+	n := of(func(n *Nodes) { n.Count = 90_000 }).(*Nodes)
+	problems := n.check(1024)
+	if len(problems) != 1 || !strings.Contains(problems[0], "ulimit -n") {
+		t.Errorf("got %v", problems)
+	}
+	if problems := n.check(4096); len(problems) > 0 {
+		t.Errorf("with files enough: %v", problems)
+	}
+}
+
+func TestResources(t *testing.T) {
+	for name, want := range map[string]struct{ series, path, inNamespace string }{
+		"pods":                        {"pods", "/api/v1/pods", "/api/v1/namespaces/ns/pods"},
+		"leases":                      {"leases.coordination.k8s.io", "/apis/coordination.k8s.io/v1/leases", "/apis/coordination.k8s.io/v1/namespaces/ns/leases"},
+		"deployments.apps":            {"deployments.apps", "/apis/apps/v1/deployments", "/apis/apps/v1/namespaces/ns/deployments"},
+		"widgets.v1beta2.example.com": {"widgets.example.com", "/apis/example.com/v1beta2/widgets", "/apis/example.com/v1beta2/namespaces/ns/widgets"},
+	} {
+		r, err := findResource(name)
+		if err != nil || r.String() != want.series || r.path("") != want.path || r.path("ns") != want.inNamespace {
+			t.Errorf("%s: %v, %s, %s, %s", name, err, r, r.path(""), r.path("ns"))
+		}
+	}
+	if r, err := findResource("csinodes.v1.storage.k8s.io"); err != nil || r.namespaced {
+		t.Errorf("a full name of a known resource: %+v, %v", r, err)
+	}
+}
