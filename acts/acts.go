@@ -49,7 +49,10 @@ type Aimed interface {
 // Target is what an act hit.
 type Target struct {
 	Shard string
-	Name  string   // a component, "a → b" for a link, or a shard
+	Name  string // a component, "a → b" for a link, or a shard
+	// Began is when a fault that has to build up began to bite, ns since the
+	// clock's origin: recovery counts from there. 0: at its intended instant.
+	Began int64
 	Down  []string // components that the act itself took out of service; no recovery is expected of them before the heal
 	Facts map[string]float64
 	Notes []string

@@ -93,6 +93,10 @@ func Run(ctx context.Context, env *Env, step Step, bounds Bounds) (*rundir.Act, 
 	err = injected.Inject(ctx)
 	act.Injected = env.Clock.Now()
 	t := injected.Target()
+	if t.Began > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("it took %.1fs to build up; times count from when it began to bite", float64(t.Began-act.Intended)/1e9))
+		act.Intended = t.Began
+	}
 	act.Shard, act.Target, act.Down, act.Facts, act.Notes = t.Shard, t.Name, t.Down, t.Facts, t.Notes
 	if err != nil {
 		fail("could not be done: %v", err)
@@ -121,10 +125,7 @@ func Run(ctx context.Context, env *Env, step Step, bounds Bounds) (*rundir.Act, 
 		sort = healAbort
 	}
 	heal(ctx, env, step, injected, bounds, act, sort)
-	// An act that measures while it works knows more at the end.
-	if t := injected.Target(); len(t.Facts) > 0 || len(t.Notes) > 0 {
-		act.Facts, act.Notes = t.Facts, t.Notes
-	}
+	act.Facts = injected.Target().Facts // one that measures while it holds knows more now
 	return act, nil
 }
 

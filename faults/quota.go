@@ -66,7 +66,7 @@ func (f *QuotaBreach) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error
 		shard.Close()
 		return nil, err
 	}
-	b := &breached{shard: shard, object: int(f.ObjectSize), bound: f.AtMost.Bytes()}
+	b := &breached{shard: shard, clock: env.Clock, object: int(f.ObjectSize), bound: f.AtMost.Bytes()}
 	if b.object == 0 {
 		b.object = quotaDefaultObject
 	}
@@ -83,17 +83,19 @@ func (f *QuotaBreach) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error
 // breached is a shard whose quota is breached.
 type breached struct {
 	shard   *acts.Shard
+	clock   interface{ Now() int64 }
 	filler  *filler
 	object  int
 	bound   int64
 	written atomic.Int64
 	refused atomic.Int64
+	began   atomic.Int64 // when the first write was refused, by the trial's clock
 	took    time.Duration
 }
 
 // Target implements acts.Aimed.
 func (b *breached) Target() acts.Target {
-	return acts.Target{Shard: b.shard.Name, Name: "shard " + b.shard.Name, Facts: map[string]float64{
+	return acts.Target{Shard: b.shard.Name, Name: "shard " + b.shard.Name, Began: b.began.Load(), Facts: map[string]float64{
 		"writtenBytes": float64(b.written.Load()), "fillSeconds": b.took.Seconds(), "refusedWrites": float64(b.refused.Load()),
 	}}
 }
@@ -118,6 +120,7 @@ func (b *breached) Inject(ctx context.Context) error {
 				err := b.filler.write(ctx, w, text(random, b.object))
 				switch {
 				case acts.IsNoSpace(err):
+					b.began.CompareAndSwap(0, b.clock.Now())
 					b.refused.Add(1)
 					full.Store(true)
 					return

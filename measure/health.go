@@ -40,9 +40,10 @@ type GeneratorHealth struct {
 
 	mu      sync.Mutex
 	faulted bool
-	waits   []int64 // ns waited for a processor a turn, of each second outside fault windows
-	missed  error   // why the run queue could not be read
-	pauses  *metrics.Float64Histogram
+	waits   []int64                   // ns waited for a processor a turn, of each second outside fault windows
+	missed  error                     // why the run queue could not be read
+	pauses  *metrics.Float64Histogram // as they were when the present stretch without a fault began
+	longest int64                     // ns, of the stretches before it
 }
 
 // NewGeneratorHealth makes it for the load that goes through the recorder.
@@ -56,11 +57,17 @@ func NewGeneratorHealth(r *Recorder, bounds Bounds) *GeneratorHealth {
 }
 
 // Faulted says that a fault is in force (true) or over: between them neither
-// the send lag nor the run queue counts.
+// the send lag, nor the run queue, nor the pauses count.
 func (g *GeneratorHealth) Faulted(on bool) {
 	g.recorder.Faulted(on)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if on && !g.faulted {
+		g.longest = max(g.longest, longest(g.pauses, gcPauses()))
+	}
+	if !on && g.faulted {
+		g.pauses = gcPauses()
+	}
 	g.faulted = on
 }
 
@@ -129,9 +136,13 @@ func (g *GeneratorHealth) Result() rundir.Generator {
 	totals := g.recorder.Totals()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	pause := g.longest
+	if !g.faulted {
+		pause = max(pause, longest(g.pauses, gcPauses()))
+	}
 	r := rundir.Generator{
 		SendLagP99: totals.LagP99, SendLagMax: totals.LagMax, Refused: totals.Refused, Intended: totals.Operations,
-		RunQueueP99: quantile(g.waits, 0.99), GCPauseMax: longest(g.pauses, gcPauses()),
+		RunQueueP99: quantile(g.waits, 0.99), GCPauseMax: pause,
 	}
 	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
 	switch {

@@ -34,9 +34,13 @@ type Disturbance struct {
 // from before the act had bitten proves nothing. Within that run the first
 // probe is the one after the failure that precedes the run, even where that
 // probe was intended before Injected, as it is in an operation that takes long
-// and lets the service back in before its call returns. Where no failure
-// precedes the run, it is the first probe intended at or after Injected, so
-// that a disturbance which only delays answers counts until one is answered.
+// and lets the service back in before its call returns.
+//
+// Where no failure precedes the run, the service was never out for as long as a
+// probe's deadline. Then the recovery time is the longest time between two
+// completions until N successes after Injected are complete: the gap that a
+// client saw. A leader lost for less than the deadline shows in it, and a target
+// that was not disturbed at all has about the interval of its probes.
 //
 // Every target's figures are given. Worst marks, for each layer, operation and
 // shard, the slowest of the targets that the act did not take down; where it
@@ -77,6 +81,7 @@ type seriesID struct{ layer, op, shard, target string }
 func recovery(list []rundir.Probe, d Disturbance, until int64) rundir.Recovery {
 	r := rundir.Recovery{Seen: until - d.Intended, Longest: longestGap(list, d.Intended, until)}
 	first, _ := slices.BinarySearchFunc(list, d.Intended, func(p rundir.Probe, at int64) int { return cmp.Compare(p.Intended, at) })
+	all := list
 	list = list[first:]
 	r.Probes = len(list)
 	for _, p := range list {
@@ -85,38 +90,48 @@ func recovery(list []rundir.Probe, d Disturbance, until int64) rundir.Recovery {
 			r.Stable = max(r.Stable, p.Done-d.Intended)
 		}
 	}
-	i := recovered(len(list), cmp.Or(d.N, Consecutive), d.Injected, func(i int) (int64, bool) { return list[i].Intended, list[i].Err == "" })
-	if i < 0 {
+	run, ok := recovered(len(list), cmp.Or(d.N, Consecutive), d.Injected, func(i int) (int64, bool) { return list[i].Intended, list[i].Err == "" })
+	switch {
+	case !ok:
 		r.Censored = true
-	} else {
-		r.RTO = list[i].Done - d.Intended
+	case run.failed:
+		r.RTO = list[run.first].Done - d.Intended
+	default:
+		r.RTO = longestGap(all, d.Intended, list[run.last].Done)
 	}
 	return r
 }
 
-// recovered returns the index of the probe whose completion is the recovery,
-// as Recovery defines it, or -1. outcome gives the intended time of the i-th of
-// n probes, in order, and whether it succeeded.
-func recovered(n, consecutive int, injected int64, outcome func(i int) (int64, bool)) int {
-	begin, after := -1, 0 // the run: where it begins, and how many of it were intended at or after injected
-	failed := false
+// successes is a run of successes, as Recovery defines it: the indices of its
+// first probe and of the one that completed it, and whether a probe had failed
+// before it.
+type successes struct {
+	first, last int
+	failed      bool
+}
+
+// recovered finds the run that is the recovery. outcome gives the intended time
+// of the i-th of n probes, in order, and whether it succeeded.
+func recovered(n, consecutive int, injected int64, outcome func(i int) (int64, bool)) (successes, bool) {
+	run, after := successes{first: -1}, 0 // after: how many of the run were intended at or after injected
 	for i := range n {
 		intended, ok := outcome(i)
 		if !ok {
-			begin, after, failed = -1, 0, true
+			run, after = successes{first: -1, failed: true}, 0
 			continue
 		}
-		if begin < 0 && (failed || intended >= injected) {
-			begin = i
+		if run.first < 0 {
+			run.first = i
 		}
 		if intended >= injected {
 			after++
 		}
 		if after >= consecutive {
-			return begin
+			run.last = i
+			return run, true
 		}
 	}
-	return -1
+	return successes{}, false
 }
 
 // longestGap returns the longest span between two completions of successful
