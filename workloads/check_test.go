@@ -68,7 +68,7 @@ func TestDescriptions(t *testing.T) {
 		of(func(e *EventChurn) { e.Namespaces, e.Series = 20, 0 }),
 		of(func(*List) {}),
 		of(func(l *List) { l.ResourceVersion, l.Parallel, l.Unpaginated = "0", 8, &yes }),
-		of(func(l *List) { l.Unpaginated, l.Resource, l.Rate = &no, "nodes", unit.Rate(1.0 / 60) }),
+		of(func(l *List) { l.Unpaginated, l.Resource, l.Rate = &no, "nodes", unit.Rate(1.0/60) }),
 		of(func(l *List) { l.Limit, l.Namespace, l.Resource = 100, "kube-system", "deployments.apps" }),
 		of(func(*Deployments) {}),
 	} {
@@ -103,12 +103,14 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"parallel zero":           of(func(l *List) { l.Parallel = 0 }),
 		"no nodes":                of(func(n *Nodes) { n.Count = 0 }),
 		"nodes beyond reason":     of(func(n *Nodes) { n.Count = 1e9 }),
-		"nodes out of range":      of(func(n *Nodes) { n.Heartbeat, n.StatusReport, n.PodStart, n.PodStop, n.Timeout, n.InFlight = 0, 0, -1, -1, 0, 0 }),
-		"identity unknown":        of(func(n *Nodes) { n.Identity = "admin" }),
-		"no deployments":          of(func(d *Deployments) { d.Count = 0 }),
-		"replicas negative":       of(func(d *Deployments) { d.Replicas = -1 }),
-		"replicas beyond reason":  of(func(d *Deployments) { d.Replicas = 1e6 }),
-		"churn of zero":           of(func(d *Deployments) { d.Churn = 0 }),
+		"nodes out of range": of(func(n *Nodes) {
+			n.Heartbeat, n.StatusReport, n.PodStart, n.PodStop, n.Timeout, n.InFlight = 0, 0, -1, -1, 0, 0
+		}),
+		"identity unknown":       of(func(n *Nodes) { n.Identity = "admin" }),
+		"no deployments":         of(func(d *Deployments) { d.Count = 0 }),
+		"replicas negative":      of(func(d *Deployments) { d.Replicas = -1 }),
+		"replicas beyond reason": of(func(d *Deployments) { d.Replicas = 1e6 }),
+		"churn of zero":          of(func(d *Deployments) { d.Churn = 0 }),
 	}
 	var out strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(cases)) {

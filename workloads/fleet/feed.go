@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -36,6 +37,7 @@ type feed struct {
 	list, watch *measure.Series
 	sink        podSink
 	rng         *rand.Rand
+	firstPause  time.Duration // 0: defaultPause
 
 	version string // resourceVersion to watch from; empty before the first list
 }
@@ -44,9 +46,9 @@ type feed struct {
 // stretched at random to as much as twice their length, and start anew once it
 // has gone well for a while.
 const (
-	firstPause = 800 * time.Millisecond
-	lastPause  = 30 * time.Second
-	goneWell   = 2 * time.Minute
+	defaultPause = 800 * time.Millisecond
+	lastPause    = 30 * time.Second
+	goneWell     = 2 * time.Minute
 )
 
 // Reflectors ask the server to end a watch after this long, or up to twice.
@@ -60,7 +62,8 @@ const listSize = 256 << 20
 
 // run feeds the sink from the given time until ctx ends.
 func (f *feed) run(ctx context.Context, at int64) {
-	pause := firstPause
+	first := cmp.Or(f.firstPause, defaultPause)
+	pause := first
 	for f.sleep(ctx, at) {
 		begun := f.clock.Now()
 		again := f.once(ctx, at)
@@ -70,7 +73,7 @@ func (f *feed) run(ctx context.Context, at int64) {
 			continue
 		}
 		if lasted >= goneWell {
-			pause = firstPause
+			pause = first
 		}
 		at += int64(pause) + f.rng.Int64N(int64(pause))
 		pause = min(2*pause, lastPause)
@@ -120,16 +123,20 @@ func (f *feed) once(ctx context.Context, intended int64) bool {
 		return true
 	case errors.As(err, &status):
 		f.version = ""
-		now := f.clock.Now()
-		f.watch.Record(now, now, now, strconv.Itoa(status.Code), 0)
+		f.broke(strconv.Itoa(status.Code))
+	case errors.Is(err, lean.ErrMalformed):
+		f.version = ""
+		f.broke(client.CodeMalformed)
 	default:
-		if errors.Is(err, lean.ErrMalformed) {
-			f.version = ""
-		}
-		now := f.clock.Now()
-		f.watch.Record(now, now, now, client.CodeOf(err), 0)
+		f.broke(client.CodeOf(err))
 	}
 	return false
+}
+
+// broke counts a watch that ended otherwise than in good order.
+func (f *feed) broke(code string) {
+	now := f.clock.Now()
+	f.watch.Record(now, now, now, code, 0)
 }
 
 func (f *feed) event(ev lean.Event) error {
