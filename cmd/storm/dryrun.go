@@ -19,16 +19,34 @@ func (a *app) dryRun(s *scenarios.Scenario, seed int64) error {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "%s\nPlan (seed %d):\n", plain(text), seed)
-	var least, most time.Duration
+	least, most, err := spans(s, seed)
+	if err != nil {
+		return err
+	}
+	for _, p := range runner.PlanOf(s, seed) {
+		fmt.Fprintf(a.stdout, "  %s\n", p.ID)
+	}
+	fmt.Fprintf(a.stdout, "\nRoughly %s, at most %s. Nothing was started.\n", sum(least), sum(most))
+	return nil
+}
+
+// spans returns what each trial of the plan takes, at least and at most, in the
+// plan's order.
+func spans(s *scenarios.Scenario, seed int64) (least, most []time.Duration, err error) {
 	for _, p := range runner.PlanOf(s, seed) {
 		t, err := s.Trial(p.Profile, p.Tour)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		lo, hi := scenarios.Span(t.Timeline)
-		least, most = least+lo+aroundTrial, most+hi+aroundTrial
-		fmt.Fprintf(a.stdout, "  %s\n", p.ID)
+		least, most = append(least, lo+aroundTrial), append(most, hi+aroundTrial)
 	}
-	fmt.Fprintf(a.stdout, "\nRoughly %s, at most %s. Nothing was started.\n", least.Round(time.Second), most.Round(time.Second))
-	return nil
+	return least, most, nil
+}
+
+func sum(spans []time.Duration) (all time.Duration) {
+	for _, d := range spans {
+		all += d
+	}
+	return all.Round(time.Second)
 }

@@ -48,16 +48,3 @@ func (a *app) listVerb() *cobra.Command {
 	a.outputFlag(cmd)
 	return cmd
 }
-
-// short cuts a text to a width, at a space.
-func short(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	cut := n - 1
-	for cut > n/2 && r[cut] != ' ' {
-		cut--
-	}
-	return string(r[:cut]) + "…"
-}

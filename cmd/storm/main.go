@@ -14,6 +14,9 @@ var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks storm to heal and to report; from then on a signal
+	// does what it does to any program. The supervisor then ends the cluster.
+	context.AfterFunc(ctx, stop)
 	a := newApp(os.Stdout, os.Stderr)
 	code := a.execute(ctx, os.Args[1:])
 	stop()

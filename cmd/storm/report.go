@@ -23,27 +23,35 @@ is, and is never a pass. The exit code is the verdict's.
 		Example: "  storm report runs/2026-11-22-quickstart",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.conclude(args[0])
+			result, files, err := analyse(args[0])
+			if err != nil {
+				return err
+			}
+			return a.conclude(result, files)
 		},
 	}
 }
 
-// conclude analyses a run directory, renders its reports, prints the verdict,
-// and returns it as an exit code.
-func (a *app) conclude(path string) error {
+// analyse analyses a run directory, and renders its reports into it.
+func analyse(path string) (*report.Result, render.Paths, error) {
 	dir, err := rundir.Open(path)
 	if err != nil {
-		return err
+		return nil, render.Paths{}, err
 	}
 	defer dir.Close()
 	result, err := report.Analyse(dir)
 	if err != nil {
-		return err
+		return nil, render.Paths{}, fmt.Errorf("analysing %s: %w", path, err)
 	}
 	files, err := render.All(path, result)
 	if err != nil {
-		return fmt.Errorf("rendering: %w", err)
+		return nil, render.Paths{}, err
 	}
+	return result, files, nil
+}
+
+// conclude prints the verdict and returns it as an exit code.
+func (a *app) conclude(result *report.Result, files render.Paths) error {
 	screen := render.Screen{Width: width(a.stdout), Color: colour(a.stdout), Report: files.HTML}
 	if err := render.Terminal(a.stdout, result, screen); err != nil {
 		return err

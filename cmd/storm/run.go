@@ -124,9 +124,14 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	if err != nil {
 		return err
 	}
-	show := newDisplay(a.stderr)
+	least, _, err := spans(s, seed)
+	if err != nil {
+		return err
+	}
+	show := newDisplay(a.stderr, least...)
 	defer show.close()
-	show.line("run %s, seed %d, directory %s", id, seed, dir)
+	show.line("run %s of %s, seed %d", id, s.Name, seed)
+	show.line("directory %s", dir)
 
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
 		c, err := local.Up(ctx, local.Options{Spec: spec, Dir: clusterDir, LogDir: logs, Store: store, Ledger: book, Sink: sink, Exited: exited})
@@ -138,15 +143,20 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 		}
 		return c, nil
 	}
-	_, err = runner.Run(ctx, runner.Options{
+	made, err := runner.Run(ctx, runner.Options{
 		Scenario: s, Up: up, Dir: dir, RunID: id, Seed: seed, Command: os.Args, Version: version,
 		Host: doctor.Host(filepath.Dir(clusterDir)), Observe: show.progress, Log: slog.New(slog.DiscardHandler),
 	})
-	show.close()
-	if _, statErr := os.Stat(filepath.Join(dir, "run.json")); statErr != nil {
+	if made == nil {
 		return err // it did not come to a run
 	}
-	verdict := a.conclude(dir)
+	show.progress(runner.Progress{Stage: runner.StageFinish, Text: "analysing what was measured, and rendering the report"})
+	result, files, renderErr := analyse(dir)
+	show.close()
+	verdict := renderErr
+	if renderErr == nil {
+		verdict = a.conclude(result, files)
+	}
 	var exit *errVerdict
 	switch {
 	case ctx.Err() != nil:

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// The columns of a bar's line: what, the bar, and a time.
+const (
+	barColumns  = 20
+	tailColumns = 12
+)
+
+// barLine is a line of at most so many columns: a label, a bar, and a tail. The
+// share is from 0 to 1; below 0 nobody knows it, and a block walks by the beat.
+func barLine(columns int, label string, share float64, tail string, beat int) string {
+	room := columns - barColumns - tailColumns - 3
+	if room < 10 { // no room for a bar
+		return short(label, max(columns-1, 1))
+	}
+	return fmt.Sprintf("%-*s [%s] %*s", room, short(label, room), barOf(barColumns-2, share, beat), tailColumns-1, short(tail, tailColumns-1))
+}
+
+func barOf(n int, share float64, beat int) string {
+	if share < 0 {
+		const block = "<=>"
+		at := beat % (2 * (n - len(block)))
+		if at > n-len(block) {
+			at = 2*(n-len(block)) - at
+		}
+		return strings.Repeat(" ", at) + block + strings.Repeat(" ", n-len(block)-at)
+	}
+	full := int(share * float64(n))
+	if full >= n {
+		return strings.Repeat("=", n)
+	}
+	return strings.Repeat("=", full) + ">" + strings.Repeat(" ", n-full-1)
+}
+
+// stepLine is the line of the step in hand.
+func (n *narrator) stepLine(columns, beat int) string {
+	label := n.doing()
+	if n.at.Trial > 0 {
+		label = n.at.Planned.ID + "  " + label
+	}
+	if n.trial > 0 && n.at.Component != "" { // of a reset
+		label += "  " + n.at.Component
+	}
+	return barLine(columns, plain(label), n.share(), n.clockOf(), beat)
+}
+
+// trialsLine is the line of all trials.
+func (n *narrator) trialsLine(columns, beat int) string {
+	label := fmt.Sprintf("trial %d/%d", n.trial, n.at.Trials)
+	if load := n.load(); load != "" {
+		label += "  " + load
+	}
+	return barLine(columns, label, n.overall(), "ETA "+clock(n.eta()), beat)
+}
+
+// bars are the two lines that are drawn again and again on a terminal.
+type bars struct {
+	progress *mpb.Progress
+	step     *mpb.Bar
+	trials   *mpb.Bar // nil before the first trial
+}
+
+// redraw is how often the bars are drawn.
+const redraw = 200 * time.Millisecond
+
+func newBars(out io.Writer) *bars {
+	return &bars{progress: mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(redraw))}
+}
+
+// add adds a bar that is what line returns. mpb asks for it at each redraw,
+// from a goroutine of its own.
+func (b *bars) add(line func(columns int) string) *mpb.Bar {
+	return b.progress.MustAdd(0, mpb.BarFillerFunc(func(w io.Writer, s decor.Statistics) error {
+		_, err := io.WriteString(w, line(s.AvailableWidth))
+		return err
+	}), mpb.BarFillerTrim())
+}
+
+// close takes the bars away.
+func (b *bars) close() {
+	for _, bar := range []*mpb.Bar{b.step, b.trials} {
+		if bar != nil {
+			bar.Abort(true)
+		}
+	}
+	b.progress.Wait()
+}
