@@ -7,7 +7,7 @@ import "github.com/storm-harness/storm/report"
 const (
 	maxTrials   = 240
 	maxErrors   = 120
-	maxLatency  = 60 // kinds of request
+	maxLatency  = 300
 	maxAudits   = 120
 	maxWarnings = 100
 	maxSteps    = 200 // of a story

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -36,9 +37,9 @@ func golden(t *testing.T, name string, got []byte) {
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	r := quickstart()
-	var html, md, xml, json, screen bytes.Buffer
+	var html, md, xml, data, screen bytes.Buffer
 	for _, err := range []error{
-		HTML(&html, r), Markdown(&md, r), JUnit(&xml, r), JSON(&json, r),
+		HTML(&html, r), Markdown(&md, r), JUnit(&xml, r), JSON(&data, r),
 		Terminal(&screen, r, Screen{Width: 80, Report: "runs/20261101-120000-quickstart-5f1c/report.html"}),
 	} {
 		if err != nil {
@@ -48,11 +49,10 @@ func TestQuickstart(t *testing.T) {
 	golden(t, "quickstart.html", html.Bytes())
 	golden(t, "quickstart.md", md.Bytes())
 	golden(t, "quickstart.junit.xml", xml.Bytes())
-	golden(t, "quickstart.json", json.Bytes())
+	golden(t, "quickstart.json", data.Bytes())
 	golden(t, "quickstart.terminal", screen.Bytes())
-	t.Logf("html %d, md %d, json %d bytes", html.Len(), md.Len(), json.Len())
 	var back report.Result
-	if err := unmarshal(json.Bytes(), &back); err != nil {
+	if err := json.Unmarshal(data.Bytes(), &back); err != nil {
 		t.Errorf("report.json does not read back: %v", err)
 	}
 }

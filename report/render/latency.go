@@ -22,9 +22,9 @@ type latencyRow struct {
 }
 
 // latencyGroups are the rows of the latency table by series.
-func latencyGroups(r *report.Result) []latencyGroup {
+func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 	var out []latencyGroup
-	for _, l := range r.Latency {
+	for _, l := range rows {
 		title := l.Workload + ": " + l.Verb + " " + l.Resource
 		if l.Detail != "" {
 			title += ", " + l.Detail

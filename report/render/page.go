@@ -63,7 +63,8 @@ type page struct {
 	Blocks   []timeline // of the block trials
 	Stories  []story
 	Curves   []panel
-	Latency  bounded[latencyGroup]
+	Latency  []latencyGroup
+	MoreLate int // rows of the latency table that were left out
 	Errors   bounded[report.ErrorCount]
 	Trials   bounded[report.Trial]
 	Audits   bounded[auditRow]
@@ -83,7 +84,8 @@ func pageOf(r *report.Result) *page {
 	p := &page{
 		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
 		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
-		Curves: percentilePanels(r), Latency: bound(latencyGroups(r), maxLatency), Errors: bound(r.Errors, maxErrors),
+		Curves: percentilePanels(r), Latency: latencyGroups(r, bound(r.Latency, maxLatency).Rows), MoreLate: bound(r.Latency, maxLatency).More,
+		Errors: bound(r.Errors, maxErrors),
 		Trials: boundTrials(r.Trials), Audits: bound(auditRows(r), maxAudits), Account: auditSentence(r),
 		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
 	}
@@ -128,7 +130,7 @@ func (p *page) contents() []entry {
 		add(true, fmt.Sprintf("tour-%d", i), "Tour: "+s.Name)
 	}
 	add(len(p.Audits.Rows) > 0, "writes", "Acknowledged writes")
-	add(len(p.Latency.Rows) > 0, "latency", "Latency and errors")
+	add(len(p.Latency) > 0, "latency", "Latency and errors")
 	add(len(p.R.Trials) > 0, "trials", "Trials")
 	add(len(p.Warnings.Rows) > 0, "warnings", "Warnings")
 	add(true, "environment", "Environment")

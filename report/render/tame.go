@@ -11,7 +11,7 @@ import (
 
 // maxText is the longest text that a renderer prints, in bytes: an error that
 // carries half a log must not become the report. report.json has it whole.
-const maxText = 4000
+const maxText = 1500
 
 // tame returns a copy of the Result in which every text is one plain line of
 // bounded length. The analysis does the like; a renderer does not rely on it,
@@ -27,7 +27,7 @@ func tame(r *report.Result) *report.Result {
 func walk(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(clip(plain(v.String()), maxText))
+		v.SetString(plain(clip(v.String(), maxText)))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Field(i); f.CanSet() {

@@ -10,17 +10,18 @@ import (
 
 // Screen is where Terminal writes.
 type Screen struct {
-	Width  int    // columns; under 40 counts as 80
+	Width  int    // columns; under 72, which the tables need, counts as 72
 	Color  bool   // use colour; without it the text has no escapes at all
 	Report string // path of report.html, named in the last line; may be empty
 }
 
+// leastWidth is what the tables need.
+const leastWidth = 72
+
 // Terminal writes the end of a run: the verdict, the gates, the recovery times,
 // and where the report is. No line is wider than the screen.
 func Terminal(w io.Writer, r *report.Result, s Screen) error {
-	if s.Width < 40 {
-		s.Width = 80
-	}
+	s.Width = max(s.Width, leastWidth)
 	r = tame(r)
 	t := &terminal{Screen: s}
 	t.head(r)

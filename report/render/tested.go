@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
@@ -16,7 +17,7 @@ type tested struct {
 	Order   string
 	Cluster []string // one cluster for all profiles; empty: each profile has its own
 	Load    []rundir.Described
-	Steps   []rundir.Described
+	Plans   []plan
 	Rows    []testedProfile
 	Steady  bool // the steady phase is shorter than the SLOs' 5 minutes
 }
@@ -29,7 +30,7 @@ type testedProfile struct {
 }
 
 func testedOf(r *report.Result) tested {
-	t := tested{About: sentence(r.Run.About), Order: orderText(r), Load: r.Workloads, Steps: r.Timeline, Steady: r.Run.ShortSteady}
+	t := tested{About: sentence(r.Run.About), Order: orderText(r), Load: r.Workloads, Plans: plansOf(r), Steady: r.Run.ShortSteady}
 	same := true
 	for _, p := range r.Profiles {
 		same = same && reflect.DeepEqual(p.Shards, r.Profiles[0].Shards) && reflect.DeepEqual(p.Parts, r.Profiles[0].Parts)
@@ -45,6 +46,42 @@ func testedOf(r *report.Result) tested {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// plan is what happens in a block's trials, or in a tour's, in order.
+type plan struct {
+	Title string
+	Steps []plannedStep
+}
+
+type plannedStep struct{ Name, Text string }
+
+// plansOf takes the timeline apart: the steps of a tour begin with "tour NAME: ".
+func plansOf(r *report.Result) []plan {
+	plans := []plan{{Title: "What happens in each trial"}}
+	if r.Run.Blocks == 0 {
+		plans = nil
+	}
+	for _, d := range r.Timeline {
+		title, text := "What happens in each trial", d.Text
+		for _, t := range r.Trials {
+			if rest, ok := strings.CutPrefix(d.Text, "tour "+t.Tour+": "); ok && t.Tour != "" {
+				title, text = "What happens in the tour "+t.Tour, rest
+				break
+			}
+		}
+		i := slices.IndexFunc(plans, func(p plan) bool { return p.Title == title })
+		if i < 0 {
+			plans = append(plans, plan{Title: title})
+			i = len(plans) - 1
+		}
+		step := plannedStep{d.Name, text}
+		if d.Name == d.Kind && strings.HasPrefix(text, d.Name) {
+			step = plannedStep{"", capital(text)} // a phase: "steady for 6s"
+		}
+		plans[i].Steps = append(plans[i].Steps, step)
+	}
+	return slices.DeleteFunc(plans, func(p plan) bool { return len(p.Steps) == 0 })
 }
 
 func clusterText(p report.Profile) []string {

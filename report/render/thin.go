@@ -34,7 +34,7 @@ func thin(l report.Line, x, y scale, budget int) []string {
 
 // keep chooses the indices to draw.
 func keep(l report.Line, run []int, x scale, budget int) []int {
-	if len(run) <= budget {
+	if len(l.T) <= budget {
 		return run
 	}
 	slots := max(1, budget/2)

@@ -42,9 +42,15 @@ func quickstart() *report.Result {
 			{Name: "rollouts", Kind: "deployments", Text: "Rolls a deployment of 10 replicas every 5s, so that the controllers and the scheduler work."},
 		},
 		Timeline: []rundir.Described{
-			{Name: "warmup", Kind: "phase", Text: "2s"}, {Name: "steady", Kind: "phase", Text: "6s"},
-			{Name: "leaderKill", Kind: "fault", Text: "for 3s: kill the etcd leader of shard main (SIGKILL) and keep it down"},
-			{Name: "recovery", Kind: "phase", Text: "at most 20s"},
+			{Name: "warmup", Kind: "warmup", Text: "warmup for 2s"}, {Name: "steady", Kind: "steady", Text: "steady for 6s"},
+			{Name: "leaderKill", Kind: "leaderKill", Text: "kill the etcd leader of shard main (SIGKILL) and keep it down, for 3s"},
+			{Name: "recovery", Kind: "recovery", Text: "wait until everything serves again, 20s at most"},
+			{Name: "quotaBreach", Kind: "quotaBreach", Text: "tour repair: fill shard main through the apiserver until etcd raises NOSPACE and refuses writes"},
+			{Name: "compact", Kind: "compact", Text: "tour repair: compact the history of shard main up to its present revision"},
+			{Name: "defrag", Kind: "defrag", Text: "tour repair: defragment the members of shard main, one after the other, the leader last"},
+			{Name: "disarm", Kind: "disarm", Text: "tour repair: disarm the alarms of shard main"},
+			{Name: "backup", Kind: "backup", Text: "tour repair: save and verify a snapshot of shard all, bundled with certificates and keys"},
+			{Name: "restore", Kind: "restore", Text: "tour repair: restore all members of every shard from the snapshot of the backup, then start the apiservers again"},
 		},
 		Warnings: []string{"kube-apiserver was built with go1.26.0, etcd with go1.25.4: profiles share both, so the comparison is not touched."},
 		Method: report.Method{Confidence: 0.95, Alpha: 0.05, Family: 1, MinBlocks: 6, Text: []string{

@@ -1,0 +1,109 @@
+package render
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/storm-harness/storm/report"
+)
+
+// TestThinKeepsPeaks: a line of many points is thinned to its budget, and a
+// single peak and a single dip stay.
+func TestThinKeepsPeaks(t *testing.T) {
+	t.Parallel()
+	var l report.Line
+	for i := range 100000 {
+		v := 5.0
+		switch i {
+		case 31234:
+			v = 10
+		case 77777:
+			v = 0
+		}
+		l.T, l.V = append(l.T, float64(i)), append(l.V, report.Number(v))
+	}
+	got := thin(l, scale{lo: 0, hi: 100000}, scale{lo: 0, hi: 10}, 100)
+	if len(got) != 1 {
+		t.Fatalf("%d polylines, want 1", len(got))
+	}
+	points := strings.Fields(got[0])
+	if len(points) > 110 {
+		t.Errorf("%d points, the budget is 100", len(points))
+	}
+	for _, want := range []string{"312,0", "778,118"} {
+		if !strings.Contains(got[0], want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+}
+
+// TestThinBreaksAtMissing: a missing value and, on a logarithmic axis, a zero
+// break the line; a lone point is drawn as a dash.
+func TestThinBreaksAtMissing(t *testing.T) {
+	t.Parallel()
+	l := report.Line{T: []float64{0, 1, 2, 3, 4}, V: []report.Number{1, report.Missing(), 10, 0, 1}}
+	got := thin(l, scale{lo: 0, hi: 4}, scale{lo: 1, hi: 10, log: true}, 100)
+	if strings.Join(got, " | ") != "0,118 4,118 | 500,0 504,0 | 1000,118 1004,118" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAxes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name        string
+		lo, hi      float64
+		unit        string
+		log         bool
+		from, to    float64
+		first, last string
+		least, most int
+	}{
+		{name: "zeros", lo: 0, hi: 0, unit: "count", from: 0, to: 1, first: "0", last: "1", least: 2, most: 6},
+		{name: "rates", lo: 0, hi: 146, unit: "per second", from: 0, to: 150, first: "0", last: "150/s", least: 3, most: 6},
+		{name: "bytes", lo: 0, hi: 350 << 20, unit: "bytes", from: 0, to: 384 << 20, first: "0", last: "384 MiB", least: 3, most: 6},
+		{name: "decades", lo: 0.002, hi: 1.9, unit: "seconds", log: true, from: 0.001, to: 10, first: "1 ms", last: "10 s", least: 4, most: 6},
+		{name: "narrow", lo: 0.04, hi: 0.05, unit: "seconds", log: true, from: 0.01, to: 0.2, first: "10 ms", last: "200 ms", least: 4, most: 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			y, ticks := linear(c.lo, c.hi, c.unit, 3)
+			if c.log {
+				y, ticks = logarithmic(c.lo, c.hi)
+			}
+			if len(ticks) < c.least || len(ticks) > c.most {
+				t.Fatalf("ticks %v, want %d to %d", ticks, c.least, c.most)
+			}
+			if y.at(c.lo) < -1e-9 || y.at(c.hi) > 1+1e-9 {
+				t.Errorf("axis %v…%v does not hold %v…%v", y.lo, y.hi, c.lo, c.hi)
+			}
+			if math.Abs(y.lo-c.from) > 1e-9 || math.Abs(y.hi/c.to-1) > 1e-9 {
+				t.Errorf("axis is %v…%v, want %v…%v", y.lo, y.hi, c.from, c.to)
+			}
+			if first, last := axisValue(ticks[0], c.unit), axisValue(ticks[len(ticks)-1], c.unit); first != c.first || last != c.last {
+				t.Errorf("from %q to %q, want from %q to %q", first, last, c.first, c.last)
+			}
+		})
+	}
+}
+
+// TestForestBounds: an infinite or far ratio is drawn as an arrow at the edge,
+// never outside.
+func TestForestBounds(t *testing.T) {
+	t.Parallel()
+	r := quickstart()
+	c := &r.Comparisons[0]
+	c.Ratio, c.High, c.Bound = report.Number(math.Inf(1)), report.Number(math.Inf(1)), true
+	c.Pairs[0].Ratio = report.Number(math.Inf(1))
+	c.Pairs[1].Ratio = 0
+	c.Pairs[2].Ratio = report.Missing()
+	f := forestOf(r)
+	row := f.Groups[1].Rows[0]
+	if row.At != "100%" || !row.Hollow || !row.Right || row.Left {
+		t.Errorf("estimate at %s (hollow %v), interval beyond left %v, right %v", row.At, row.Hollow, row.Left, row.Right)
+	}
+	if len(row.Pairs) != 5 || row.Pairs[0].Beyond != "right" || row.Pairs[1].Beyond != "left" || row.Pairs[1].X != "0%" {
+		t.Errorf("pairs are %+v", row.Pairs)
+	}
+}
