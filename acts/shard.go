@@ -15,8 +15,9 @@ import (
 const pollEvery = 20 * time.Millisecond
 
 // askFor bounds one question to one member, so that a dead one cannot hold up
-// the others' answers.
-const askFor = 500 * time.Millisecond
+// the others' answers for ever; on a busy machine the first, with its TLS
+// handshake, takes a while.
+const askFor = 2 * time.Second
 
 // Shard watches the members of one etcd cluster, each over a connection of its
 // own: what they say of themselves is what counts.

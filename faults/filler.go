@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/storm-harness/storm/clusters"
@@ -57,20 +58,21 @@ func (f *filler) prepare(ctx context.Context) error {
 func (f *filler) write(ctx context.Context, n int, text string) error {
 	meta := metav1.ObjectMeta{Name: fmt.Sprintf("filler-%d", n), Namespace: f.namespace, Labels: f.labels}
 	if f.events {
-		api := f.client.CoreV1().Events(f.namespace)
 		ev := &corev1.Event{ObjectMeta: meta, Message: text, Reason: "StormQuota", Type: "Normal",
 			InvolvedObject: corev1.ObjectReference{Kind: "Namespace", Name: f.namespace, Namespace: f.namespace}}
-		_, err := api.Update(ctx, ev, metav1.UpdateOptions{})
-		if apierrors.IsNotFound(err) {
-			_, err = api.Create(ctx, ev, metav1.CreateOptions{})
-		}
-		return err
+		return f.put(ctx, "events", meta.Name, ev)
 	}
-	api := f.client.CoreV1().ConfigMaps(f.namespace)
-	cm := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"filling": text}}
-	_, err := api.Update(ctx, cm, metav1.UpdateOptions{})
+	return f.put(ctx, "configmaps", meta.Name, &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"filling": text}})
+}
+
+// put updates the object, or creates it. Only its metadata is asked for in the
+// answer: to have a large object sent back would take as long as to write it.
+func (f *filler) put(ctx context.Context, resource, name string, object runtime.Object) error {
+	const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+	client := f.client.CoreV1().RESTClient()
+	err := client.Put().Namespace(f.namespace).Resource(resource).Name(name).SetHeader("Accept", metadataOnly).Body(object).Do(ctx).Error()
 	if apierrors.IsNotFound(err) {
-		_, err = api.Create(ctx, cm, metav1.CreateOptions{})
+		err = client.Post().Namespace(f.namespace).Resource(resource).SetHeader("Accept", metadataOnly).Body(object).Do(ctx).Error()
 	}
 	return err
 }

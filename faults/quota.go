@@ -11,6 +11,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -61,6 +62,7 @@ func (f *QuotaBreach) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error
 	config := rest.CopyConfig(env.Cluster.Access().REST)
 	config.UserAgent = "storm/quota-breach"
 	config.Timeout = 10 * time.Second
+	config.ContentType = runtime.ContentTypeProtobuf
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		shard.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
@@ -17,6 +18,9 @@ type victim struct {
 	term   uint64
 }
 
+// aimFor bounds how long a leader is looked for.
+const aimFor = 10 * time.Second
+
 // choose finds the member that a word names: leader, follower (the first one),
 // or an index. The leader is taken from the members' own status.
 func choose(ctx context.Context, env *acts.Env, shard, word string) (*victim, error) {
@@ -25,7 +29,13 @@ func choose(ctx context.Context, env *acts.Env, shard, word string) (*victim, er
 		return nil, err
 	}
 	v := &victim{shard: s}
-	if v.leader, v.term, err = s.Leader(ctx); err != nil {
+	actx, cancel := context.WithTimeout(ctx, aimFor)
+	defer cancel()
+	err = acts.Until(actx, func(ctx context.Context) (err error) {
+		v.leader, v.term, err = s.Leader(ctx)
+		return err
+	})
+	if err != nil {
 		s.Close()
 		return nil, err
 	}

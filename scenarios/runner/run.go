@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/priority"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/scenarios"
 )
@@ -68,6 +69,12 @@ func Run(ctx context.Context, o Options) (*rundir.Dir, error) {
 	if r.o.Log == nil {
 		r.o.Log = slog.New(slog.DiscardHandler)
 	}
+	before := priority.Get()
+	if err := priority.Set(priority.First); err != nil {
+		r.o.Log.Info("storm does not go first on the processors", "err", err)
+	}
+	r.o.Host.Nice = priority.Get()
+	defer func() { _ = priority.Set(before) }() // back is always allowed
 	r.plan = PlanOf(o.Scenario, o.Seed)
 	about, err := r.about()
 	if err != nil {

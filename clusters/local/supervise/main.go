@@ -15,6 +15,7 @@ import (
 
 	"github.com/storm-harness/storm/clusters/local/network"
 	"github.com/storm-harness/storm/internal/ledger"
+	"github.com/storm-harness/storm/internal/priority"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,6 +28,11 @@ const patience = 2 * time.Second
 // Main is the supervisor's process. It returns its exit code.
 func Main() int {
 	if err := os.Unsetenv(askEnv); err != nil {
+		return fail(err)
+	}
+	// The storm that starts this may go first on the processors; what it
+	// measures must not.
+	if err := priority.Set(0); err != nil {
 		return fail(err)
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
