@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -12,7 +13,7 @@ import (
 // app is the command line, with the streams it writes to: tests give it theirs.
 type app struct {
 	stdout, stderr io.Writer
-	output         string // -o
+	output         outputValue // -o
 }
 
 func newApp(stdout, stderr io.Writer) *app { return &app{stdout: stdout, stderr: stderr} }
@@ -21,13 +22,12 @@ func newApp(stdout, stderr io.Writer) *app { return &app{stdout: stdout, stderr:
 func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	code := codeOf(ctx, err)
+	cmd, err := root.ExecuteContextC(ctx)
 	var verdict *errVerdict
 	if err != nil && !errors.As(err, &verdict) {
-		fmt.Fprintf(a.stderr, "storm: %s\n", plain(err.Error()))
+		fmt.Fprint(a.stderr, tell(ctx, err, cmd.CommandPath()))
 	}
-	return code
+	return codeOf(ctx, err)
 }
 
 // root is the whole tree of verbs: one file each.
@@ -39,20 +39,19 @@ func (a *app) root() *cobra.Command {
 faults, repeats that for every tuning profile in random paired order, and says
 with statistics which profile is better, whether the SLOs hold, and how long
 recovery takes.`,
-		Example: `  storm run quickstart            # a local control plane, a lost leader, a full quota, a restore
-  storm list                      # the scenarios that come with storm
-  storm run my.yaml --dry-run     # what would be done, without doing it
-  storm doctor                    # what this machine can and cannot do`,
+		Example: `  storm run quickstart         # a lost leader, a full quota, a restore
+  storm list                   # the scenarios that come with storm
+  storm run my.yaml --dry-run  # what would be done, without doing it
+  storm doctor                 # what this machine can and cannot do`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          onlyVerbs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%w\nSee `%s --help`.", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(badFlag)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "Run and report:"},
 		&cobra.Group{ID: "scenario", Title: "Scenarios:"},

@@ -12,12 +12,12 @@ func (a *app) cleanupVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cleanup",
 		Short: "Remove what a killed storm left behind",
-		Long: `cleanup reads the ledgers of runs whose storm is gone and puts back what they say
-was changed: it ends processes and removes directories and interfaces, each only if
-it is certainly that run's own. A storm that is alive is left alone, and so is
-everything that storm did not make. To call it twice is harmless.`,
+		Long: `cleanup reads the ledgers of runs whose storm is gone and puts back what they
+say was changed: it ends processes and removes directories and interfaces, each
+only if it is certainly that run's own. A storm that is alive is left alone, and
+so is everything that storm did not make. To call it twice is harmless.`,
 		Example: "  storm cleanup\n  storm cleanup -o json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			found, err := ledger.Cleanup(cmd.Context(), nil)
 			if found == nil {

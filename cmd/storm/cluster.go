@@ -18,7 +18,7 @@ func (a *app) clusterVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "Local clusters for use by hand: up, list, down",
-		Args:  cobra.NoArgs,
+		Args:  onlyVerbs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.clusterUpVerb(), a.clusterListVerb(), a.clusterDownVerb())

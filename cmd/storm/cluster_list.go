@@ -14,7 +14,7 @@ func (a *app) clusterListVerb() *cobra.Command {
 		Use:     "list",
 		Short:   "List the clusters that were started by hand",
 		Example: "  storm cluster list\n  storm cluster list -o yaml",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			found, err := local.List(cmd.Context())
 			if err != nil {

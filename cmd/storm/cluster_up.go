@@ -23,15 +23,15 @@ func (a *app) clusterUpVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a local cluster that stays until it is ended",
-		Long: `up starts a control plane as processes of this machine: etcd, its shards, and the
-Kubernetes servers, with mutual TLS. It stays until ` + "`storm cluster down`" + `, also
-when this shell ends. --file takes the cluster of a scenario, or a file with just
-the part of a scenario that is under "cluster"; the other flags go before it.`,
+		Long: `up starts a control plane as processes of this machine: etcd, its shards, and
+the Kubernetes servers, with mutual TLS. It stays until ` + "`storm cluster down`" + `,
+also when this shell ends. --file takes the cluster of a scenario, or a file
+with just what a scenario has under "cluster"; the other flags win over it.`,
 		Example: `  storm cluster up
   storm cluster up --members 3 --shard events=/events
   storm cluster up --name old --kubernetes v1.35 --etcd v3.5
   storm cluster up --file my.yaml --profile fast-election`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec, err := f.spec()
 			if err != nil {

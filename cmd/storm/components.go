@@ -20,7 +20,7 @@ func (a *app) componentsVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "components",
 		Short: "Get and list the binaries that clusters are made of",
-		Args:  cobra.NoArgs,
+		Args:  onlyVerbs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.componentsGetVerb(), a.componentsListVerb())
@@ -34,10 +34,10 @@ func (a *app) componentsGetVerb() *cobra.Command {
 		Use:   "get",
 		Short: "Get the binaries of a version into the cache",
 		Long: `get obtains etcd (with etcdctl and etcdutl) and the Kubernetes servers: from the
-cache, else the official release checked against its published checksum, else by a
-build from the Go module proxy. v1.36 means the newest patch release at hand.`,
+cache, else the official release checked against its published checksum, else by
+a build from the Go module proxy. v1.36 means the newest patch release at hand.`,
 		Example: "  storm components get\n  storm components get --kubernetes v1.35 --etcd v3.5",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := components.Open(components.Options{Refresh: refresh})
 			if err != nil {
@@ -79,7 +79,7 @@ func (a *app) componentsListVerb() *cobra.Command {
 		Use:     "list",
 		Short:   "List what the cache holds",
 		Example: "  storm components list -o json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			store, err := components.Open(components.Options{})
 			if err != nil {

@@ -13,7 +13,7 @@ func (a *app) describeVerb() *cobra.Command {
 		Use:               "describe NAME|FILE",
 		Short:             "Say what a scenario does, in words",
 		Example:           "  storm describe quickstart",
-		Args:              cobra.ExactArgs(1),
+		Args:              takes(1, 1, "a scenario or a file"),
 		ValidArgsFunction: completeScenario,
 		RunE: func(_ *cobra.Command, args []string) error {
 			s, err := load(args[0], scenarios.Changes{})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 
@@ -15,13 +16,13 @@ func (a *app) doctorVerb() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what this machine can and cannot do, and what that disables",
 		Long: `doctor tries what storm's clusters and faults need (root, network namespaces,
-queueing disciplines, TUN, FUSE, cgroups, Docker, the disk's fsync) and says what
-is missing and what that disables. It leaves nothing behind. The exit code is 1
-only where something is missing without which no local cluster runs.`,
+queueing disciplines, TUN, FUSE, cgroups, Docker, the disk's fsync) and says
+what is missing and what that disables. It leaves nothing behind. The exit code
+is 1 only where something is missing without which no local cluster runs.`,
 		Example: "  storm doctor\n  sudo storm doctor -o json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings := doctor.Look(cmd.Context(), doctor.Options{DataDir: dir})
+			findings := doctor.Look(cmd.Context(), doctor.Options{DataDir: cmp.Or(dir, os.TempDir())})
 			l := listing{head: []string{"", "WHAT", "FOUND"}, data: findings}
 			var missing error
 			for _, f := range findings {
@@ -50,7 +51,7 @@ only where something is missing without which no local cluster runs.`,
 			return missing
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", os.TempDir(), "directory whose disk is looked at")
+	cmd.Flags().StringVar(&dir, "dir", "", "directory whose disk is looked at (default the one for temporary files)")
 	a.outputFlag(cmd)
 	return cmd
 }

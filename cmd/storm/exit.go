@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // The exit codes. A script can tell from them what a run came to.
@@ -27,6 +28,14 @@ const exitCodes = `Exit codes:
     5  invalid: not measured, or the load generator could not keep up
   130  interrupted; what there was has been reported`
 
+// usageError is a mistake in the command line: storm points to --help.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
 // codedError is an error that knows its exit code.
 type codedError struct {
 	code int
@@ -36,10 +45,8 @@ type codedError struct {
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
-// usage marks an error as one of the command line or the scenario.
-func usage(format string, args ...any) error {
-	return &codedError{exitUsage, fmt.Errorf(format, args...)}
-}
+// errInterrupted is how a run ends that was told to, once it is reported.
+var errInterrupted = &codedError{exitInterrupted, errors.New("interrupted; the report is of what there was")}
 
 // errVerdict carries a verdict's exit code; it has been printed already.
 type errVerdict struct{ code int }
@@ -50,15 +57,47 @@ func (e *errVerdict) Error() string { return fmt.Sprintf("exit code %d", e.code)
 func codeOf(ctx context.Context, err error) int {
 	var verdict *errVerdict
 	var coded *codedError
+	var wrong *usageError
 	switch {
 	case err == nil:
 		return exitPass
-	case errors.As(err, &verdict):
-		return verdict.code
+	case errors.As(err, &wrong):
+		return exitUsage
 	case errors.As(err, &coded):
 		return coded.code
+	case errors.As(err, &verdict):
+		return verdict.code
 	case ctx.Err() != nil || errors.Is(err, context.Canceled):
 		return exitInterrupted
 	}
 	return exitError
+}
+
+// hint is the next step after an error of the machine's, empty where the error
+// itself has one.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "The disk is full: free some space, or move the run directory (--dir), storm's state (STORM_STATE_DIR) or its cache (XDG_CACHE_HOME)."
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "There are too many open files: raise the limit with `ulimit -n`, or ask for fewer nodes."
+	}
+	return ""
+}
+
+// tell is what storm prints of an error; command is the verb it is of.
+func tell(ctx context.Context, err error, command string) string {
+	text := err.Error()
+	if codeOf(ctx, err) == exitInterrupted && !errors.Is(err, errInterrupted) {
+		text = "interrupted: " + text
+	}
+	text = "storm: " + text + "\n"
+	if h := hint(err); h != "" {
+		text += h + "\n"
+	}
+	var wrong *usageError
+	if errors.As(err, &wrong) {
+		text += fmt.Sprintf("See `%s --help`.\n", command)
+	}
+	return plain(text)
 }

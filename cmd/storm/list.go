@@ -21,7 +21,7 @@ func (a *app) listVerb() *cobra.Command {
 		Use:     "list",
 		Short:   "List the scenarios that come with storm",
 		Example: "  storm list\n  storm list -o name",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			names, err := scenarios.Catalogue()
 			if err != nil {

@@ -20,8 +20,9 @@ type listing struct {
 
 // outputFlag adds -o to a verb.
 func (a *app) outputFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "table, json, yaml or name")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
+	a.output = "table"
+	cmd.Flags().VarP(&a.output, "output", "o", "table, json, yaml or name")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // print writes the listing to stdout as -o asks.
@@ -52,8 +53,6 @@ func (a *app) print(l listing) error {
 		for _, name := range l.names {
 			fmt.Fprintln(a.stdout, plain(name))
 		}
-	default:
-		return usage("-o %s: the outputs are table, json, yaml and name", a.output)
 	}
 	return nil
 }

@@ -14,14 +14,14 @@ func (a *app) reportVerb() *cobra.Command {
 	return &cobra.Command{
 		Use:   "report DIR",
 		Short: "Render the report of a run directory again",
-		Long: `report analyses a run directory and writes report.html, report.md, report.json and
-junit.xml into it. It needs nothing but the directory: no cluster, and not the
-machine that the run was on. A run that was cut off gives a report of what there
-is, and is never a pass. The exit code is the verdict's.
+		Long: `report analyses a run directory and writes report.html, report.md, report.json
+and junit.xml into it. It needs nothing but the directory: no cluster, and not
+the machine that the run was on. A run that was cut off gives a report of what
+there is, and is never a pass. The exit code is the verdict's.
 
 ` + exitCodes,
 		Example: "  storm report runs/2026-11-22-quickstart",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1, "a run directory"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			result, files, err := analyse(args[0])
 			if err != nil {

@@ -38,15 +38,16 @@ func (a *app) runVerb() *cobra.Command {
 		Use:   "run NAME|FILE",
 		Short: "Put a control plane through a scenario, and report it",
 		Long: `run starts the scenario's cluster, runs every trial on it, and writes a run
-directory with the report. What it starts it also ends: on Ctrl-C it heals what it
-broke, stops everything, and reports what there is; a second Ctrl-C does not wait.
+directory with the report. What it starts it also ends: on Ctrl-C it heals what
+it broke, stops everything, and reports what there is; a second Ctrl-C does not
+wait for that.
 
 ` + exitCodes,
 		Example: `  storm run quickstart
   storm run my.yaml --set blocks=8 --set workloads.fleet.nodes.count=1000
   storm run my.yaml --profile my-tuning.yaml
   storm run quickstart --dry-run`,
-		Args:              cobra.ExactArgs(1),
+		Args:              takes(1, 1, "a scenario or a file"),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.run(cmd.Context(), args[0], f)
@@ -119,7 +120,7 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.settle(context.WithoutCancel(ctx), book)) }()
+	defer func() { err = a.settle(context.WithoutCancel(ctx), book, err) }()
 	clusterDir, err := clusterDir(id)
 	if err != nil {
 		return err
@@ -157,29 +158,40 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	if renderErr == nil {
 		verdict = a.conclude(result, files)
 	}
-	var exit *errVerdict
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted; the report is of what there is: %w", context.Canceled)
+		return errInterrupted
 	case err != nil:
 		return err
-	case errors.As(verdict, &exit):
-		return exit
 	}
 	return verdict
 }
 
-// settle ends the run's ledger. What the cluster's supervisor could not put
-// back, because it was killed, is put back here.
-func (a *app) settle(ctx context.Context, book *ledger.Ledger) error {
-	err := errors.Join(book.Finish(), book.Close())
-	found, cleanErr := ledger.Cleanup(ctx, nil)
+// settle ends the run's ledger, and returns how the run ended. What the
+// cluster's supervisor could not put back, because it was killed, is put back
+// here.
+func (a *app) settle(ctx context.Context, book *ledger.Ledger, ended error) error {
+	errs := []error{book.Finish(), book.Close()}
+	found, _ := ledger.Cleanup(ctx, nil) // what it could not do for others is theirs
 	for _, f := range found {
-		if f.Run == book.RunID() && f.Result != ledger.Gone {
+		switch {
+		case f.Run != book.RunID() || f.Result == ledger.Gone:
+		case f.Result == ledger.Failed:
+			errs = append(errs, errors.New(findingText(f)))
+		default:
 			fmt.Fprintln(a.stderr, plain(findingText(f)))
 		}
 	}
-	return errors.Join(err, cleanErr)
+	err := errors.Join(errs...)
+	if err == nil {
+		return ended
+	}
+	err = fmt.Errorf("not everything could be put back: %w: run `storm cleanup`", err)
+	if ended == nil {
+		return err
+	}
+	fmt.Fprint(a.stderr, tell(ctx, err, ""))
+	return ended
 }
 
 // clusterDir is where the cluster of a run keeps its data; those that were

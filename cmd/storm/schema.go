@@ -19,7 +19,7 @@ YAML language server checks and completes scenarios with it: put the line
 
 at the top of a scenario.`,
 		Example: "  storm schema > storm.schema.json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			schema, err := scenarios.Schema(kinds())
 			if err != nil {

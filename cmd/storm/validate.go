@@ -15,10 +15,10 @@ func (a *app) validateVerb() *cobra.Command {
 		Use:   "validate FILE|NAME...",
 		Short: "Check scenarios without starting anything",
 		Long: `validate reads each scenario as strictly as run does and prints everything that
-is wrong, with file, line and field; and what this machine's cluster could not do
-of it. The exit code is 2 if anything is wrong.`,
+is wrong, with file, line and field; and what this machine's cluster could not
+do of it. The exit code is 2 if anything is wrong.`,
 		Example:           "  storm validate my.yaml\n  storm validate scenarios/*.yaml",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              takes(1, anyNumber, "the scenarios or files to check"),
 		ValidArgsFunction: completeScenario,
 		RunE: func(_ *cobra.Command, args []string) error {
 			wrong := 0
@@ -35,8 +35,11 @@ of it. The exit code is 2 if anything is wrong.`,
 				a.warn(s)
 				fmt.Fprintf(a.stdout, "%s: ok, %s\n", plain(arg), counted(s))
 			}
-			if wrong > 0 {
-				return &codedError{exitUsage, fmt.Errorf("%d of %d scenarios are wrong: mend the lines above, and see `storm schema` for editors", wrong, len(args))}
+			switch {
+			case wrong == 1 && len(args) == 1:
+				return &codedError{exitUsage, errors.New("the scenario is wrong: mend what is said above")}
+			case wrong > 0:
+				return &codedError{exitUsage, fmt.Errorf("%d of %d scenarios are wrong: mend what is said above", wrong, len(args))}
 			}
 			return nil
 		},

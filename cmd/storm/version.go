@@ -11,7 +11,7 @@ func (a *app) versionVerb() *cobra.Command {
 		Use:     "version",
 		Short:   "Say which storm this is",
 		Example: "  storm version\n  storm version -o json",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
 			data := map[string]string{"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
 			return a.print(listing{

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"storm": main})
+}
+
+// storm runs a command line in this process.
+func storm(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = newApp(&out, &errs).execute(t.Context(), args)
+	return out.String(), errs.String(), code
+}
+
+// golden compares a text with testdata/name.golden.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; go test -update writes it", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is otherwise; go test -update writes it anew.\ngot:\n%s\nwant:\n%s", path, got, want)
+	}
+}
+
+// leaves calls f with every verb that a user sees.
+func leaves(c *cobra.Command, f func(*cobra.Command)) {
+	f(c)
+	for _, sub := range c.Commands() {
+		if !sub.Hidden && sub.Name() != "completion" && sub.Name() != "help" {
+			leaves(sub, f)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	leaves(newApp(nil, nil).root(), func(c *cobra.Command) {
+		args := append(strings.Fields(c.CommandPath())[1:], "--help")
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			stdout, stderr, code := storm(t, args...)
+			if code != exitPass || stderr != "" {
+				t.Errorf("exit code %d, stderr %q", code, stderr)
+			}
+			for line := range strings.Lines(stdout) {
+				if utf8.RuneCountInString(line) > 81 {
+					t.Errorf("a line of %d columns: %s", utf8.RuneCountInString(line)-1, line)
+				}
+			}
+			if c.Runnable() && !c.HasSubCommands() && c.Example == "" {
+				t.Error("it shows no example")
+			}
+			golden(t, "help/"+strings.ReplaceAll(c.CommandPath(), " ", "-"), stdout)
+		})
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("STORM_STATE_DIR", filepath.Join(env.WorkDir, "state"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
