@@ -119,7 +119,7 @@ func scrapeAPI(t *testing.T, access clusters.Access, server clusters.Component) 
 	for _, prefix := range []string{
 		"apiserver_request_total{", "apiserver_request_sli_duration_seconds_bucket{le=\"1\",", "apiserver_current_inflight_requests{",
 		"apiserver_longrunning_requests{", "etcd_request_duration_seconds_count{", "apiserver_storage_size_bytes{", "process_resident_memory_bytes",
-		"apiserver_flowcontrol_current_limit_seats{", "apiserver_watch_cache_initializations_total{", "apiserver_resource_objects{",
+		"apiserver_flowcontrol_current_limit_seats{", "apiserver_watch_cache_initializations_total", "apiserver_resource_objects{",
 	} {
 		found := false
 		for name := range got.Samples {

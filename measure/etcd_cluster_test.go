@@ -32,7 +32,7 @@ type member struct {
 
 // startEtcd starts a real etcd cluster on loopback and waits until each member
 // answers; it ends with the test.
-func startEtcd(t *testing.T, shard string, members int) []*member {
+func startEtcd(t *testing.T, members int) []*member {
 	t.Helper()
 	store, err := components.Open(components.Options{})
 	if err != nil {
@@ -47,11 +47,11 @@ func startEtcd(t *testing.T, shard string, members int) []*member {
 	var initial []string
 	ports := freePorts(t, 2*members)
 	for i := range members {
-		name := fmt.Sprintf("etcd-%s-%d", shard, i)
+		name := fmt.Sprintf("etcd-main-%d", i)
 		initial = append(initial, fmt.Sprintf("%s=http://127.0.0.1:%d", name, ports[2*i+1]))
 	}
 	for i := range members {
-		name := fmt.Sprintf("etcd-%s-%d", shard, i)
+		name := fmt.Sprintf("etcd-main-%d", i)
 		client, peer := fmt.Sprintf("http://127.0.0.1:%d", ports[2*i]), fmt.Sprintf("http://127.0.0.1:%d", ports[2*i+1])
 		m := &member{t: t, name: name, endpoint: client, log: filepath.Join(dir, name+".log"), argv: []string{
 			bin.Path, "--name=" + name, "--data-dir=" + filepath.Join(dir, name),
@@ -85,15 +85,14 @@ func freePorts(t *testing.T, n int) []int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() // all at the end, so that no port comes twice
+		defer l.Close() //nolint:errcheck // all at the end, so that no port comes twice
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
 }
 
 func (m *member) target() EtcdTarget {
-	parts := strings.Split(m.name, "-")
-	return EtcdTarget{Component: m.name, Shard: parts[1], Endpoint: m.endpoint}
+	return EtcdTarget{Component: m.name, Shard: clusters.MainShard, Endpoint: m.endpoint}
 }
 
 func (m *member) start() {

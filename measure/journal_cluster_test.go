@@ -55,7 +55,7 @@ func until(t *testing.T, what string, cond func() bool) {
 }
 
 func TestAuditFindsADeletedKey(t *testing.T) {
-	members := startEtcd(t, "main", 1)
+	members := startEtcd(t, 1)
 	j, acked, stop := witness(t, members)
 	until(t, "50 acknowledged writes", func() bool { return acked() >= 50 })
 	stop()
@@ -98,7 +98,7 @@ func TestAuditFindsADeletedKey(t *testing.T) {
 }
 
 func TestNoAcknowledgedWriteIsLostWithTheLeader(t *testing.T) {
-	members := startEtcd(t, "main", 3)
+	members := startEtcd(t, 3)
 	j, acked, stop := witness(t, members)
 	until(t, "100 acknowledged writes", func() bool { return acked() >= 100 })
 	leader := leaderOf(t.Context(), t, members)
@@ -117,7 +117,7 @@ func TestNoAcknowledgedWriteIsLostWithTheLeader(t *testing.T) {
 }
 
 func TestAnAuditThatCannotReadIsAnError(t *testing.T) {
-	members := startEtcd(t, "main", 1)
+	members := startEtcd(t, 1)
 	j, acked, stop := witness(t, members)
 	until(t, "an acknowledged write", func() bool { return acked() > 0 })
 	stop()

@@ -35,7 +35,7 @@ func observe(ctx context.Context, t *testing.T, clock *Clock, target EtcdTarget)
 }
 
 func TestRecoveryOfAKilledAndRestartedEtcd(t *testing.T) {
-	m := startEtcd(t, "main", 1)[0]
+	m := startEtcd(t, 1)[0]
 	clock := NewClock()
 	rec := NewRecorder(clock, func(rundir.Window) {})
 	defer rec.Close()
@@ -111,11 +111,11 @@ func TestRecoveryOfAKilledAndRestartedEtcd(t *testing.T) {
 func (p *Probes) waitFailures(ctx context.Context, t *testing.T, d Disturbance, n int) int {
 	t.Helper()
 	for {
-		least := n
-		for _, r := range p.Recovery(d) {
+		least, all := n, p.Recovery(d)
+		for _, r := range all {
 			least = min(least, r.Failed)
 		}
-		if least >= n {
+		if len(all) == len(p.series) && least >= n {
 			return least
 		}
 		if ctx.Err() != nil {
@@ -128,7 +128,7 @@ func (p *Probes) waitFailures(ctx context.Context, t *testing.T, d Disturbance, 
 // A paused member neither answers nor breaks its connection: probes of it time
 // out, those of the others go on once there is a leader.
 func TestRecoveryOfAPausedLeader(t *testing.T) {
-	members := startEtcd(t, "main", 3)
+	members := startEtcd(t, 3)
 	clock := NewClock()
 	rec := NewRecorder(clock, func(rundir.Window) {})
 	defer rec.Close()

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -41,7 +42,7 @@ func readKeys(ctx context.Context, members []*etcdConn, prefix string) (map[stri
 				return out, nil
 			}
 			revision = resp.Header.Revision
-			from = append(resp.Kvs[len(resp.Kvs)-1].Key, 0)
+			from = slices.Concat(resp.Kvs[len(resp.Kvs)-1].Key, []byte{0}) // the key after it
 		}
 	})
 }

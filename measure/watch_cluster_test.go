@@ -15,7 +15,7 @@ import (
 )
 
 func TestLeaderWatchSeesTheKillOfALeader(t *testing.T) {
-	members := startEtcd(t, "main", 3)
+	members := startEtcd(t, 3)
 	clock := NewClock()
 	var mu sync.Mutex
 	var events []rundir.Event
@@ -69,7 +69,7 @@ func alive(members []*member) []*member {
 }
 
 func TestLeaderWatchSeesAnAlarm(t *testing.T) {
-	m := startEtcd(t, "main", 1)[0]
+	m := startEtcd(t, 1)[0]
 	clock := NewClock()
 	alarms := make(chan rundir.Event, 10)
 	marks := NewMarks(clock, func(e rundir.Event) {
@@ -116,7 +116,7 @@ func TestLeaderWatchSeesAnAlarm(t *testing.T) {
 }
 
 func TestScrapesOfARealEtcd(t *testing.T) {
-	m := startEtcd(t, "main", 1)[0]
+	m := startEtcd(t, 1)[0]
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var got rundir.Scrape
