@@ -54,6 +54,7 @@ type run struct {
 	cluster clusters.Cluster
 
 	mu         sync.Mutex
+	current    *trial   // under way; nil between trials
 	exits      []string // unasked, of the trial under way
 	provenance []rundir.Provenance
 }
@@ -213,10 +214,20 @@ func (r *run) record(profile string) error {
 	return r.dir.WriteComponents(r.provenance)
 }
 
+// exited hears of a process that ended though nobody asked.
 func (r *run) exited(id clusters.ID, how string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.current != nil && r.current.expected(id, how) {
+		return
+	}
 	r.exits = append(r.exits, fmt.Sprintf("%s ended though nobody asked: %s", id, how))
+}
+
+func (r *run) setCurrent(t *trial) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = t
 }
 
 // takeExits returns the unasked ends since the last call.

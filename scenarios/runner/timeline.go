@@ -113,7 +113,9 @@ func (t *trial) recovery(ctx context.Context, step scenarios.Step, long bool) {
 	for _, d := range t.disturbing {
 		// Members that were down are back by now: they too must answer.
 		if err := t.eyes.probes.Recovered(rctx, t.judgedBy(d, nil)); err != nil && ctx.Err() == nil {
+			t.mu.Lock()
 			t.warnings = append(t.warnings, d.act.Name+": "+err.Error())
+			t.mu.Unlock()
 		}
 	}
 	cancel()

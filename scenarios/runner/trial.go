@@ -29,6 +29,9 @@ type trial struct {
 	eyes *eyes
 	env  *acts.Env
 
+	alive    context.Context // until the trial is over
+	restarts sync.WaitGroup
+
 	loads      sync.WaitGroup
 	stopLoads  context.CancelFunc
 	loadErrs   chan error
@@ -66,6 +69,14 @@ func (t *trial) execute(ctx context.Context) (err error) {
 		Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.marks.Mark,
 	}
 	t.eyes.begin(context.WithoutCancel(ctx)) // observing goes on while a Ctrl-C is healed
+	var end context.CancelFunc
+	t.alive, end = context.WithCancel(context.WithoutCancel(ctx))
+	t.run.setCurrent(t)
+	defer func() {
+		t.run.setCurrent(nil)
+		end()
+		t.restarts.Wait() // the next trial's reset must not meet a start
+	}()
 	err = t.underLoad(ctx)
 	for _, observed := range t.eyes.end() {
 		t.invalid = append(t.invalid, "an observer failed: "+observed.Error())
@@ -184,7 +195,9 @@ func (t *trial) judge(out *rundir.Trial) {
 	if p := jump(t.eyes.clock); p != "" {
 		out.Invalid = append(out.Invalid, p)
 	}
+	t.mu.Lock()
 	out.Warnings = t.warnings
+	t.mu.Unlock()
 }
 
 // jump compares the wall clock with the monotonic one since the origin.

@@ -1,0 +1,71 @@
+package runner
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/scenarios"
+)
+
+// A controller manager or scheduler that cannot renew its lease for ten seconds
+// ends itself, and counts on being started again: by a kubelet or an init
+// system, which a local cluster does not have. So storm does it, while an act or
+// the recovery from one can be the reason. At any other time such an end is
+// unexplained, and the trial invalid.
+
+// restartAfter is how long a component is left before it is started again: the
+// kubelet's first wait is of that order, and one that cannot live yet must not
+// burn the processors.
+const restartAfter = time.Second
+
+// expected says whether the end of a component follows from the act in force;
+// if so, it is started again.
+func (t *trial) expected(id clusters.ID, how string) bool {
+	t.mu.Lock()
+	phase := t.phase
+	t.mu.Unlock()
+	elected := id.Kind == clusters.KindControllerManager || id.Kind == clusters.KindScheduler
+	disturbed := slices.Contains([]string{scenarios.PhaseFault, scenarios.PhaseOperation, scenarios.PhaseRecovery}, phase)
+	if !elected || !disturbed {
+		return false
+	}
+	t.eyes.marks.Mark(rundir.Event{Kind: rundir.EventExit, Subject: id.String(), Text: how})
+	t.restarts.Go(func() { t.restart(id, how) })
+	return true
+}
+
+// restart starts a component again, unless something else has by then.
+func (t *trial) restart(id clusters.ID, how string) {
+	if wait(t.alive, restartAfter); t.alive.Err() != nil {
+		return
+	}
+	comp, ok := clusters.Find(t.run.cluster, id)
+	if !ok || comp.State().Running {
+		return
+	}
+	handle, ok := comp.(clusters.Restarter)
+	if !ok {
+		return
+	}
+	text := fmt.Sprintf("%s ended by itself during %s (%s), as it does when it cannot renew its lease; storm started it again, as a kubelet would", id, t.actName(), how)
+	if err := handle.Start(t.alive, clusters.Change{}); err != nil {
+		text = fmt.Sprintf("%s ended by itself (%s) and could not be started again: %v", id, how, err)
+	}
+	t.mu.Lock()
+	t.warnings = append(t.warnings, text)
+	t.mu.Unlock()
+	t.eyes.marks.Mark(rundir.Event{Kind: rundir.EventStart, Subject: id.String(), Text: text})
+}
+
+// actName is the act in force, or else the last one.
+func (t *trial) actName() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.at.Act != "" {
+		return t.at.Act
+	}
+	return "the recovery"
+}
