@@ -56,6 +56,9 @@ func Check(spec clusters.Spec) []string {
 	spec = spec.Defaulted()
 	var problems []string
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if spec.Provider != "local" {
+		bad("provider: %s is not built yet", spec.Provider)
+	}
 	if spec.From != "" {
 		bad("from: starting from a snapshot is not built yet")
 	}

@@ -19,6 +19,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"wide":         {func(s *clusters.Spec) { *s = wide() }, ""},
 		"fast":         {func(s *clusters.Spec) { s.Etcd.HeartbeatInterval, s.Etcd.ElectionTimeout = ms(50), ms(500) }, ""},
 		"snapshot":     {func(s *clusters.Spec) { s.From = "x.db" }, "from: starting from a snapshot is not built yet"},
+		"provider":     {func(s *clusters.Spec) { s.Provider = "kind" }, "provider: kind is not built yet"},
 		"proxy":        {func(s *clusters.Spec) { s.Etcd.Proxy = "gateway" }, "etcd.proxy: gateway is not built yet"},
 		"no apiserver": {func(s *clusters.Spec) { s.Kubernetes.APIServer.Replicas = replicas(0) }, "apiserver.replicas: a cluster needs at least one"},
 		"ten":          {func(s *clusters.Spec) { s.Kubernetes.Scheduler.Replicas = replicas(10) }, "scheduler.replicas: 10 is more than the 9"},

@@ -19,6 +19,3 @@ func TestMain(m *testing.M) {
 
 // roleEnv tells the executable which process to play.
 const roleEnv = "STORM_TEST_ROLE"
-
-// roles is filled by the tests that need some.
-var roles = map[string]func() int{}

@@ -28,10 +28,8 @@ import (
 	"github.com/storm-harness/storm/internal/procfs"
 )
 
-func init() {
-	roles["owner"] = owner
-	roles["hand"] = hand
-}
+// roles are what the test's executable can be told to play.
+var roles = map[string]func() int{"owner": owner, "hand": hand}
 
 // told is what a storm in a process of its own says of its cluster.
 type told struct {

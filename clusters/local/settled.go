@@ -2,7 +2,9 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -96,6 +98,9 @@ func movingThreads(pid int) (int, error) {
 		}
 		// A thread has a stat of its own in /proc, though no entry in its list.
 		stat, err := procfs.ReadStat(tid)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has just ended
+		}
 		if err != nil {
 			return 0, err
 		}
