@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/storm-harness/storm/report"
@@ -123,13 +124,23 @@ func ratioAxis(all []report.Comparison) (scale, []float64) {
 			reach = math.Max(reach, math.Abs(math.Log(v))*1.08)
 		}
 	}
+	var pairs []float64
 	for _, c := range all {
 		take(c.Ratio)
+		for _, p := range c.Pairs {
+			if v := p.Ratio.Float(); p.Dropped == "" && p.Ratio.Finite() && v > 0 {
+				pairs = append(pairs, math.Abs(math.Log(v)))
+			}
+		}
 		take(c.Low)
 		take(c.High)
 		if c.Margin > 0 {
 			take(report.Number((1 + c.Margin) * 1.1))
 		}
+	}
+	if len(pairs) > 0 {
+		slices.Sort(pairs)
+		reach = math.Max(reach, pairs[len(pairs)*85/100])
 	}
 	reach = math.Min(reach, math.Log(16))
 	x := scale{lo: math.Exp(-reach), hi: math.Exp(reach), log: true}
@@ -160,6 +171,9 @@ func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
 	}
 	row.Finding, row.Interval = splitFinding(c.Text)
 	row.Sense, row.SenseText = sense(c)
+	if c.Ratio.Is() && c.Confidence == 0 {
+		row.Interval = "an estimate without an interval"
+	}
 	row.Used = fmt.Sprintf("%d of %s", c.Used, counted(c.Planned, "block"))
 	if c.Margin > 0 {
 		from, to := clamp(x.at(1/(1+c.Margin))), clamp(x.at(1+c.Margin))
@@ -199,6 +213,7 @@ func endAt(x scale, n report.Number) (string, bool) {
 
 // splitFinding takes the bracketed interval off a comparison's text.
 func splitFinding(text string) (finding, interval string) {
+	text, _, _ = strings.Cut(text, " by the estimate of ")
 	finding, interval, cut := strings.Cut(text, " (")
 	if cut {
 		interval = strings.TrimSuffix(interval, ")")

@@ -78,7 +78,7 @@ func found(g report.Gate, res report.Judged) string {
 		if !c.Ratio.Is() {
 			return "no ratio"
 		}
-		short, _, _ := strings.Cut(c.Text, " (")
+		short, _ := splitFinding(c.Text)
 		return short
 	}
 	return report.Format(res.Value, g.Unit)

@@ -21,6 +21,13 @@ type latencyRow struct {
 	Doubt string // the interval of p99, or why there is none
 }
 
+// judgedPhases leaves out the phases that no gate looks at.
+func judgedPhases(rows []report.Latency) []report.Latency {
+	return slices.DeleteFunc(slices.Clone(rows), func(l report.Latency) bool {
+		return l.Phase == "warmup" || l.Phase == "cooldown"
+	})
+}
+
 // latencyGroups are the rows of the latency table by series.
 func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 	var out []latencyGroup
@@ -106,8 +113,8 @@ func percentilePanel(group string, lines []panelLine) (panel, bool) {
 		}
 	}
 	for _, l := range lines {
-		for _, points := range thin(l.Line, x, y, mostPoints) {
-			p.Curves = append(p.Curves, curve{Class: l.class, Points: points})
+		if path := thin(l.Line, x, y, mostPoints); path != "" {
+			p.Curves = append(p.Curves, curve{Class: l.class, Path: path})
 		}
 	}
 	p.labelEnds(lines, y)

@@ -139,6 +139,9 @@ func (m *markdown) comparisons(r *report.Result) {
 func (m *markdown) recovery(r *report.Result) {
 	var rows [][]string
 	for _, row := range recoveryRows(r) {
+		if !row.counts() {
+			continue
+		}
 		for _, g := range row.Cells {
 			rows = append(rows, []string{
 				escapeMarkdown(row.After()), escapeMarkdown(row.What()), escapeMarkdown(g.Profile),

@@ -52,6 +52,7 @@ type page struct {
 	R        *report.Result
 	Title    string
 	Lead     string
+	Long     bool // the lead is more than a title can hold
 	More     []string
 	Meta     []string
 	Contents []entry
@@ -64,7 +65,8 @@ type page struct {
 	Stories  []story
 	Curves   []panel
 	Latency  []latencyGroup
-	MoreLate int // rows of the latency table that were left out
+	LateRows int // rows of the latency table
+	MoreLate int // and those that were left out
 	Errors   bounded[report.ErrorCount]
 	Trials   bounded[report.Trial]
 	Audits   bounded[auditRow]
@@ -81,16 +83,18 @@ type entry struct{ ID, Title string }
 type warning struct{ Trial, Text string }
 
 func pageOf(r *report.Result) *page {
+	late := bound(judgedPhases(r.Latency), maxLatency)
 	p := &page{
 		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
 		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
-		Curves: percentilePanels(r), Latency: latencyGroups(r, bound(r.Latency, maxLatency).Rows), MoreLate: bound(r.Latency, maxLatency).More,
+		Curves: percentilePanels(r), Latency: latencyGroups(r, late.Rows), MoreLate: late.More, LateRows: len(late.Rows),
 		Errors: bound(r.Errors, maxErrors),
 		Trials: boundTrials(r.Trials), Audits: bound(auditRows(r), maxAudits), Account: auditSentence(r),
 		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
 	}
 	if len(r.Headline) > 0 {
 		p.Lead, p.More = r.Headline[0], r.Headline[1:]
+		p.Long = len(p.Lead) > 150
 	}
 	groups := timelines(r)
 	for _, g := range groups {
@@ -161,12 +165,12 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"sign": verdictSign, "word": verdictWord, "meaning": verdictMeaning,
 		"seconds": seconds, "sentence": sentence, "capital": capital, "short": short,
-		"format":   report.Format,
-		"count":    func(n int) string { return count(n) },
-		"countU":   func(n uint64) string { return count(n) },
-		"counted":  func(n int, noun string) string { return counted(n, noun) },
-		"class":    func(p *page, profile string) string { return profileClass(p.R, profile) },
-		"recover":  recovered,
+		"format":  report.Format,
+		"count":   count[int],
+		"countU":  count[uint64],
+		"counted": counted[int],
+		"class":   func(p *page, profile string) string { return profileClass(p.R, profile) },
+		"recover": recovered, "unharmed": unharmed,
 		"shard":    shardText,
 		"percent":  percent,
 		"noteSort": noteSort,

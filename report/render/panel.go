@@ -46,8 +46,8 @@ type panelBand struct {
 	Label, LabelX, Align string // no label where it would lie on another
 }
 
-// curve is a line; Points are in a box of 1000 × panelPlot.
-type curve struct{ Class, Points string }
+// curve is a line; its Path lies in a box of 1000 × panelPlot.
+type curve struct{ Class, Path string }
 
 // endLabel names a curve at its right end.
 type endLabel struct {
@@ -76,8 +76,8 @@ func timePanel(g report.ChartGroup, title, unit string, log bool, lines []panelL
 	}
 	p.bands(g, x)
 	for _, l := range lines {
-		for _, points := range thin(l.Line, x, y, budget) {
-			p.Curves = append(p.Curves, curve{Class: l.class, Points: points})
+		if path := thin(l.Line, x, y, budget); path != "" {
+			p.Curves = append(p.Curves, curve{Class: l.class, Path: path})
 		}
 	}
 	p.labelEnds(lines, y)

@@ -47,7 +47,11 @@ func (r recoveryRow) After() string {
 // server, which clients see, before etcd, and writes before reads.
 func recoveryRows(r *report.Result) []recoveryRow {
 	var rows []recoveryRow
-	for _, g := range r.Recovery {
+	groups := slices.Clone(r.Recovery)
+	slices.SortStableFunc(groups, func(a, b report.RecoveryGroup) int {
+		return profileRank(r, a.Profile) - profileRank(r, b.Profile)
+	})
+	for _, g := range groups {
 		i := slices.IndexFunc(rows, func(x recoveryRow) bool {
 			return x.Tour == g.Tour && x.Act == g.Act && x.Layer == g.Layer && x.Op == g.Op && x.Shard == g.Shard
 		})
@@ -58,8 +62,8 @@ func recoveryRows(r *report.Result) []recoveryRow {
 		rows[i].Cells = append(rows[i].Cells, g)
 	}
 	var acts []string
-	for _, row := range rows {
-		if k := row.Tour + "\x00" + row.Act; !slices.Contains(acts, k) {
+	for _, g := range r.Recovery { // in the order in which they were done
+		if k := g.Tour + "\x00" + g.Act; !slices.Contains(acts, k) {
 			acts = append(acts, k)
 		}
 	}
@@ -77,6 +81,15 @@ func recoveryRows(r *report.Result) []recoveryRow {
 		return strings.Compare(b.Op, a.Op) // write before read
 	})
 	return rows
+}
+
+// profileRank is a profile's place in the scenario.
+func profileRank(r *report.Result, name string) int {
+	i := slices.IndexFunc(r.Profiles, func(p report.Profile) bool { return p.Name == name })
+	if i < 0 {
+		return len(r.Profiles)
+	}
+	return i
 }
 
 // mainFirst orders the main shard, which holds most, before the others.
@@ -133,7 +146,7 @@ func unharmed(g report.RecoveryGroup) bool {
 // recoveryAct is what one act did to all that was probed.
 type recoveryAct struct {
 	After string
-	Rows  []recoveryRow
+	Rows  []recoveryRow // none where no trial of it is valid
 }
 
 // recoveryActs are the rows of the recovery table by act.
@@ -143,10 +156,23 @@ func recoveryActs(rows []recoveryRow) []recoveryAct {
 		if n := len(out); n == 0 || out[n-1].After != row.After() {
 			out = append(out, recoveryAct{After: row.After()})
 		}
+		if !row.counts() {
+			continue
+		}
 		a := &out[len(out)-1]
 		a.Rows = append(a.Rows, row)
 	}
 	return out
+}
+
+// counts says whether any trial of the row is valid.
+func (r recoveryRow) counts() bool {
+	return slices.ContainsFunc(r.Cells, func(g report.RecoveryGroup) bool { return g.Trials > 0 })
+}
+
+// harmed says whether any probe of the row failed.
+func (r recoveryRow) harmed() bool {
+	return slices.ContainsFunc(r.Cells, func(g report.RecoveryGroup) bool { return !unharmed(g) })
 }
 
 // auditRow is the account of acknowledged writes of a profile or a tour, in sum

@@ -100,11 +100,18 @@ func stepsOf(r *report.Result, t report.Trial) []step {
 	}
 	slices.SortStableFunc(all, func(a, b timed) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.rank, b.rank)) })
 	out := make([]step, 0, len(all))
+	last := math.Inf(-1)
 	for i, x := range all {
 		if i == maxSteps {
 			out = append(out, step{Sort: "seen", Title: fmt.Sprintf("… and %s more, which report.json has", counted(len(all)-i, "step"))})
 			break
 		}
+		// What every member says within a second is one thing seen.
+		if n := len(out); n > 0 && x.step.Sort == "seen" && out[n-1].Sort == "seen" && out[n-1].Title == x.step.Title && x.at-last < 1 {
+			out[n-1].About += "; " + x.step.About
+			continue
+		}
+		last = x.at
 		out = append(out, x.step)
 	}
 	return out
@@ -231,7 +238,7 @@ func rtoOf(a report.Act) []outcome {
 		case rec.Failed == 0:
 			out = append(out, outcome{noOutage, fmt.Sprintf("%s: none of %s failed", what, counted(rec.Probes, "probe"))})
 		default:
-			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: %d of %s failed", what, rec.Failed, counted(rec.Probes, "probe"))})
+			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: %s of %s failed", what, count(rec.Failed), counted(rec.Probes, "probe"))})
 		}
 	}
 	return out
@@ -256,10 +263,9 @@ func rpoOf(r *report.Result, a report.Act) *outcome {
 	}
 	text := fmt.Sprintf("Of %s acknowledged before the restore, %s still there and %s newer than the snapshot and so taken back, as must be.",
 		counted(acked, "write"), isAre(found), isAre(back))
-	switch {
-	case lost+wrong == 0:
+	if lost+wrong == 0 {
 		text += " Nothing else is missing, and nothing is there that should not be."
-	default:
+	} else {
 		text += fmt.Sprintf(" Beyond that, %s and %s the restore.", lostText(lost), contradict(wrong))
 	}
 	return &outcome{counted(back, "write"), text}

@@ -25,6 +25,7 @@ type strip struct {
 	Median               string // x; empty where there is none
 	MedianText           string
 	Censored             string
+	None                 bool // no probe failed: there is no time to draw
 	Aria                 string
 }
 
@@ -41,7 +42,7 @@ type stripDot struct {
 func stripsOf(r *report.Result) *strips {
 	var hi float64
 	for _, g := range r.Recovery {
-		if g.Tour != "" {
+		if g.Tour != "" || unharmed(g) {
 			continue
 		}
 		for _, p := range g.Points {
@@ -83,6 +84,11 @@ func stripOf(r *report.Result, row recoveryRow, g report.RecoveryGroup, x scale,
 	}
 	if g.Censored > 0 {
 		s.Censored = fmt.Sprintf("%d of %d not recovered", g.Censored, g.Trials)
+	}
+	if unharmed(g) {
+		s.Median, s.None = "", true
+		s.Aria = fmt.Sprintf("%s with %s: no probe failed in %s", s.What, g.Profile, counted(g.Trials, "trial"))
+		return s
 	}
 	for i, p := range g.Points {
 		if i == maxDots {

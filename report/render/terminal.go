@@ -128,6 +128,9 @@ func (t *terminal) recovery(r *report.Result) {
 	table := grid{head: []string{"RECOVERY AFTER", "OF", "PROFILE", ">MEDIAN", ">WORST", ">TRIALS"}, least: []int{14, 10, 8, 8, 8, 6}, weight: []int{3, 3, 3, 0, 0, 0}}
 	last := ""
 	for _, row := range recoveryRows(r) {
+		if !row.counts() || !row.harmed() {
+			continue // the report has them
+		}
 		for i, g := range row.Cells {
 			after, of := "", ""
 			if i == 0 {
@@ -158,7 +161,7 @@ func (t *terminal) foot(r *report.Result) {
 	}
 	for i, tr := range notValid(r) {
 		if i == 5 {
-			t.line(fmt.Sprintf("… and %s more that do not count.", counted(len(notValid(r))-i, "trial")))
+			t.line(fmt.Sprintf("… and %s more that do not count, named in the report.", count(len(notValid(r))-i)))
 			break
 		}
 		t.text("", "", "  ", fmt.Sprintf("%s does not count (%s): %s", tr.ID, tr.State, strings.Join(tr.Reasons, "; ")))

@@ -76,7 +76,7 @@ func plansOf(r *report.Result) []plan {
 			i = len(plans) - 1
 		}
 		step := plannedStep{d.Name, text}
-		if d.Name == d.Kind && strings.HasPrefix(text, d.Name) {
+		if d.Name == d.Kind && phaseClass(d.Kind) != "other" {
 			step = plannedStep{"", capital(text)} // a phase: "steady for 6s"
 		}
 		plans[i].Steps = append(plans[i].Steps, step)

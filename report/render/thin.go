@@ -2,34 +2,47 @@ package render
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/storm-harness/storm/report"
 )
 
-// thin writes a line as the points of polylines, one for each stretch without a
-// missing value. Where it has more points than the budget, each of budget/2
-// slices of the axis keeps its least and its greatest value, so that a peak is
-// never lost.
-func thin(l report.Line, x, y scale, budget int) []string {
-	var out []string
-	var run []int
-	flush := func() {
-		if len(run) > 0 {
-			out = append(out, points(l, keep(l, run, x, budget), x, y))
+// thin writes a line as the data of an SVG path, with a stretch for each part
+// without a gap. A value that is missing breaks the line, unless the line has
+// its values as far apart as that anyway, as what is scraped every few seconds
+// has. Where a line has more points than the budget, each of budget/2 slices of
+// the axis keeps its least and its greatest value, so that no peak is lost.
+func thin(l report.Line, x, y scale, budget int) string {
+	var there []int
+	for i := range min(len(l.T), len(l.V)) {
+		if l.V[i].Finite() && !math.IsInf(y.at(l.V[i].Float()), 0) {
+			there = append(there, i)
 		}
-		run = run[:0]
 	}
-	for i := range l.T {
-		if i >= len(l.V) || !l.V[i].Finite() || math.IsInf(y.at(l.V[i].Float()), 0) {
-			flush()
-			continue
+	apart := spacing(l, there)
+	var b strings.Builder
+	for from, i := 0, 1; i <= len(there); i++ {
+		if i == len(there) || l.T[there[i]]-l.T[there[i-1]] > 2.5*apart {
+			points(&b, l, keep(l, there[from:i], x, budget), x, y)
+			from = i
 		}
-		run = append(run, i)
 	}
-	flush()
-	return out
+	return b.String()
+}
+
+// spacing is the median distance in time between neighbouring values.
+func spacing(l report.Line, there []int) float64 {
+	var d []float64
+	for i := 1; i < len(there); i++ {
+		d = append(d, l.T[there[i]]-l.T[there[i-1]])
+	}
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[len(d)/2]
 }
 
 // keep chooses the indices to draw.
@@ -59,22 +72,22 @@ func keep(l report.Line, run []int, x scale, budget int) []int {
 	return out
 }
 
-// points writes the points in a box of 1000 × panelPlot. A lone point becomes a
+// points writes a stretch in a box of 1000 × panelPlot. A lone point becomes a
 // short dash, or it would not be seen.
-func points(l report.Line, at []int, x, y scale) string {
-	var b strings.Builder
+func points(b *strings.Builder, l report.Line, at []int, x, y scale) {
 	for n, i := range at {
 		px, py := x.at(l.T[i])*1000, (1-clamp(y.at(l.V[i].Float())))*panelPlot
-		if n > 0 {
+		if n == 0 {
+			b.WriteByte('M')
+		} else {
 			b.WriteByte(' ')
 		}
-		writePoint(&b, px, py)
+		writePoint(b, px, py)
 		if len(at) == 1 {
 			b.WriteByte(' ')
-			writePoint(&b, px+4, py)
+			writePoint(b, px+4, py)
 		}
 	}
-	return b.String()
 }
 
 func writePoint(b *strings.Builder, x, y float64) {

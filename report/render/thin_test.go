@@ -24,27 +24,38 @@ func TestThinKeepsPeaks(t *testing.T) {
 		l.T, l.V = append(l.T, float64(i)), append(l.V, report.Number(v))
 	}
 	got := thin(l, scale{lo: 0, hi: 100000}, scale{lo: 0, hi: 10}, 100)
-	if len(got) != 1 {
-		t.Fatalf("%d polylines, want 1", len(got))
+	points := strings.Fields(got)
+	if strings.Count(got, "M") != 1 {
+		t.Fatalf("%d stretches, want 1", strings.Count(got, "M"))
 	}
-	points := strings.Fields(got[0])
 	if len(points) > 110 {
 		t.Errorf("%d points, the budget is 100", len(points))
 	}
 	for _, want := range []string{"312,0", "778,118"} {
-		if !strings.Contains(got[0], want) {
+		if !strings.Contains(got, want) {
 			t.Errorf("%s is missing", want)
 		}
 	}
 }
 
-// TestThinBreaksAtMissing: a missing value and, on a logarithmic axis, a zero
-// break the line; a lone point is drawn as a dash.
+// TestThinBreaksAtMissing: a stretch of missing values and, on a logarithmic
+// axis, of zeros breaks the line; a lone point is drawn as a dash.
 func TestThinBreaksAtMissing(t *testing.T) {
 	t.Parallel()
-	l := report.Line{T: []float64{0, 1, 2, 3, 4}, V: []report.Number{1, report.Missing(), 10, 0, 1}}
-	got := thin(l, scale{lo: 0, hi: 4}, scale{lo: 1, hi: 10, log: true}, 100)
-	if strings.Join(got, " | ") != "0,118 4,118 | 500,0 504,0 | 1000,118 1004,118" {
+	gone := report.Missing()
+	l := report.Line{T: []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, V: []report.Number{1, 1, 1, gone, gone, 10, 0, 0, 1, 1, 1}}
+	got := thin(l, scale{lo: 0, hi: 10}, scale{lo: 1, hi: 10, log: true}, 100)
+	if want := "M0,118 100,118 200,118M500,0 504,0M800,118 900,118 1000,118"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestThinBridgesSparse: what has a value every second bin is one line.
+func TestThinBridgesSparse(t *testing.T) {
+	t.Parallel()
+	gone := report.Missing()
+	l := report.Line{T: []float64{0, 1, 2, 3, 4, 5, 6}, V: []report.Number{1, gone, 1, gone, gone, 1, gone}}
+	if got := thin(l, scale{lo: 0, hi: 10}, scale{lo: 0, hi: 1}, 100); got != "M0,0 200,0 500,0" {
 		t.Errorf("got %q", got)
 	}
 }
