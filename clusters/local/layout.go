@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/local/network"
@@ -131,12 +132,7 @@ func (l layout) sites() []site {
 	return append(out, l.schedulers...)
 }
 
-// shard returns the shard of that name.
-func (l layout) shard(name string) (shardLayout, bool) {
-	for _, s := range l.shards {
-		if s.Name == name {
-			return s, true
-		}
-	}
-	return shardLayout{}, false
+// shard returns the shard of that name; it must be there.
+func (l layout) shard(name string) shardLayout {
+	return l.shards[slices.IndexFunc(l.shards, func(s shardLayout) bool { return s.Name == name })]
 }

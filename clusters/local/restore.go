@@ -52,7 +52,7 @@ func (c *Cluster) RestoreMember(ctx context.Context, id clusters.ID, snapshot st
 		return err
 	}
 	c.mu.Lock()
-	shard, _ := c.layout.shard(id.Shard)
+	shard := c.layout.shard(id.Shard)
 	if c.restores[id.Shard] == nil {
 		c.restores[id.Shard] = &restores{}
 	}
@@ -101,7 +101,7 @@ func (c *Cluster) Etcdutl(shard string) (string, error) {
 // etcdutl is the path of the etcdutl that fits a member as it is now.
 func (c *Cluster) etcdutl(ctx context.Context, comp *component) (string, error) {
 	c.mu.Lock()
-	shard, _ := c.layout.shard(comp.id.Shard)
+	shard := c.layout.shard(comp.id.Shard)
 	c.mu.Unlock()
 	r := components.Request{Name: components.Etcdutl, Version: shard.Version, BinDir: shard.BinDir}
 	if change := comp.changed(); change.Version != "" || change.BinDir != "" {
