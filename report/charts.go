@@ -173,12 +173,26 @@ func sizeLine(t *trial) map[string][]float64 {
 	return out
 }
 
-// last is the last sample of each bin.
+// carried is how long a sample stands where none follows, ns: components are
+// scraped every second or two, and one that fell silent for longer is a gap.
+const carried = 5_000_000_000
+
+// last is the last sample of each bin. A bin between two samples has the one
+// before it; or the median over trials, which are sampled at different
+// instants, would be of other trials in every bin.
 func (t *trial) last(list []sample) []float64 {
 	v := t.empty()
-	for _, s := range list {
-		if b := t.grid.at(s.at); b >= 0 && b < len(v) {
-			v[b] = s.v
+	for i, s := range list {
+		b := t.grid.at(s.at)
+		if b < 0 || b >= len(v) {
+			continue
+		}
+		v[b] = s.v
+		if i+1 == len(list) || list[i+1].at-s.at > carried {
+			continue
+		}
+		for k := b + 1; k < min(len(v), t.grid.at(list[i+1].at)); k++ {
+			v[k] = s.v
 		}
 	}
 	return v

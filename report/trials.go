@@ -66,12 +66,15 @@ func trialsOf(trials []*trial) []Trial {
 
 // about is what an act said of itself when it began.
 func (t *trial) about(a rundir.Act) string {
+	said := ""
 	for _, e := range t.events {
-		if e.Kind == rundir.EventActIntended && e.Subject == a.Name && e.At >= a.Intended {
-			return e.Text
+		// An act that takes long to bite counts from when it does, which is
+		// after it said so; one of the same name that follows says it later.
+		if e.Kind == rundir.EventActIntended && e.Subject == a.Name && (said == "" || e.At <= max(a.Intended, a.Injected)) {
+			said = e.Text
 		}
 	}
-	return ""
+	return said
 }
 
 // tells says whether an event is shown; phases and acts are shown as such.

@@ -136,9 +136,9 @@ func subject(g rundir.Gate) string {
 	}
 	switch g.Metric {
 	case "recovery.time":
-		return strings.TrimSpace("recovery" + join(" of ", w["layer"], w["op"]+"s") + act)
+		return strings.TrimSpace("recovery" + join(" of ", w["layer"], w["shard"], w["op"]+"s") + act)
 	case "recovery.gap":
-		return "the gap that a client sees" + join(" in ", w["layer"], w["op"]+"s") + act
+		return "the gap that a client sees" + join(" in ", w["layer"], w["shard"], w["op"]+"s") + act
 	case "api.latency":
 		return g.Stat + " latency" + requests(w) + phase
 	case "api.throughput":
