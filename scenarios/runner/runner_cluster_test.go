@@ -4,19 +4,16 @@ package runner_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/doctor"
 	"github.com/storm-harness/storm/clusters/local"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/local/localtest"
 	"github.com/storm-harness/storm/faults"
-	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/operations"
 	"github.com/storm-harness/storm/scenarios"
@@ -24,10 +21,7 @@ import (
 	"github.com/storm-harness/storm/workloads"
 )
 
-func TestMain(m *testing.M) {
-	supervise.RunIfAsked()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { localtest.Main(m) }
 
 // play runs a scenario of testdata on a real local cluster, and returns the
 // trials' outcomes by id.
@@ -37,25 +31,17 @@ func play(t *testing.T, file string) (*rundir.Dir, map[string]rundir.Trial) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := components.Open(components.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := fmt.Sprintf("test-%d", time.Now().UnixNano())
-	book, err := ledger.Create(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer book.Finish()
+	o := localtest.Options(t, clusters.Spec{})
 	path := filepath.Join(t.TempDir(), "run")
 	if keep := os.Getenv("STORM_TEST_KEEP"); keep != "" {
 		path = filepath.Join(keep, t.Name())
 	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
-		return local.Up(ctx, local.Options{Spec: spec, Dir: filepath.Join(t.TempDir(), "cluster"), LogDir: logs, Store: store, Ledger: book, Sink: sink, Exited: exited})
+		o.Spec, o.LogDir, o.Sink, o.Exited = spec, logs, sink, exited
+		return local.Up(ctx, o)
 	}
 	dir, err := runner.Run(t.Context(), runner.Options{
-		Scenario: s, Up: up, Dir: path, RunID: id, Seed: 1, Command: []string{"storm", "run", file}, Version: "test", Host: doctor.Host(t.TempDir()),
+		Scenario: s, Up: up, Dir: path, RunID: o.Ledger.RunID(), Seed: 1, Command: []string{"storm", "run", file}, Version: "test", Host: doctor.Host(t.TempDir()),
 		Observe: func(p runner.Progress) {
 			if p.Live.Rate == 0 {
 				t.Logf("%s %s %s %s %s %s %s", time.Now().Format("05.000"), p.Stage, p.Planned.ID, p.Phase, p.Act, p.Component, p.Text)
