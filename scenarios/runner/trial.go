@@ -116,6 +116,9 @@ func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 	for _, load := range t.spec.Workloads {
 		config := measure.Unthrottled(rest.CopyConfig(access.REST))
 		config.UserAgent = "storm/" + load.Name
+		if err := measure.CheckUnthrottled(config); err != nil {
+			return nil, fmt.Errorf("load %s: %w", load.Name, err)
+		}
 		env := &workloads.Env{
 			Name: load.Name, Access: access, REST: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
 			Seed: seedOf(t.run.o.Seed, t.planned.Block, load.Name), RunID: t.run.o.RunID, Log: t.run.o.Log,
