@@ -108,7 +108,7 @@ func (d *Deployments) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer env.hangUp(c)
 	of := func(verb, detail string) *measure.Series {
 		return env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: verb, Resource: "deployments.apps", Scope: "resource", Detail: detail})
 	}

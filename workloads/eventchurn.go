@@ -76,7 +76,7 @@ func (e *EventChurn) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer env.hangUp(c)
 	ch := &churn{
 		env: env, client: c, namespaces: namespaces(env.Name, e.Namespaces),
 		create: env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "create", Resource: "events", Scope: "resource"}),

@@ -129,7 +129,7 @@ func (l *List) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer env.hangUp(c)
 	scope := "cluster"
 	if l.Namespace != "" {
 		scope = "namespace"

@@ -91,6 +91,15 @@ func (e *Env) client(timeout unit.Duration) (*client.Client, error) {
 	return c, nil
 }
 
+// hangUp closes a load's connections, and says how many requests the end of
+// the load cut off: the server may have done them, and they count nowhere.
+func (e *Env) hangUp(c *client.Client) {
+	if n := c.Cut(); n > 0 {
+		e.Log.Debug("requests cut off by the end of the load", "workload", e.Name, "cut", n)
+	}
+	c.Close()
+}
+
 // userAgent is how a load names itself to the server, so that audit logs and
 // flow schemas can tell the loads apart.
 func userAgent(workload string) string { return "storm/" + workload }

@@ -55,7 +55,7 @@ func (c *Client) Do(ctx context.Context, r *Request, body *bytes.Buffer, keep in
 		err = a.read(resp, body, keep)
 	}
 	a.Done = c.clock.Now()
-	a.fail(ctx, within, err)
+	c.fail(ctx, within, &a, err)
 	return a
 }
 
@@ -86,11 +86,12 @@ func (a *Answer) read(resp *http.Response, body *bytes.Buffer, keep int64) error
 
 // fail names the error that the request failed with, if any; the HTTP status
 // of a failure says more than a body that was cut off.
-func (a *Answer) fail(ctx, within context.Context, err error) {
+func (c *Client) fail(ctx, within context.Context, a *Answer, err error) {
 	switch {
 	case err == nil || a.Code != "":
 	case ctx.Err() != nil:
 		a.Cut = true
+		c.cut.Add(1)
 		a.Code = CodeCut
 	case errors.Is(context.Cause(within), errDeadline):
 		a.Code = CodeTimeout
@@ -134,7 +135,7 @@ func (c *Client) Watch(ctx context.Context, r *Request) (*Stream, Answer) {
 	}
 	deadline.Stop()
 	a.Done = c.clock.Now()
-	a.fail(ctx, within, err)
+	c.fail(ctx, within, &a, err)
 	cancel(nil)
 	return nil, a
 }

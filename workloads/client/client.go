@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -45,6 +46,7 @@ type Client struct {
 	timeout time.Duration
 	pool    *pool
 	rt      http.RoundTripper // the pool, with the configuration's credentials
+	cut     atomic.Uint64
 }
 
 // New makes a client from a configuration: its address, TLS, credentials,
@@ -96,6 +98,9 @@ func New(cfg *rest.Config, clock *measure.Clock, timeout time.Duration) (*Client
 
 // Connections returns how many connections are open.
 func (c *Client) Connections() int { return c.pool.open() }
+
+// Cut returns how many requests the end of their load has cut off so far.
+func (c *Client) Cut() uint64 { return c.cut.Load() }
 
 // Close closes every connection; what is in flight on them fails.
 func (c *Client) Close() { c.pool.close() }

@@ -107,6 +107,9 @@ func (f *Fleet) connect() (func(), error) {
 		return nil, err
 	}
 	return func() {
+		if n := f.heartbeats.Cut() + f.pods.Cut(); n > 0 {
+			f.env.Log.Debug("requests cut off by the end of the load", "workload", f.env.Workload, "cut", n)
+		}
 		f.heartbeats.Close()
 		f.pods.Close()
 	}, nil
