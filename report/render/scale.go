@@ -60,8 +60,8 @@ func linear(lo, hi float64, unit string, n int) (scale, []float64) {
 		hi = lo + 1
 	}
 	step := niceStep((hi-lo)/float64(n), unit)
-	if unit == "count" && step < 1 {
-		step = 1
+	if unit == "count" && hi >= 2 { // below, it is a share: of processors
+		step = math.Max(step, 1)
 	}
 	first, last := math.Floor(lo/step+1e-9), math.Ceil(hi/step-1e-9)
 	var ticks []float64

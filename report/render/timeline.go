@@ -284,7 +284,7 @@ func laneOf(r *report.Result, g report.ChartGroup) lane {
 			l.Rows = append(l.Rows, row)
 		}
 	}
-	for _, v := range inside(g.From, g.To, 5) {
+	for _, v := range inside(g.From, g.To, 6) {
 		l.X = append(l.X, xTickAt(x.at(v), axisTime(v)))
 	}
 	return l
