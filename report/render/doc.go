@@ -3,8 +3,8 @@
 // Every renderer is a pure function of the Result; nothing is measured, judged
 // or looked up here.
 //
-// Every text of a Result may hold what a cluster said, and is hostile until it
-// went through the escaping of its target: html/template for the page and its
-// drawings, escapeMarkdown, escapeXML through encoding/xml, and plain for a
-// terminal.
+// Every text of a Result may hold what a cluster said, and is hostile until
+// tame has made one plain line of it and it went through the escaping of its
+// target: html/template for the page and its drawings, escapeMarkdown, and
+// encoding/xml.
 package render

@@ -180,7 +180,6 @@ func functions() template.FuncMap {
 		"fsync":    func(h rundir.Host) string { return seconds(report.Number(float64(h.FsyncUS) / 1e6)) },
 		"plot":     func() int { return panelPlot },
 		"plotTop":  func() int { return panelTop },
-		"probText": probability,
 	}
 }
 
@@ -203,15 +202,4 @@ func short(digest string) string {
 // keepUnits keeps a number and its unit on one line.
 func keepUnits(s string) string {
 	return unitBreak.ReplaceAllString(s, "$1\u00a0$2")
-}
-
-// probability writes a p with two digits, and never as 0.
-func probability(n report.Number) string {
-	switch {
-	case !n.Is():
-		return "n/a"
-	case n < 0.001:
-		return "below 0.001"
-	}
-	return digits(float64(int(n.Float()*1000+0.5)) / 1000)
 }
