@@ -73,9 +73,9 @@ func (o OpenLoop) schedule(seed int64) pace.Schedule {
 
 // run calls do for every slot of the schedule until ctx ends. A slot refused
 // at the bound counts as failed in the series that fits it.
-func (o OpenLoop) run(ctx context.Context, env *Env, s pace.Schedule, do func(context.Context, pace.Slot), series func(pace.Slot) *measure.Series) pace.Stats {
+func (o OpenLoop) run(ctx context.Context, env *Env, s pace.Schedule, do func(context.Context, pace.Slot), series func(pace.Slot) *measure.Series) {
 	p := pace.Pacer{Clock: env.Clock, Schedule: s, InFlight: o.InFlight}
-	return p.Run(ctx, do, func(slot pace.Slot) {
+	p.Run(ctx, do, func(slot pace.Slot) {
 		series(slot).Record(slot.Intended, slot.Intended, slot.Intended, measure.CodeRefused, 0)
 	})
 }

@@ -259,7 +259,7 @@ func TestTimeoutsAndCutsAreToldApart(t *testing.T) {
 func TestErrorsBecomeCodes(t *testing.T) {
 	for want, errs := range map[string][]error{
 		CodeTimeout:     {context.DeadlineExceeded, os.ErrDeadlineExceeded, fmt.Errorf("x: %w", &net.DNSError{IsTimeout: true})},
-		CodeReset:       {syscall.ECONNRESET, &net.OpError{Err: syscall.EPIPE}, http2.StreamError{Code: http2.ErrCodeInternal}, errors.New("http2: client connection lost"), http2.GoAwayError{}, net.ErrClosed},
+		CodeReset:       {syscall.ECONNRESET, &net.OpError{Err: syscall.EPIPE}, http2.StreamError{Code: http2.ErrCodeInternal}, errors.New("http2: client connection lost"), errors.New("http2: server sent GOAWAY and closed the connection"), net.ErrClosed},
 		CodeEOF:         {io.EOF, fmt.Errorf("x: %w", io.ErrUnexpectedEOF)},
 		CodeUnreachable: {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, syscall.EHOSTUNREACH},
 		CodeLocal:       {&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, syscall.EADDRNOTAVAIL},

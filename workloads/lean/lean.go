@@ -105,7 +105,7 @@ func (p *Pod) Read(raw []byte) error {
 		var e error
 		switch num {
 		case 1:
-			e = p.Meta.read(v.bytes)
+			e = p.read(v.bytes)
 		case 2:
 			e = p.spec(v.bytes)
 		case 3:
