@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/local/network"
 )
 
 // TestControllersElectAndExitsAreSeen runs two of everything, without
@@ -181,6 +182,18 @@ func TestTwoClustersAtOnceKeepApart(t *testing.T) {
 	wg.Wait()
 	if t.Failed() {
 		t.FailNow()
+	}
+	// Their addresses stay theirs for as long as they live: whoever comes now
+	// gets others.
+	claim, err := network.ClaimSlot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := claim.Release(); err != nil {
+		t.Error(err)
+	}
+	if a, b := found[0].slot.N, found[1].slot.N; a == b || claim.N == a || claim.N == b {
+		t.Errorf("slots %d and %d are in use, and a third cluster gets %d", a, b, claim.N)
 	}
 	put(t, found[0], "first")
 	put(t, found[1], "second")
