@@ -108,17 +108,6 @@ func statusOfEach(t *testing.T, all []*etcd.Client) {
 	if len(list) != len(all) {
 		t.Errorf("the membership has %d members", len(list))
 	}
-	for _, m := range all {
-		for _, other := range list {
-			if st, err := m.Status(t.Context()); err == nil && st.Leads() && other.ID != st.MemberID {
-				if err := m.MoveLeader(t.Context(), other.ID); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-		}
-	}
-	t.Error("no leader was left to move")
 }
 
 func membersAgree(t *testing.T, all []*etcd.Client) {

@@ -63,9 +63,3 @@ func (c *Client) Disarm(ctx context.Context) error {
 	}
 	return nil
 }
-
-// MoveLeader asks this member, which must lead, to hand over to another.
-func (c *Client) MoveLeader(ctx context.Context, to uint64) error {
-	_, err := c.maintenance.MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: to})
-	return said(ctx, fmt.Sprintf("move the leader to %x", to), err)
-}

@@ -151,7 +151,7 @@ func (c *Cluster) serverHandle(s site, d clusters.Deployment, health string, fla
 
 func (c *Cluster) handle(s site, env map[string]string) *component {
 	return &component{
-		cluster: c, id: s.id, host: s.host, env: env, log: filepath.Join(c.logDir, s.id.String()+".log"),
+		cluster: c, id: s.id, host: s.host, env: env, log: filepath.Join(c.o.LogDir, s.id.String()+".log"),
 		endpoints: clusters.Endpoints{Client: s.url(), Metrics: s.url() + "/metrics", Host: s.addr.String()},
 	}
 }

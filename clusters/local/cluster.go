@@ -58,7 +58,6 @@ type Cluster struct {
 	layout     layout
 	binaries   map[string]components.Binary
 	restores   map[string]*restores // by shard
-	logDir     string               // of the components that are started from now on
 	golden     map[string]bool      // topologies and versions that have a golden copy
 }
 
@@ -95,7 +94,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if err := os.MkdirAll(o.LogDir, 0o700); err != nil { // it may be in the other
 		return nil, errors.Join(err, o.Ledger.RemoveDir(o.Dir))
 	}
-	c := &Cluster{o: o, logDir: o.LogDir, golden: map[string]bool{}, restores: map[string]*restores{}}
+	c := &Cluster{o: o, golden: map[string]bool{}, restores: map[string]*restores{}}
 	c.alive, c.end = context.WithCancel(context.Background())
 	if err := c.begin(ctx); err != nil {
 		c.end()
@@ -167,14 +166,6 @@ func (c *Cluster) Access() clusters.Access {
 		access.REST = c.pki.restConfig(c.layout.apiservers[0].url())
 	}
 	return access
-}
-
-// LogTo sets the directory of the components' logs from the next Reset on.
-func (c *Cluster) LogTo(dir string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.logDir = dir
-	return os.MkdirAll(dir, 0o700)
 }
 
 // name is what the cluster is called in kubeconfigs.
