@@ -109,15 +109,16 @@ func unprocessed(err error) bool {
 }
 
 // learn takes the server's limit of streams from a connection that has
-// answered.
+// answered. One that takes no more requests, because it is being closed, says
+// nothing about the limit.
 func (p *pool) learn(conn *http.ClientConn, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.probe == nil {
 		return
 	}
-	if err == nil {
-		p.limit = max(conn.InFlight()+conn.Available(), 1)
+	if free := conn.Available(); err == nil && free > 0 {
+		p.limit = conn.InFlight() + free
 	}
 	close(p.probe)
 	p.probe = nil
