@@ -64,6 +64,7 @@ func (t *trial) timeline(ctx context.Context) error {
 
 // stretch is a phase of a fixed length.
 func (t *trial) stretch(ctx context.Context, step scenarios.Step, actNext bool) {
+	t.eyes.health.Faulted(step.Phase == scenarios.PhaseWarmup)
 	end := t.begin(step.Phase, "", step.For)
 	defer end()
 	if actNext && step.For > nearBefore {
@@ -86,7 +87,9 @@ func (t *trial) act(ctx context.Context, step scenarios.Step, long bool) {
 	s := *step.Act
 	s.Unwell = len(t.open) > 0
 	end := t.begin(step.Phase, s.Name, s.For)
+	t.disturb(true)
 	a, open := acts.Run(ctx, t.env, s, acts.DefaultBounds())
+	t.disturb(false)
 	end()
 	t.acts = append(t.acts, a)
 	// What is done to repair a fault in force has no recovery of its own: the

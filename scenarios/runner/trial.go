@@ -47,6 +47,7 @@ type trial struct {
 
 	mu    sync.Mutex // of what the recorder's windows touch, and the display
 	phase string
+	upset upset
 	tally tally
 	live  live
 }
@@ -64,6 +65,9 @@ func (t *trial) execute(ctx context.Context) (err error) {
 	if t.eyes, err = t.openEyes(); err != nil {
 		return t.finish(ctx, err)
 	}
+	// Registering nodes and warming up is no load that anything is judged by:
+	// neither are requests that were sent late meanwhile.
+	t.eyes.health.Faulted(true)
 	t.env = &acts.Env{
 		Cluster: t.run.cluster, Clock: t.eyes.clock, Log: t.run.o.Log, Dir: t.dir.Path(), RunID: t.run.o.RunID,
 		Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.marks.Mark,
