@@ -48,9 +48,6 @@ func (n *narrator) stepLine(columns, beat int) string {
 	if n.at.Trial > 0 {
 		label = n.at.Planned.ID + "  " + label
 	}
-	if n.trial > 0 && n.at.Component != "" { // of a reset
-		label += "  " + n.at.Component
-	}
 	return barLine(columns, plain(label), n.share(), n.clockOf(), beat)
 }
 

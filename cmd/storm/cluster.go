@@ -29,7 +29,7 @@ func (a *app) clusterVerb() *cobra.Command {
 type handCluster struct {
 	Name       string              `json:"name"`
 	Status     string              `json:"status"` // up; degraded: …; gone: …
-	Started    time.Time           `json:"started"`
+	Started    time.Time           `json:"started,omitzero"`
 	Kubeconfig string              `json:"kubeconfig"`
 	APIServers []string            `json:"apiservers"`
 	Etcd       map[string][]string `json:"etcd"` // client URLs by shard
@@ -37,7 +37,7 @@ type handCluster struct {
 	EtcdCert   string              `json:"etcdCert"`
 	EtcdKey    string              `json:"etcdKey"`
 	Logs       string              `json:"logs"`
-	Versions   map[string]string   `json:"versions"`
+	Versions   map[string]string   `json:"versions,omitempty"`
 	Supervisor int                 `json:"supervisor"` // its process
 	Processes  map[string]int      `json:"processes"`  // those that run, by name
 }
@@ -47,8 +47,10 @@ func handClusterOf(f local.Found) handCluster {
 	out := handCluster{
 		Name: f.Name, Status: handStatus(f), Started: f.Started, Kubeconfig: f.Kubeconfig,
 		APIServers: []string{}, Etcd: map[string][]string{},
-		EtcdCA: f.EtcdCA, EtcdCert: f.EtcdCert, EtcdKey: strings.TrimSuffix(f.EtcdCert, ".crt") + ".key",
-		Logs: f.Logs, Versions: f.Versions, Supervisor: f.Supervisor, Processes: map[string]int{},
+		EtcdCA: f.EtcdCA, EtcdCert: f.EtcdCert, Logs: f.Logs, Versions: f.Versions, Supervisor: f.Supervisor, Processes: map[string]int{},
+	}
+	if base, ok := strings.CutSuffix(f.EtcdCert, ".crt"); ok {
+		out.EtcdKey = base + ".key"
 	}
 	for _, s := range f.Processes {
 		if s.Running {

@@ -13,6 +13,9 @@ import (
 	"github.com/storm-harness/storm/scenarios"
 )
 
+// mostMembers is what a scenario may ask for too.
+const mostMembers = 9
+
 // specFlags are the flags that say what cluster is wanted.
 type specFlags struct {
 	cmd        *cobra.Command
@@ -55,8 +58,8 @@ func (f *specFlags) spec() (clusters.Spec, error) {
 		}
 	}
 	if given("members") {
-		if f.members < 1 {
-			return spec, usage("--members %d: a shard has at least one member", f.members)
+		if f.members < 1 || f.members > mostMembers {
+			return spec, usage("--members %d: a shard has 1 to %d members", f.members, mostMembers)
 		}
 		spec.Etcd.Members = f.members
 	}
@@ -98,10 +101,7 @@ func (f *specFlags) base() (clusters.Spec, error) {
 	}
 	root, problems := strict.Parse(src.Name, src.Text)
 	if err := problems.Err(); err != nil {
-		return clusters.Spec{}, &codedError{exitUsage, err}
-	}
-	if root == nil {
-		return clusters.Spec{}, usage("--file %s is empty: want a scenario, or a cluster's spec", f.file)
+		return clusters.Spec{}, problemsOf(f.file, err)
 	}
 	if root.Kind == strict.Map && (root.Get("kind") != nil || root.Get("apiVersion") != nil) {
 		return f.ofScenario(src)
@@ -111,7 +111,7 @@ func (f *specFlags) base() (clusters.Spec, error) {
 	}
 	var spec clusters.Spec
 	if err := (strict.Decoder{}).Decode(root, &spec).Sorted().Err(); err != nil {
-		return spec, &codedError{exitUsage, err}
+		return spec, problemsOf(f.file, err)
 	}
 	return spec, nil
 }
@@ -120,7 +120,7 @@ func (f *specFlags) base() (clusters.Spec, error) {
 func (f *specFlags) ofScenario(src scenarios.Source) (clusters.Spec, error) {
 	s, err := scenarios.Load(src, kinds(), scenarios.Changes{})
 	if err != nil {
-		return clusters.Spec{}, &codedError{exitUsage, err}
+		return clusters.Spec{}, problemsOf(f.file, err)
 	}
 	var names []string
 	for _, p := range s.Profiles {

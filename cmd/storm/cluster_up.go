@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,7 +49,7 @@ with just what a scenario has under "cluster"; the other flags win over it.`,
 				return err
 			}
 			show.close()
-			return a.printUp(cmd, state)
+			return a.printUp(cmd.Context(), state, store)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", defaultCluster, "name of the cluster")
@@ -58,23 +59,39 @@ with just what a scenario has under "cluster"; the other flags win over it.`,
 }
 
 // printUp says how a cluster that is up is reached, and what comes next.
-func (a *app) printUp(cmd *cobra.Command, state local.ByHand) error {
-	found := local.Found{ByHand: state}
-	if list, err := local.List(cmd.Context()); err == nil {
-		if i := slices.IndexFunc(list, func(f local.Found) bool { return f.Name == state.Name }); i >= 0 {
-			found = list[i]
-		}
+func (a *app) printUp(ctx context.Context, state local.ByHand, store *components.Store) error {
+	list, err := local.List(ctx)
+	if err != nil {
+		return err
 	}
-	c := handClusterOf(found)
+	i := slices.IndexFunc(list, func(f local.Found) bool { return f.RunID == state.RunID })
+	if i < 0 {
+		return fmt.Errorf("cluster %s was up, and is gone again: its supervisor was ended", state.Name)
+	}
+	c := handClusterOf(list[i])
 	if a.output == "table" {
-		fmt.Fprint(a.stdout, upText(c))
+		fmt.Fprint(a.stdout, upText(c, etcdctl(store, c.Versions["etcd main"])))
 		return nil
 	}
 	return a.print(listing{data: c, names: []string{c.Name}})
 }
 
+// etcdctl is the cache's etcdctl of a version, or else the one in the PATH.
+func etcdctl(store *components.Store, version string) string {
+	list, err := store.List()
+	if err != nil {
+		return components.Etcdctl
+	}
+	for _, b := range list {
+		if b.Name == components.Etcdctl && b.Version == version {
+			return b.Path
+		}
+	}
+	return components.Etcdctl
+}
+
 // upText is what up prints for people.
-func upText(c handCluster) string {
+func upText(c handCluster, etcdctl string) string {
 	var b strings.Builder
 	line := func(what, value string) { fmt.Fprintf(&b, "  %-12s %s\n", what, plain(value)) }
 	fmt.Fprintf(&b, "Cluster %s is %s.\n\n", plain(c.Name), plain(c.Status))
@@ -95,8 +112,8 @@ func upText(c handCluster) string {
 	b.WriteString("\nNext:\n")
 	fmt.Fprintf(&b, "  export KUBECONFIG=%s\n  kubectl get namespaces\n", quoted(c.Kubeconfig))
 	if members := c.Etcd[clusters.MainShard]; len(members) > 0 {
-		fmt.Fprintf(&b, "  etcdctl --endpoints %s \\\n    --cacert %s \\\n    --cert %s \\\n    --key %s \\\n    member list\n",
-			strings.Join(members, ","), quoted(c.EtcdCA), quoted(c.EtcdCert), quoted(c.EtcdKey))
+		fmt.Fprintf(&b, "  %s \\\n    --endpoints %s \\\n    --cacert %s \\\n    --cert %s \\\n    --key %s \\\n    member list\n",
+			quoted(etcdctl), strings.Join(members, ","), quoted(c.EtcdCA), quoted(c.EtcdCert), quoted(c.EtcdKey))
 	}
 	fmt.Fprintf(&b, "  storm cluster down %s\n", plain(c.Name))
 	return b.String()

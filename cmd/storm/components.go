@@ -102,7 +102,7 @@ func (a *app) printBinaries(list []components.Binary) error {
 	}
 	l := listing{head: []string{"COMPONENT", "VERSION", "GO", "SHA256", "ORIGIN"}, data: list}
 	for _, b := range list {
-		l.rows = append(l.rows, []string{b.Name, b.Version, b.GoVersion, b.SHA256[:12], b.Origin})
+		l.rows = append(l.rows, []string{b.Name, b.Version, b.GoVersion, b.SHA256[:min(12, len(b.SHA256))], b.Origin})
 		l.names = append(l.names, b.Name+"@"+b.Version)
 	}
 	return a.print(l)

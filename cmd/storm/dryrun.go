@@ -26,7 +26,11 @@ func (a *app) dryRun(s *scenarios.Scenario, seed int64) error {
 	for _, p := range runner.PlanOf(s, seed) {
 		fmt.Fprintf(a.stdout, "  %s\n", p.ID)
 	}
-	fmt.Fprintf(a.stdout, "\nRoughly %s, at most %s. Nothing was started.\n", sum(least), sum(most))
+	time := "Roughly " + sum(least).String()
+	if sum(most) != sum(least) {
+		time += ", at most " + sum(most).String()
+	}
+	fmt.Fprintf(a.stdout, "\n%s. Nothing was started.\n", time)
 	return nil
 }
 

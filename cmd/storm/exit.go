@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 )
 
@@ -45,8 +46,11 @@ type codedError struct {
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
-// errInterrupted is how a run ends that was told to, once it is reported.
-var errInterrupted = &codedError{exitInterrupted, errors.New("interrupted; the report is of what there was")}
+// How a run ends that was told to.
+var (
+	errInterrupted      = &codedError{exitInterrupted, errors.New("interrupted; the report is of what there was")}
+	errInterruptedEarly = &codedError{exitInterrupted, errors.New("interrupted before the first trial: there is nothing to report")}
+)
 
 // errVerdict carries a verdict's exit code; it has been printed already.
 type errVerdict struct{ code int }
@@ -79,6 +83,8 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return "The disk is full: free some space, or move the run directory (--dir), storm's state (STORM_STATE_DIR) or its cache (XDG_CACHE_HOME)."
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
+		return "Name another place: --dir for the run directory, STORM_STATE_DIR for storm's state, XDG_CACHE_HOME for its cache."
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "There are too many open files: raise the limit with `ulimit -n`, or ask for fewer nodes."
 	}
@@ -88,7 +94,8 @@ func hint(err error) string {
 // tell is what storm prints of an error; command is the verb it is of.
 func tell(ctx context.Context, err error, command string) string {
 	text := err.Error()
-	if codeOf(ctx, err) == exitInterrupted && !errors.Is(err, errInterrupted) {
+	var coded *codedError
+	if codeOf(ctx, err) == exitInterrupted && !errors.As(err, &coded) {
 		text = "interrupted: " + text
 	}
 	text = "storm: " + text + "\n"

@@ -39,7 +39,13 @@ func (a *app) listVerb() *cobra.Command {
 					item.Profiles = append(item.Profiles, p.Name)
 				}
 				data = append(data, item)
-				l.rows = append(l.rows, []string{name, strconv.Itoa(item.Trials), short(s.Description, width(a.stdout)-28)})
+				for i, line := range wrap(s.Description, width(a.stdout)-28) {
+					row := []string{"", "", line}
+					if i == 0 {
+						row = []string{name, strconv.Itoa(item.Trials), line}
+					}
+					l.rows = append(l.rows, row)
+				}
 			}
 			l.data = data
 			return a.print(l)

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 	"github.com/storm-harness/storm/clusters/doctor"
 	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/ledger"
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/scenarios/runner"
 )
@@ -151,15 +153,21 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	if made == nil {
 		return err // it did not come to a run
 	}
+	if begun := func(t rundir.TrialState) bool { return t.Begun }; !slices.ContainsFunc(made.Trials(), begun) {
+		if ctx.Err() != nil {
+			return errInterruptedEarly
+		}
+		return err
+	}
 	show.progress(runner.Progress{Stage: runner.StageFinish, Text: "analysing what was measured, and rendering the report"})
-	result, files, renderErr := analyse(dir)
+	result, files, reportErr := analyse(dir)
 	show.close()
-	verdict := renderErr
-	if renderErr == nil {
+	verdict := reportErr
+	if reportErr == nil {
 		verdict = a.conclude(result, files)
 	}
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && reportErr == nil:
 		return errInterrupted
 	case err != nil:
 		return err

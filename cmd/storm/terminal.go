@@ -45,11 +45,14 @@ func colour(w io.Writer) bool {
 	return isTerminal(w) && !no && os.Getenv("TERM") != "dumb"
 }
 
-// plain replaces control characters, so that hostile text cannot steer the
-// terminal.
+// plain replaces what steers a terminal instead of being shown: control
+// characters, and those that turn the direction of writing.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
 			return '·'
 		}
 		return r

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,9 +55,19 @@ func load(nameOrPath string, changes scenarios.Changes) (*scenarios.Scenario, er
 	}
 	s, err := scenarios.Load(src, kinds(), changes)
 	if err != nil {
-		return nil, &codedError{exitUsage, err}
+		return nil, problemsOf(nameOrPath, err)
 	}
 	return s, nil
+}
+
+// problemsOf is the error of a file with everything that is wrong with it, a
+// line each.
+func problemsOf(name string, err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) > 1 {
+		err = fmt.Errorf("%d problems with %s:\n  %s", len(lines), name, strings.Join(lines, "\n  "))
+	}
+	return &codedError{exitUsage, err}
 }
 
 // possible says what of a scenario this machine's cluster cannot do.
@@ -99,7 +110,11 @@ func (a *app) warn(s *scenarios.Scenario) {
 
 // counted says how much work a scenario is.
 func counted(s *scenarios.Scenario) string {
-	text := fmt.Sprintf("%d trials", len(s.Profiles)*s.Blocks+len(s.Tours))
+	n := len(s.Profiles)*s.Blocks + len(s.Tours)
+	if n == 1 {
+		return "1 trial"
+	}
+	text := fmt.Sprintf("%d trials", n)
 	if len(s.Profiles) > 1 {
 		text += fmt.Sprintf(" (%d blocks of %d profiles", s.Blocks, len(s.Profiles))
 		if len(s.Tours) > 0 {
