@@ -3,7 +3,6 @@ package components
 import (
 	"context"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/storm-harness/storm/clusters"
@@ -17,9 +16,9 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 	what := w.project.name + " " + w.version
 	modules := 0
 	downloading := func(line string) {
-		if rest, ok := strings.CutPrefix(line, "go: downloading "); ok {
+		if strings.HasPrefix(line, "go: downloading ") {
 			modules++
-			sink(clusters.Event{Component: w.name, Text: "downloading modules of " + what + ": " + strconv.Itoa(modules) + ", " + rest})
+			sink(clusters.Event{Component: w.name, Text: "downloading the modules of " + what, Done: modules})
 		}
 	}
 	sink(clusters.Event{Component: w.name, Text: "resolving the modules of " + what})
