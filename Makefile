@@ -24,14 +24,15 @@ test-unit: ## pure logic, with the race detector
 
 test-cluster: build ## the same and more on real components; one package at a time, they share the cores
 	$(BIN) components get
-	$(GO) test -tags cluster -p 1 -timeout 20m $(shell $(GO) list -tags cluster -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... | xargs grep -l --include='*_cluster_test.go' -r 'go:build cluster' 2>/dev/null | xargs -r -n1 dirname | sort -u)
+	$(GO) test -tags cluster -p 1 -timeout 25m ./...
 
 lint: ## golangci-lint, at a pinned version
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT) run ./...
 
-bench: ## figures: pacer, recorder, cluster up and reset
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/pace ./measure
-	$(GO) test -tags cluster -run '^$$' -bench . -benchtime 3x ./clusters/local
+bench: build ## figures: pacer, recorder, a link, analysis, cluster up and reset
+	$(BIN) components get
+	$(GO) test -run '^$$' -bench 'Pacer|Record|Cut|RoundTrip|Analyse' -benchtime 2s ./internal/pace ./measure ./clusters/local/network ./report
+	$(GO) test -tags cluster -run '^$$' -bench 'Up|Reset' -benchtime 3x ./clusters/local
 
 clean: ## remove what was built here
 	rm -rf bin
