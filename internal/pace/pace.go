@@ -50,9 +50,9 @@ func (p *Pacer) Run(ctx context.Context, do func(context.Context, Slot), refused
 		r.start = p.Clock.Now()
 	}
 	if r.wait == nil {
-		s := NewSleeper(p.Clock)
+		s := NewSleeper(ctx, p.Clock)
 		defer s.Stop()
-		r.wait = s.Until
+		r.wait = func(_ context.Context, at int64) bool { return s.Until(at) }
 	}
 	r.hire()
 	r.workers.Wait()

@@ -229,6 +229,33 @@ func TestSlotsNeverComeEarly(t *testing.T) {
 	}
 }
 
+// A program out of open files still paces, if coarsely.
+func TestASleeperWithoutATimerfdWaits(t *testing.T) {
+	clock := realClock{time.Now()}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &Sleeper{ctx: ctx, clock: clock, timer: time.NewTimer(time.Hour)}
+	defer s.Stop()
+	at := clock.Now() + 3*ms
+	if !s.Until(at) || clock.Now() < at {
+		t.Error("it did not wait until the instant")
+	}
+	cancel()
+	if s.Until(clock.Now() + int64(time.Hour)) {
+		t.Error("it did not end with its context")
+	}
+}
+
+func TestASleeperEndsWithItsContext(t *testing.T) {
+	clock := realClock{time.Now()}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := NewSleeper(ctx, clock)
+	defer s.Stop()
+	time.AfterFunc(time.Millisecond, cancel)
+	if s.Until(clock.Now() + int64(time.Hour)) {
+		t.Error("an hour went by")
+	}
+}
+
 func TestLagQuantiles(t *testing.T) {
 	var st Stats
 	for i := range 1000 {
@@ -276,4 +303,33 @@ func BenchmarkPacer(b *testing.B) {
 	b.ReportMetric(float64(st.LagQuantile(.5))/1e3, "p50-lag-µs")
 	b.ReportMetric(float64(st.LagQuantile(.99))/1e3, "p99-lag-µs")
 	b.ReportMetric(float64(st.LagMax)/1e3, "max-lag-µs")
+}
+
+// BenchmarkPacers reports the same of twenty pacers at 100 a second each, as
+// loads and probes are in a trial.
+func BenchmarkPacers(b *testing.B) {
+	clock := realClock{time.Now()}
+	const pacers = 20
+	b.ReportAllocs()
+	var all sync.WaitGroup
+	stats := make([]Stats, pacers)
+	for i := range stats {
+		p := &Pacer{
+			Clock: clock, Schedule: first{Constant(100), uint64((b.N + pacers - 1) / pacers)}, InFlight: 100,
+			Start: clock.Now() + int64(i)*7*ms/10,
+		}
+		all.Go(func() { stats[i] = p.Run(b.Context(), func(context.Context, Slot) {}, func(Slot) {}) })
+	}
+	all.Wait()
+	var sum Stats
+	for _, st := range stats {
+		sum.Slots += st.Slots
+		sum.LagMax = max(sum.LagMax, st.LagMax)
+		for j, n := range st.lags {
+			sum.lags[j] += n
+		}
+	}
+	b.ReportMetric(float64(sum.LagQuantile(.5))/1e3, "p50-lag-µs")
+	b.ReportMetric(float64(sum.LagQuantile(.99))/1e3, "p99-lag-µs")
+	b.ReportMetric(float64(sum.LagMax)/1e3, "max-lag-µs")
 }

@@ -2,57 +2,88 @@ package pace
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Early is how long before an instant a timer for it is to be set. The runtime waits for
-// timers with a resolution of a millisecond (epoll_wait), so a timer alone
-// comes up to that much late; the rest is slept by nanosleep, which the kernel
-// ends within its timer slack of 50 µs. It blocks a thread for that short
-// time, and no processor.
-const Early = 1500 * time.Microsecond
-
-// Sleeper waits for instants of a clock. One goroutine at a time may use it.
+// Sleeper waits for instants of a clock, as finely as the kernel can. One
+// goroutine at a time may use it.
+//
+// The runtime's own timers go through epoll_wait with a resolution of a
+// millisecond, and a sleep in a system call would hold one of the runtime's
+// processors: with a few loads and probes on a small machine that stalls the
+// whole program for as long as its monitor thread does not get to run. A
+// timerfd has neither fault: the goroutine that waits is parked, and the
+// kernel's high resolution timer wakes it.
 type Sleeper struct {
-	clock Clock
-	timer *time.Timer
+	ctx    context.Context
+	clock  Clock
+	file   *os.File // a timerfd; nil where none could be had
+	fd     int
+	forget func() bool // ends what wakes the sleeper with its context
+	timer  *time.Timer // instead of the file
+	buf    [8]byte
 }
 
-// NewSleeper returns a sleeper; it must be stopped.
-func NewSleeper(c Clock) *Sleeper {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return &Sleeper{clock: c, timer: t}
+// NewSleeper returns a sleeper that wakes when ctx ends; it must be stopped.
+func NewSleeper(ctx context.Context, c Clock) *Sleeper {
+	s := &Sleeper{ctx: ctx, clock: c}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		// Out of open files: a coarser wait is better than none, and the
+		// send lag tells of it.
+		s.timer = time.NewTimer(time.Hour)
+		s.timer.Stop()
+		return s
+	}
+	s.fd, s.file = fd, os.NewFile(uintptr(fd), "timerfd")
+	s.forget = context.AfterFunc(ctx, func() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) })
+	return s
 }
 
-// Stop releases the timer.
-func (s *Sleeper) Stop() { s.timer.Stop() }
+// Stop releases what the sleeper holds.
+func (s *Sleeper) Stop() {
+	if s.file == nil {
+		s.timer.Stop()
+		return
+	}
+	s.forget()
+	_ = s.file.Close()
+}
 
-// Until returns true when the clock has reached at, or false as soon as ctx
-// has ended; it looks at ctx even where at has passed.
-func (s *Sleeper) Until(ctx context.Context, at int64) bool {
-	for {
-		if ctx.Err() != nil {
-			return false
-		}
-		left := time.Duration(at - s.clock.Now())
+// Until returns true when the clock has reached at, or false as soon as the
+// sleeper's context has ended; it looks at that even where at has passed.
+func (s *Sleeper) Until(at int64) bool {
+	for s.ctx.Err() == nil {
+		left := at - s.clock.Now()
 		if left <= 0 {
 			return true
 		}
-		if left <= Early {
-			ts := unix.NsecToTimespec(int64(left))
-			// A signal ends it before its time; then the loop sleeps the rest.
-			_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &ts, nil)
-			continue
+		s.wait(left)
+	}
+	return false
+}
+
+// wait waits for so many nanoseconds, or less.
+func (s *Sleeper) wait(left int64) {
+	if s.file != nil {
+		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(left)}
+		if unix.TimerfdSettime(s.fd, 0, &spec, nil) == nil {
+			_, _ = s.file.Read(s.buf[:]) // the error of a deadline is that ctx has ended
+			return
 		}
-		s.timer.Reset(left - Early)
-		select {
-		case <-s.timer.C:
-		case <-ctx.Done():
-			s.timer.Stop()
-			return false
-		}
+	}
+	timer := s.timer
+	if timer == nil {
+		timer = time.NewTimer(time.Duration(left))
+		defer timer.Stop()
+	} else {
+		timer.Reset(time.Duration(left))
+	}
+	select {
+	case <-timer.C:
+	case <-s.ctx.Done():
 	}
 }

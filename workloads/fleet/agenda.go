@@ -30,6 +30,10 @@ type errand struct {
 // worker for each pod.
 const errandsAtOnce = 1000
 
+// early is how long before an errand the wait for it becomes a fine one: the
+// runtime's timers come up to a millisecond late.
+const early = 1500 * time.Microsecond
+
 func newAgenda(clock *measure.Clock) *agenda {
 	return &agenda{clock: clock, wake: make(chan struct{}, 1), slots: make(chan struct{}, errandsAtOnce)}
 }
@@ -52,7 +56,7 @@ func (a *agenda) add(at int64, do func(ctx context.Context, intended int64)) {
 func (a *agenda) run(ctx context.Context) {
 	var begun sync.WaitGroup
 	defer begun.Wait()
-	sleeper := pace.NewSleeper(a.clock)
+	sleeper := pace.NewSleeper(ctx, a.clock)
 	defer sleeper.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -62,9 +66,9 @@ func (a *agenda) run(ctx context.Context) {
 		if len(a.due) > 0 {
 			left = time.Duration(a.due[0].at - a.clock.Now())
 		}
-		if left > pace.Early {
+		if left > early {
 			a.mu.Unlock()
-			timer.Reset(left - pace.Early)
+			timer.Reset(left - early)
 			select {
 			case <-timer.C:
 			case <-a.wake:
@@ -75,7 +79,7 @@ func (a *agenda) run(ctx context.Context) {
 		}
 		next := heap.Pop(&a.due).(errand)
 		a.mu.Unlock()
-		if !sleeper.Until(ctx, next.at) {
+		if !sleeper.Until(next.at) {
 			return
 		}
 		select {
