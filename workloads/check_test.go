@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"k8s.io/apimachinery/pkg/api/validate/content"
+
 	"github.com/storm-harness/storm/internal/unit"
 )
 
@@ -151,5 +153,21 @@ func TestResources(t *testing.T) {
 	}
 	if r, err := findResource("csinodes.v1.storage.k8s.io"); err != nil || r.namespaced {
 		t.Errorf("a full name of a known resource: %+v, %v", r, err)
+	}
+}
+
+func TestNamesFitWhateverTheLoadIsCalled(t *testing.T) {
+	if got := namespaces("churn", 1)[0]; got != "storm-churn" {
+		t.Errorf("got %q", got)
+	}
+	long := strings.Repeat("a", 62)
+	seen := map[string]bool{}
+	for _, load := range []string{long, long + "b", long[:48]} {
+		names := namespaces(load, 10_000)
+		last := names[len(names)-1]
+		if problems := content.IsDNS1123Label(last); len(problems) > 0 || seen[last] {
+			t.Errorf("%q: %v, seen before: %v", last, problems, seen[last])
+		}
+		seen[last] = true
 	}
 }

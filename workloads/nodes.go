@@ -117,7 +117,7 @@ func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
 	cfg := rest.CopyConfig(env.REST)
 	cfg.UserAgent = userAgent(env.Name)
 	f := fleet.New(fleet.Config{
-		Count: n.Count, Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
+		Count: n.Count, Prefix: objectName(env.Name), Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
 		PodWatch: n.PodWatch, PodStart: n.PodStart.D(), PodStop: n.PodStop.D(), PodLatency: n.PodLatency,
 		AsNodes: n.Identity == "node", Timeout: n.Timeout.D(), InFlight: n.InFlight,
 	}, fleet.Env{

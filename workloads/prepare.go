@@ -3,6 +3,7 @@ package workloads
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,15 +21,28 @@ const RunLabel = "storm.dev/run"
 // that it is not there yet.
 const patience = 60 * time.Second
 
+// objectName is what the names of a load's objects begin with: storm-NAME. A
+// long name is cut and told from others by a hash, because labels and the names
+// of namespaces take 63 bytes, of which a number at the end needs some.
+func objectName(workload string) string {
+	const room = 48
+	if len(workload) > room {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(workload)) // cannot fail
+		workload = fmt.Sprintf("%s-%08x", workload[:room-9], h.Sum32())
+	}
+	return "storm-" + workload
+}
+
 // namespaces returns the names of a load's namespaces: storm-NAME, or, where
 // there are several, storm-NAME-0 and so on.
 func namespaces(workload string, count int) []string {
 	if count == 1 {
-		return []string{"storm-" + workload}
+		return []string{objectName(workload)}
 	}
 	names := make([]string, count)
 	for i := range names {
-		names[i] = "storm-" + workload + "-" + strconv.Itoa(i)
+		names[i] = objectName(workload) + "-" + strconv.Itoa(i)
 	}
 	return names
 }

@@ -30,6 +30,7 @@ import (
 // Config says what the nodes do.
 type Config struct {
 	Count        int
+	Prefix       string        // of the nodes' names: PREFIX-00000 and so on
 	Heartbeat    time.Duration // between two renewals of a node's lease
 	StatusReport time.Duration // between two reports of an unchanged status
 	PodWatch     bool          // whether nodes watch their pods and take care of them
@@ -77,7 +78,7 @@ func New(cfg Config, env Env) *Fleet {
 	f := &Fleet{cfg: cfg, env: env}
 	f.nodes = make([]*node, cfg.Count)
 	for i := range f.nodes {
-		f.nodes[i] = newNode(env.Workload, i, cfg.AsNodes)
+		f.nodes[i] = newNode(cfg.Prefix, i, cfg.AsNodes)
 	}
 	of := func(verb, resource, scope, detail string) *measure.Series {
 		return env.Recorder.Series(rundir.Key{Workload: env.Workload, Verb: verb, Resource: resource, Scope: scope, Detail: detail})

@@ -35,8 +35,8 @@ type node struct {
 // nodesGroup is the group that every kubelet's certificate names.
 var nodesGroup = []string{"system:nodes"}
 
-func newNode(workload string, i int, asNode bool) *node {
-	n := &node{index: i, name: fmt.Sprintf("storm-%s-%05d", workload, i)}
+func newNode(prefix string, i int, asNode bool) *node {
+	n := &node{index: i, name: fmt.Sprintf("%s-%05d", prefix, i)}
 	// 100.64.0.0/10 is for networks such as this; nothing is sent there.
 	n.ip = fmt.Sprintf("100.%d.%d.%d", 64+i>>16, i>>8&255, i&255)
 	if asNode {
