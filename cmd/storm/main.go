@@ -13,12 +13,20 @@ import (
 var version = "devel"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks storm to heal and to report; from then on a signal
-	// does what it does to any program. The supervisor then ends the cluster.
-	context.AfterFunc(ctx, stop)
-	a := newApp(os.Stdout, os.Stderr)
-	code := a.execute(ctx, os.Args[1:])
-	stop()
+	ctx := interruptible()
+	code := newApp(os.Stdout, os.Stderr).execute(ctx, os.Args[1:])
 	os.Exit(code)
+}
+
+// interruptible returns a context that the first Ctrl-C or SIGTERM ends: storm
+// then heals, and reports. By the time it has ended, a second one does what it
+// does to any program; the supervisor then ends the cluster.
+func interruptible() context.Context {
+	signalled, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, end := context.WithCancelCause(context.Background())
+	context.AfterFunc(signalled, func() {
+		release()
+		end(context.Cause(signalled))
+	})
+	return ctx
 }

@@ -135,6 +135,9 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	defer show.close()
 	show.line("run %s of %s, seed %d", id, s.Name, seed)
 	show.line("directory %s", dir)
+	defer context.AfterFunc(ctx, func() {
+		show.line("interrupted: healing, ending the cluster, reporting; once more, and storm does not wait")
+	})()
 
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
 		c, err := local.Up(ctx, local.Options{Spec: spec, Dir: clusterDir, LogDir: logs, Store: store, Ledger: book, Sink: sink, Exited: exited})
