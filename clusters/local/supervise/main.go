@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -32,8 +33,10 @@ func Main() int {
 	}
 	// The storm that starts this may go first on the processors; what it
 	// measures must not.
-	if err := priority.Set(0); err != nil {
-		return fail(err)
+	if priority.Get() < 0 {
+		if err := priority.Set(0); err != nil {
+			return fail(err)
+		}
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	// No process may inherit the ledger: its lock would outlive the owners.
@@ -51,6 +54,8 @@ func Main() int {
 	if err != nil {
 		return fail(err)
 	}
+	// Unreferenced, its listener would be collected, and the slot be free.
+	defer runtime.KeepAlive(claim)
 	socket, err := listen()
 	if err != nil {
 		return fail(err)
