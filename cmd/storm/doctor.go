@@ -23,28 +23,7 @@ is 1 only where something is missing without which no local cluster runs.`,
 		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := doctor.Look(cmd.Context(), doctor.Options{DataDir: cmp.Or(dir, os.TempDir())})
-			l := listing{head: []string{"", "WHAT", "FOUND"}, data: findings}
-			var missing error
-			for _, f := range findings {
-				mark := "ok"
-				if !f.OK {
-					mark = "no"
-					if f.Needed {
-						mark = "NO"
-						missing = fmt.Errorf("%s: %s: %s", f.Name, f.Found, f.Hint)
-					}
-				}
-				l.rows = append(l.rows, []string{mark, f.Name, f.Found})
-				if f.Disables != "" {
-					l.rows = append(l.rows, []string{"", "", "without it: " + f.Disables})
-				}
-				if f.Hint != "" {
-					l.rows = append(l.rows, []string{"", "", "next step: " + f.Hint})
-				}
-				if f.OK {
-					l.names = append(l.names, f.Name)
-				}
-			}
+			l, missing := listFindings(findings, width(a.stdout))
 			if err := a.print(l); err != nil {
 				return err
 			}
@@ -54,4 +33,30 @@ is 1 only where something is missing without which no local cluster runs.`,
 	cmd.Flags().StringVar(&dir, "dir", "", "directory whose disk is looked at (default the one for temporary files)")
 	a.outputFlag(cmd)
 	return cmd
+}
+
+// listFindings is the listing of what was found, and an error where something
+// is missing without which no cluster runs.
+func listFindings(findings []doctor.Finding, columns int) (l listing, missing error) {
+	l = listing{head: []string{"", "WHAT", "FOUND"}, data: findings}
+	for _, f := range findings {
+		mark := "ok"
+		switch {
+		case f.OK:
+			l.names = append(l.names, f.Name)
+		case f.Needed:
+			mark = "NO"
+			missing = fmt.Errorf("%s: %s: %s", f.Name, f.Found, f.Hint)
+		default:
+			mark = "no"
+		}
+		l.tell(columns-27, []string{mark, f.Name}, f.Found)
+		if f.Disables != "" {
+			l.tell(columns-27, nil, "without it: "+f.Disables)
+		}
+		if f.Hint != "" {
+			l.tell(columns-27, nil, "next step: "+f.Hint)
+		}
+	}
+	return l, missing
 }

@@ -82,9 +82,9 @@ func codeOf(ctx context.Context, err error) int {
 func hint(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return "The disk is full: free some space, or move the run directory (--dir), storm's state (STORM_STATE_DIR) or its cache (XDG_CACHE_HOME)."
+		return "The disk is full: free some space, or move the run directory (--dir), storm's state (STORM_STATE_DIR) or its cache (STORM_CACHE_DIR)."
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
-		return "Name another place: --dir for the run directory, STORM_STATE_DIR for storm's state, XDG_CACHE_HOME for its cache."
+		return "Name another place: --dir for the run directory, STORM_STATE_DIR for storm's state, STORM_CACHE_DIR for its cache."
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "There are too many open files: raise the limit with `ulimit -n`, or ask for fewer nodes."
 	}

@@ -53,7 +53,7 @@ func TestErrorsAreToldWithTheNextStep(t *testing.T) {
 		want string
 	}{
 		{usage("name a scenario"), "storm: name a scenario\nSee `storm run --help`.\n"},
-		{full, "storm: write /runs/x/windows.jsonl: no space left on device\nThe disk is full: free some space, or move the run directory (--dir), storm's state (STORM_STATE_DIR) or its cache (XDG_CACHE_HOME).\n"},
+		{full, "storm: write /runs/x/windows.jsonl: no space left on device\nThe disk is full: free some space, or move the run directory (--dir), storm's state (STORM_STATE_DIR) or its cache (STORM_CACHE_DIR).\n"},
 		{&os.PathError{Op: "open", Path: "x", Err: syscall.EMFILE}, "storm: open x: too many open files\nThere are too many open files: raise the limit with `ulimit -n`, or ask for fewer nodes.\n"},
 		{errInterrupted, "storm: interrupted; the report is of what there was\n"},
 		{fmt.Errorf("starting the cluster: %w", context.Canceled), "storm: interrupted: starting the cluster: context canceled\n"},

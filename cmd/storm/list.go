@@ -39,13 +39,7 @@ func (a *app) listVerb() *cobra.Command {
 					item.Profiles = append(item.Profiles, p.Name)
 				}
 				data = append(data, item)
-				for i, line := range wrap(s.Description, width(a.stdout)-28) {
-					row := []string{"", "", line}
-					if i == 0 {
-						row = []string{name, strconv.Itoa(item.Trials), line}
-					}
-					l.rows = append(l.rows, row)
-				}
+				l.tell(width(a.stdout)-28, []string{name, strconv.Itoa(item.Trials)}, s.Description)
 			}
 			l.data = data
 			return a.print(l)

@@ -18,6 +18,19 @@ type listing struct {
 	names []string // for name
 }
 
+// tell adds a row whose last cell is a text, in as many lines of a width as it
+// takes. The head's other cells are those of the first line.
+func (l *listing) tell(columns int, first []string, text string) {
+	for i, line := range wrap(text, columns) {
+		row := make([]string, len(l.head))
+		if i == 0 {
+			copy(row, first)
+		}
+		row[len(row)-1] = line
+		l.rows = append(l.rows, row)
+	}
+}
+
 // outputFlag adds -o to a verb.
 func (a *app) outputFlag(cmd *cobra.Command) {
 	a.output = "table"

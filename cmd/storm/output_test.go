@@ -7,6 +7,7 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/doctor"
 	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/clusters/local/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
@@ -90,6 +91,23 @@ func TestListOfComponents(t *testing.T) {
 	}}
 	golden(t, "components-list", inEveryFormat(t, func(a *app) error { return a.printBinaries(list) }))
 	golden(t, "components-list-empty", inEveryFormat(t, func(a *app) error { return a.printBinaries(nil) }))
+}
+
+func TestFindingsOfTheDoctor(t *testing.T) {
+	findings := []doctor.Finding{
+		{Name: "memory", OK: true, Found: "23.5 GiB"},
+		{Name: "network namespaces", Found: "making a network namespace: operation not permitted (it takes root, or the capabilities CAP_SYS_ADMIN and CAP_NET_ADMIN)", Disables: "partitions and link delay between members (faults partition, linkDelay)", Hint: "run as root on Linux with nftables and TUN"},
+	}
+	l, missing := listFindings(findings, 80)
+	if missing != nil {
+		t.Errorf("what is not needed is missed: %v", missing)
+	}
+	golden(t, "doctor", inEveryFormat(t, func(a *app) error { return a.print(l) }))
+
+	findings = append(findings, doctor.Finding{Name: "data disk", Needed: true, Found: "12 MiB free at /data", Hint: "free some space, or name another directory"})
+	if _, missing = listFindings(findings, 80); missing == nil || missing.Error() != "data disk: 12 MiB free at /data: free some space, or name another directory" {
+		t.Errorf("what is needed is missed like this: %v", missing)
+	}
 }
 
 func TestFindingsOfACleanup(t *testing.T) {
