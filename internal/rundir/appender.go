@@ -13,7 +13,7 @@ import (
 // flushEvery bounds what a kill can lose: the lines of that long.
 const flushEvery = time.Second
 
-// flushAt is how many buffered bytes are written out without waiting.
+// flushAt is how many buffered bytes are written out before that.
 const flushAt = 64 << 10
 
 // appender writes one JSON object a line. Lines are buffered and written out
@@ -22,14 +22,17 @@ const flushAt = 64 << 10
 type appender struct {
 	path string
 
+	writing sync.Mutex // held while the file is written, and taken before mu
+	file    *os.File
+	full    chan struct{} // tells the flusher that there is enough to write
+
 	mu     sync.Mutex
-	file   *os.File
 	buf    bytes.Buffer
 	enc    *json.Encoder // into buf
 	err    error
 	closed bool
 
-	stop chan struct{} // nil: no flusher of its own
+	stop chan struct{}
 	done chan struct{}
 }
 
@@ -40,32 +43,26 @@ func newAppender(path string) (*appender, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", path, err)
 	}
-	a := &appender{path: path, file: f}
+	a := &appender{path: path, file: f, full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	a.enc = json.NewEncoder(&a.buf)
 	a.enc.SetEscapeHTML(false)
+	go a.run()
 	return a, nil
 }
 
-// start runs a flusher until close.
-func (a *appender) start() {
-	a.stop, a.done = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(a.done)
-		flushLoop(a.stop, a.flush)
-	}()
-}
-
-// flushLoop calls flush every second until stop is closed.
-func flushLoop(stop <-chan struct{}, flush func()) {
+// run writes out every second, and whenever there is enough, until close.
+func (a *appender) run() {
+	defer close(a.done)
 	t := time.NewTicker(flushEvery)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
-			flush()
-		case <-stop:
+		case <-a.full:
+		case <-a.stop:
 			return
 		}
+		a.flush()
 	}
 }
 
@@ -85,24 +82,32 @@ func (a *appender) append(v any) {
 		return
 	}
 	if a.buf.Len() >= flushAt {
-		a.flushLocked()
+		select {
+		case a.full <- struct{}{}:
+		default: // it has been told
+		}
 	}
 }
 
+// flush writes out what is buffered. Nobody who appends waits for it: a write
+// can block for as long as the disk is busy with an fsync of the very cluster
+// that is being measured, and a probe that waited for its own log would report
+// that as the cluster's doing.
 func (a *appender) flush() {
+	a.writing.Lock()
+	defer a.writing.Unlock()
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.flushLocked()
-}
-
-func (a *appender) flushLocked() {
-	if a.buf.Len() == 0 || a.closed {
+	out := bytes.Clone(a.buf.Bytes())
+	a.buf.Reset()
+	a.mu.Unlock()
+	if len(out) == 0 {
 		return
 	}
-	if _, err := a.file.Write(a.buf.Bytes()); err != nil && a.err == nil {
-		a.err = err
+	if _, err := a.file.Write(out); err != nil {
+		a.mu.Lock()
+		a.err = errors.Join(a.err, err)
+		a.mu.Unlock()
 	}
-	a.buf.Reset()
 }
 
 // failure returns the first error so far.
@@ -118,19 +123,18 @@ func (a *appender) failure() error {
 // close writes out, syncs and closes; further calls only repeat the error.
 func (a *appender) close() error {
 	a.mu.Lock()
-	if !a.closed {
-		a.flushLocked()
-		a.closed = true
-		if err := errors.Join(a.file.Sync(), a.file.Close()); err != nil && a.err == nil {
-			a.err = err
-		}
-		if a.stop != nil {
-			close(a.stop)
-		}
-	}
+	first := !a.closed
+	a.closed = true
 	a.mu.Unlock()
-	if a.done != nil {
+	if first {
+		close(a.stop)
 		<-a.done
+		a.flush()
+		if err := errors.Join(a.file.Sync(), a.file.Close()); err != nil {
+			a.mu.Lock()
+			a.err = errors.Join(a.err, err)
+			a.mu.Unlock()
+		}
 	}
 	return a.failure()
 }

@@ -60,7 +60,6 @@ func Create(path string, run Run) (*Dir, error) {
 		return nil, err
 	}
 	d := &Dir{path: path, run: run, events: events}
-	events.start()
 	return d, nil
 }
 

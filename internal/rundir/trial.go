@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 )
 
 // TrialDir is a trial's directory, open for writing. The Append methods are
@@ -17,10 +16,6 @@ type TrialDir struct {
 	path    string
 
 	events, windows, probes, scrapes, process, journal *appender
-
-	stop chan struct{}
-	done chan struct{}
-	once sync.Once
 }
 
 // Trial makes the directory of a planned trial and opens it for writing. End
@@ -30,26 +25,17 @@ func (d *Dir) Trial(id string) (*TrialDir, error) {
 	if !ok {
 		return nil, fmt.Errorf("trial %q is not in the plan", id)
 	}
-	t := &TrialDir{planned: planned, path: d.trialPath(id), stop: make(chan struct{}), done: make(chan struct{})}
+	t := &TrialDir{planned: planned, path: d.trialPath(id)}
 	if err := os.MkdirAll(filepath.Join(t.path, LogsDir), 0o700); err != nil {
 		return nil, fmt.Errorf("make trial directory: %w", err)
 	}
 	for name, to := range t.files() {
 		a, err := newAppender(filepath.Join(t.path, name))
 		if err != nil {
-			close(t.done)
 			return nil, errors.Join(err, t.Close())
 		}
 		*to = a
 	}
-	go func() {
-		defer close(t.done)
-		flushLoop(t.stop, func() {
-			for _, a := range t.files() {
-				(*a).flush()
-			}
-		})
-	}()
 	return t, nil
 }
 
@@ -109,8 +95,6 @@ func (t *TrialDir) Finish(trial Trial) error {
 // Close writes out what is buffered and closes the files, without trial.json.
 // Further calls are harmless.
 func (t *TrialDir) Close() error {
-	t.once.Do(func() { close(t.stop) })
-	<-t.done
 	var errs []error
 	for _, a := range t.files() {
 		if *a != nil {

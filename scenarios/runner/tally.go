@@ -19,8 +19,8 @@ func own(workload string) bool { return workload == "probe" || workload == "witn
 // shown.
 func (t *trial) window(w rundir.Window) {
 	t.dir.AppendWindow(w)
-	if own(w.Workload) {
-		return
+	if own(w.Workload) || w.Via != "" {
+		return // no request of a load to the apiserver
 	}
 	var failed uint64
 	for _, n := range w.Errors {
