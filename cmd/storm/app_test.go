@@ -61,7 +61,7 @@ func leaves(c *cobra.Command, f func(*cobra.Command)) {
 
 func TestHelp(t *testing.T) {
 	leaves(newApp(nil, nil).root(), func(c *cobra.Command) {
-		args := append(strings.Fields(c.CommandPath())[1:], "--help")
+		args := strings.Fields(c.CommandPath() + " --help")[1:]
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			stdout, stderr, code := storm(t, args...)
 			if code != exitPass || stderr != "" {

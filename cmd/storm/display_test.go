@@ -160,7 +160,7 @@ func (p *pseudoterminal) await(text string) {
 
 // end closes the terminal and returns everything that was written to it.
 func (p *pseudoterminal) end() string {
-	_ = p.File.Close()
+	_ = p.Close()
 	<-p.done
 	_ = p.control.Close()
 	return string(p.text)

@@ -77,10 +77,15 @@ func (n *narrator) doing() string {
 		return "done in " + n.lasted()
 	case p.Stage == runner.StageReset:
 		return "resetting the cluster"
-	case p.Stage == runner.StageTrial && p.Act != "":
-		return p.Phase + " " + p.Act
 	case p.Stage == runner.StageTrial:
-		return p.Phase
+		text := p.Phase
+		if p.Act != "" {
+			text += " " + p.Act
+		}
+		if len(p.InForce) > 0 {
+			text += ", " + strings.Join(p.InForce, " and ") + " in force"
+		}
+		return text
 	case p.Component != "":
 		return p.Component + ": " + p.Text
 	}

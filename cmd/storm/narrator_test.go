@@ -57,6 +57,7 @@ func film() []reel {
 			step(at+4*s, n, scenarios.PhaseSteady, "", 6*s, runner.Live{Rate: 312.4}),
 			step(at+9*s, n, scenarios.PhaseFault, "leaderKill", 4*s, runner.Live{Rate: 301}),
 			step(at+10*s, n, scenarios.PhaseFault, "leaderKill", 4*s, runner.Live{Rate: 12, Errors: 40}),
+			trial(at+12*s, n, runner.Progress{Stage: runner.StageTrial, Phase: scenarios.PhaseOperation, Act: "defrag", InForce: []string{"quotaBreach"}}),
 			step(at+13*s, n, scenarios.PhaseRecovery, "", 60*s, runner.Live{Rate: 320, Errors: 1}),
 		)
 	}

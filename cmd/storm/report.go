@@ -38,7 +38,7 @@ func analyse(path string) (*report.Result, render.Paths, error) {
 	if err != nil {
 		return nil, render.Paths{}, err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }() // it was only read
 	result, err := report.Analyse(dir)
 	if err != nil {
 		return nil, render.Paths{}, fmt.Errorf("analysing %s: %w", path, err)

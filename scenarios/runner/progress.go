@@ -31,6 +31,7 @@ type Progress struct {
 	Planned rundir.Planned
 	Phase   string        // of the timeline: steady, fault, recovery …
 	Act     string        // the fault or operation in force
+	InForce []string      // faults that the timeline is to heal, until it has
 	Began   time.Time     // of the phase
 	Lasts   time.Duration // how long the phase is planned to last; for recovery at most; 0 unknown
 	Ended   bool          // the trial has ended

@@ -104,6 +104,7 @@ func (t *trial) act(ctx context.Context, step scenarios.Step, long bool) {
 	}
 	if open != nil {
 		t.open = append(t.open, openFault{a, open})
+		t.inForce()
 	}
 }
 
@@ -165,6 +166,18 @@ func (t *trial) closeOpen(ctx context.Context) {
 		f.open.Close(ctx, f.act)
 	}
 	t.open = nil
+	t.inForce()
+}
+
+// inForce tells the display of the faults that are in force.
+func (t *trial) inForce() {
+	var names []string
+	for _, f := range t.open {
+		names = append(names, f.act.Name)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at.InForce = names
 }
 
 // auditPatience bounds how long the witness's writes are looked for.
