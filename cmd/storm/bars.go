@@ -12,7 +12,7 @@ import (
 
 // The columns of a bar's line: what, the bar, and a time.
 const (
-	barColumns  = 20
+	barColumns  = 16
 	tailColumns = 12
 )
 
@@ -45,8 +45,12 @@ func barOf(n int, share float64, beat int) string {
 // stepLine is the line of the step in hand.
 func (n *narrator) stepLine(columns, beat int) string {
 	label := n.doing()
-	if n.at.Trial > 0 {
-		label = n.at.Planned.ID + "  " + label
+	switch p := n.at.Planned; {
+	case n.at.Trial == 0:
+	case p.Tour != "":
+		label = "tour " + p.Tour + "  " + label
+	default:
+		label = fmt.Sprintf("b%d %s  %s", p.Block, p.Profile, label)
 	}
 	return barLine(columns, plain(label), n.share(), n.clockOf(), beat)
 }

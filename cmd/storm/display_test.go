@@ -21,7 +21,8 @@ func steps(n int) []runner.Progress {
 	var out []runner.Progress
 	for i := range n {
 		p := runner.Progress{Stage: runner.StageTrial, Trial: 1 + i/10, Trials: n / 10, Phase: scenarios.PhaseSteady, Live: runner.Live{Rate: float64(i)}}
-		p.Planned = rundir.Planned{ID: fmt.Sprintf("%03d-b1-a-profile-with-quite-a-long-name-indeed", p.Trial)}
+		const profile = "a-profile-with-quite-a-long-name-indeed"
+		p.Planned = rundir.Planned{ID: fmt.Sprintf("%03d-b1-%s", p.Trial, profile), Block: 1, Profile: profile}
 		p.Ended = i%10 == 9
 		out = append(out, p)
 	}

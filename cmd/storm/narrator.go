@@ -83,7 +83,7 @@ func (n *narrator) doing() string {
 			text += " " + p.Act
 		}
 		if len(p.InForce) > 0 {
-			text += ", " + strings.Join(p.InForce, " and ") + " in force"
+			text += " under " + strings.Join(p.InForce, ", ")
 		}
 		return text
 	case p.Component != "":

@@ -29,7 +29,8 @@ func film() []reel {
 	}
 	trial := func(at time.Duration, n int, p runner.Progress) reel {
 		p.Trial, p.Trials, p.Began = n, 2, epoch.Add(at)
-		p.Planned = rundir.Planned{ID: fmt.Sprintf("%03d-b1-%s", n, []string{"stock", "fast-election"}[n-1])}
+		profile := []string{"stock", "fast-election"}[n-1]
+		p.Planned = rundir.Planned{ID: fmt.Sprintf("%03d-b1-%s", n, profile), Block: 1, Profile: profile}
 		return reel{at, p}
 	}
 	step := func(at time.Duration, n int, phase, act string, lasts time.Duration, live runner.Live) reel {
