@@ -160,8 +160,11 @@ func (b *breached) Prove(ctx context.Context) (string, error) {
 		if !slices.Contains(alarms, acts.NoSpace) {
 			return errors.New("the alarm list does not have NOSPACE")
 		}
-		if err := b.filler.write(ctx, 0, "x"); !acts.IsNoSpace(err) {
-			return fmt.Errorf("a write through the apiserver was not refused for want of space: %v", err)
+		switch err := b.filler.write(ctx, 0, "x"); {
+		case err == nil:
+			return errors.New("a write through the apiserver was taken")
+		case !acts.IsNoSpace(err):
+			return fmt.Errorf("a write through the apiserver was refused, but not for want of space: %w", err)
 		}
 		b.refused.Add(1)
 		return nil

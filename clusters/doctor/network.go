@@ -40,7 +40,7 @@ func tryQdisc(kind string) error {
 	if err != nil {
 		return err
 	}
-	defer ns.Close()
+	defer func() { _ = ns.Close() }() // only a descriptor
 	h, err := netlink.NewHandleAt(ns)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package priority
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,7 +14,7 @@ func TestMain(m *testing.M) {
 		if err := Set(Get() + 3); err != nil {
 			os.Exit(1)
 		}
-		os.Stdout.WriteString(strings.Repeat("+", Get()))
+		fmt.Print(strings.Repeat("+", Get()))
 		os.Exit(0)
 	}
 	os.Exit(m.Run())

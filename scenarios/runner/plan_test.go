@@ -42,7 +42,7 @@ func TestPlanIsAFunctionOfTheSeed(t *testing.T) {
 		}
 		return s
 	}
-	if order(7) != order(7) {
+	if first, again := order(7), order(7); first != again {
 		t.Error("the same seed gave two orders")
 	}
 	if order(7) == order(8) {

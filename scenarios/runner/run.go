@@ -62,7 +62,7 @@ type run struct {
 // Run plans the trials, runs them one after the other, and returns the run
 // directory. The directory is complete as far as the run came, also where an
 // error is returned with it; where the run was interrupted the error is ctx's.
-func Run(ctx context.Context, o Options) (*rundir.Dir, error) {
+func Run(ctx context.Context, o Options) (dir *rundir.Dir, err error) {
 	r := &run{o: o}
 	if r.o.Observe == nil {
 		r.o.Observe = func(Progress) {}
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) (*rundir.Dir, error) {
 	if r.dir, err = rundir.Create(o.Dir, about); err != nil {
 		return nil, err
 	}
-	defer r.dir.Close()
+	defer func() { err = errors.Join(err, r.dir.Close()) }()
 	if text, err := o.Scenario.YAML(); err == nil {
 		if err := r.dir.WriteScenario(text); err != nil {
 			return r.dir, err

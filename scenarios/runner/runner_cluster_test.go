@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { localtest.Main(m) }
 
 // play runs a scenario of testdata on a real local cluster, and returns the
 // trials' outcomes by id.
-func play(t *testing.T, file string) (*rundir.Dir, map[string]rundir.Trial) {
+func play(t *testing.T, file string) map[string]rundir.Trial {
 	t.Helper()
 	s, err := scenarios.LoadFile(filepath.Join("testdata", file), scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds}, scenarios.Changes{})
 	if err != nil {
@@ -62,11 +62,11 @@ func play(t *testing.T, file string) (*rundir.Dir, map[string]rundir.Trial) {
 			t.Fatal(err)
 		}
 	}
-	return dir, out
+	return out
 }
 
 func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
-	_, trials := play(t, "leader-kill.yaml")
+	trials := play(t, "leader-kill.yaml")
 	for id, trial := range trials {
 		for _, reason := range trial.Invalid {
 			// How late a busy machine lets storm send is no matter of this test.
@@ -114,7 +114,7 @@ func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
 }
 
 func TestQuotaBreachRepairBackupRestore(t *testing.T) {
-	_, trials := play(t, "repair.yaml")
+	trials := play(t, "repair.yaml")
 	for id, trial := range trials {
 		for _, reason := range trial.Invalid {
 			// How late a busy machine lets storm send is no matter of this test.
