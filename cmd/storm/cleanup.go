@@ -1,10 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/clusters/local/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
 )
 
@@ -19,10 +28,7 @@ so is everything that storm did not make. To call it twice is harmless.`,
 		Example: "  storm cleanup\n  storm cleanup -o json",
 		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := ledger.Cleanup(cmd.Context(), nil)
-			if found == nil {
-				found = []ledger.Finding{}
-			}
+			found, err := cleanUp(cmd.Context())
 			l := listing{data: found}
 			for _, f := range found {
 				l.rows = append(l.rows, []string{findingText(f)})
@@ -42,6 +48,40 @@ so is everything that storm did not make. To call it twice is harmless.`,
 	}
 	a.outputFlag(cmd)
 	return cmd
+}
+
+// orphansPatience bounds how long a supervisor that is ending is waited for.
+const orphansPatience = 30 * time.Second
+
+// cleanUp cleans up. Where a storm was killed a moment ago, its supervisor is
+// just ending what it kept: cleanUp waits for that, and looks again.
+func cleanUp(ctx context.Context) ([]ledger.Finding, error) {
+	all := []ledger.Finding{}
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		found, err := ledger.Cleanup(ctx, nil)
+		all = append(slices.DeleteFunc(all, func(f ledger.Finding) bool { return f.Result == ledger.Live }), found...)
+		if err != nil || ctx.Err() != nil || time.Since(began) > orphansPatience {
+			return all, err
+		}
+		byHand, err := local.List(ctx)
+		if err != nil {
+			return all, err
+		}
+		ending := func(f ledger.Finding) bool {
+			return f.Result == ledger.Live && isSupervisor(f.PID) &&
+				!slices.ContainsFunc(byHand, func(c local.Found) bool { return c.RunID == f.Run })
+		}
+		if !slices.ContainsFunc(found, ending) {
+			return all, nil
+		}
+	}
+}
+
+// isSupervisor says whether a process is a supervisor. As the owner of a run
+// it is one whose storm has gone.
+func isSupervisor(pid int) bool {
+	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	return err == nil && strings.HasSuffix(string(line), "\x00"+supervise.Verb+"\x00")
 }
 
 // findingText is a finding in words.

@@ -76,10 +76,7 @@ func TestKilled(t *testing.T) {
 			if _, sig := p.end(); sig != syscall.SIGKILL {
 				t.Fatalf("it was not killed:\n%s", p.said())
 			}
-			if !c.both {
-				// The supervisor ends by itself, and takes everything with it.
-				until(t, "the supervisor's end", func() bool { return len(p.processes()) == 0 })
-			}
+			// Where its supervisor lives, it is just ending: cleanup waits for it.
 			s.run(t, exitPass, "cleanup")
 			if left := p.left(); len(left) > 0 {
 				t.Errorf("left behind:\n%s\nThe storm said:\n%s", strings.Join(left, "\n"), p.said())
@@ -136,7 +133,6 @@ func TestKilled(t *testing.T) {
 		if code, sig := p.end(); sig != syscall.SIGINT {
 			t.Errorf("exit code %d, signal %d: it did not give up at once:\n%s", code, sig, p.said())
 		}
-		until(t, "the supervisor's end", func() bool { return len(p.processes()) == 0 })
 		s.run(t, exitPass, "cleanup")
 		if left := p.left(); len(left) > 0 {
 			t.Errorf("left behind:\n%s", strings.Join(left, "\n"))

@@ -167,7 +167,7 @@ func (n *narrator) clockOf() string {
 		return strings.Replace(of, " of ", "/", 1)
 	}
 	spent := n.now().Sub(n.since).Truncate(time.Second)
-	if n.at.Lasts >= spent && n.at.Phase != scenarios.PhaseRecovery && !n.at.Ended {
+	if n.at.Lasts > 0 && spent <= n.at.Lasts && n.at.Phase != scenarios.PhaseRecovery && !n.at.Ended {
 		return fmt.Sprintf("%s/%s", spent, n.at.Lasts.Round(time.Second))
 	}
 	return spent.String()

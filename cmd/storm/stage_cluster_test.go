@@ -205,8 +205,7 @@ func (p *player) processes() []procfs.Identity {
 func (p *player) supervisor() int {
 	p.t.Helper()
 	for _, id := range p.processes() {
-		line, err := os.ReadFile(filepath.Join("/proc", itoa(id.PID), "cmdline"))
-		if err == nil && bytes.HasSuffix(line, []byte("\x00supervise\x00")) {
+		if isSupervisor(id.PID) {
 			return id.PID
 		}
 	}
