@@ -28,7 +28,7 @@ func (a *app) clusterVerb() *cobra.Command {
 // handCluster is a cluster by hand, as up and list print it.
 type handCluster struct {
 	Name       string              `json:"name"`
-	Status     string              `json:"status"` // up; degraded: …; gone: …
+	Status     string              `json:"status"` // up; degraded: …; not up: …; gone: …
 	Started    time.Time           `json:"started,omitzero"`
 	Kubeconfig string              `json:"kubeconfig"`
 	APIServers []string            `json:"apiservers"`
@@ -75,7 +75,10 @@ func handClusterOf(f local.Found) handCluster {
 
 // handStatus is a cluster's state in words.
 func handStatus(f local.Found) string {
-	if f.Problem != "" {
+	switch {
+	case f.Problem != "" && f.Started.IsZero():
+		return strings.TrimPrefix(f.Problem, "cluster "+f.Name+" is ")
+	case f.Problem != "":
 		return "gone: " + f.Problem
 	}
 	var ended []string

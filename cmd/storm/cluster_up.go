@@ -44,6 +44,7 @@ with just what a scenario has under "cluster"; the other flags win over it.`,
 			}
 			show := newDisplay(a.stderr)
 			defer show.close()
+			show.line("starting the cluster %s", name)
 			state, err := local.UpByHand(cmd.Context(), name, spec, store, show.event)
 			if err != nil {
 				return err

@@ -74,7 +74,7 @@ func TestListOfClusters(t *testing.T) {
 	found := []local.Found{
 		{ByHand: state("good"), Processes: running},
 		{ByHand: state("hurt"), Processes: hurt},
-		{ByHand: local.ByHand{Name: "half"}, Problem: "cluster half is not up"},
+		{ByHand: local.ByHand{Name: "half"}, Problem: "cluster half is not up: it is being started now"},
 	}
 	now := state("good").Started.Add(90 * time.Minute)
 	golden(t, "cluster-list", inEveryFormat(t, func(a *app) error { return a.print(listHandClusters(found, now)) }))
