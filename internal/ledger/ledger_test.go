@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/storm-harness/storm/internal/procfs"
@@ -32,7 +34,12 @@ func TestMain(m *testing.M) {
 	default:
 		fmt.Println("running")
 	}
-	select {} // until it is killed
+	// Until it is killed. To wait for nothing at all would be a deadlock to the
+	// Go runtime, where there is no cgo.
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	for range c {
+	}
 }
 
 // process starts a process that plays a role, with files handed on.
