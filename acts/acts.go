@@ -46,6 +46,11 @@ type Aimed interface {
 	ProveHealed(ctx context.Context) (string, error)
 }
 
+// Gradual is an act that has to build up before it bites. Until it says so by
+// Env.Bites, it is not observed as closely as a fault is: close observation is
+// a load, and would slow the building up.
+type Gradual interface{ BuildsUp() }
+
 // Target is what an act hit.
 type Target struct {
 	Shard string
@@ -74,6 +79,8 @@ type Env struct {
 	// Restored is told of every restore, so that the witness's account knows
 	// which writes must be gone.
 	Restored func(Restore)
+	// Bites is told by a gradual act that it has begun to bite.
+	Bites func()
 	// Mark takes the events of the act, for events.jsonl and the display.
 	Mark func(rundir.Event)
 	// RunID labels what the act makes.

@@ -14,53 +14,83 @@ import (
 
 // AwaitHealthy waits until the cluster is whole: every component runs, every
 // etcd member answers a linearizable read, every apiserver says it is ready.
+// Connections are made once: to dial anew at every look would be a load of its
+// own on a cluster that has trouble enough.
 func AwaitHealthy(ctx context.Context, c clusters.Cluster) error {
-	return Until(ctx, func(ctx context.Context) error { return Healthy(ctx, c) })
+	h, err := openHealth(c)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return Until(ctx, h.look)
 }
 
-// Healthy looks once.
-func Healthy(ctx context.Context, c clusters.Cluster) error {
-	for _, comp := range c.Components() {
+// lookFor bounds one answer, on a machine that may be busy.
+const lookFor = 5 * time.Second
+
+// health looks at a whole cluster.
+type health struct {
+	cluster clusters.Cluster
+	shards  []*Shard
+	apis    map[clusters.ID]rest.Interface
+}
+
+func openHealth(c clusters.Cluster) (*health, error) {
+	h := &health{cluster: c, apis: map[clusters.ID]rest.Interface{}}
+	for _, sh := range c.Spec().Defaulted().AllShards() {
+		s, err := OpenShard(c, sh.Name)
+		if err != nil {
+			h.close()
+			return nil, err
+		}
+		h.shards = append(h.shards, s)
+	}
+	for _, api := range clusters.OfKind(c, clusters.KindAPIServer, "") {
+		config := rest.CopyConfig(c.Access().REST)
+		config.Host, config.Timeout = api.Endpoints().Client, lookFor
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			h.close()
+			return nil, fmt.Errorf("%s: %w", api.ID(), err)
+		}
+		h.apis[api.ID()] = client.Discovery().RESTClient()
+	}
+	return h, nil
+}
+
+func (h *health) close() {
+	for _, s := range h.shards {
+		s.Close()
+	}
+}
+
+// look returns nil if the cluster is whole now.
+func (h *health) look(ctx context.Context) error {
+	for _, comp := range h.cluster.Components() {
 		if st := comp.State(); !st.Running {
 			return fmt.Errorf("%s does not run (%s); its log is %s", comp.ID(), st.Exit, comp.Log())
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, sh := range c.Spec().Defaulted().AllShards() {
-		g.Go(func() error {
-			s, err := OpenShard(c, sh.Name)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			for _, m := range s.Members() {
-				rctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-				err := s.Client(m).Health(rctx)
-				cancel()
-				if err != nil {
+	for _, s := range h.shards {
+		for _, m := range s.Members() {
+			g.Go(func() error {
+				rctx, cancel := context.WithTimeout(ctx, lookFor)
+				defer cancel()
+				if err := s.Client(m).Health(rctx); err != nil {
 					return fmt.Errorf("%s: linearizable read: %w", m.ID(), err)
 				}
+				return nil
+			})
+		}
+	}
+	for id, api := range h.apis {
+		g.Go(func() error {
+			if _, err := api.Get().AbsPath("/readyz").DoRaw(ctx); err != nil {
+				return fmt.Errorf("%s: /readyz: %w", id, err)
 			}
 			return nil
 		})
 	}
-	for _, api := range clusters.OfKind(c, clusters.KindAPIServer, "") {
-		g.Go(func() error { return ready(ctx, c.Access().REST, api) })
-	}
 	return g.Wait()
-}
-
-// ready asks one apiserver's /readyz.
-func ready(ctx context.Context, admin *rest.Config, api clusters.Component) error {
-	config := rest.CopyConfig(admin)
-	config.Host = api.Endpoints().Client
-	config.Timeout = 2 * time.Second
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("%s: %w", api.ID(), err)
-	}
-	if _, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err != nil {
-		return fmt.Errorf("%s: /readyz: %w", api.ID(), err)
-	}
-	return nil
 }

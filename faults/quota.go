@@ -50,6 +50,9 @@ func (f *QuotaBreach) Describe() string {
 	return fmt.Sprintf("fill shard %s through the apiserver until etcd raises NOSPACE and refuses writes", f.Shard)
 }
 
+// BuildsUp implements acts.Gradual.
+func (f *QuotaBreach) BuildsUp() {}
+
 // Needs implements acts.Act.
 func (f *QuotaBreach) Needs() []clusters.Capability { return nil }
 
@@ -68,7 +71,7 @@ func (f *QuotaBreach) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error
 		shard.Close()
 		return nil, err
 	}
-	b := &breached{shard: shard, clock: env.Clock, object: int(f.ObjectSize), bound: f.AtMost.Bytes()}
+	b := &breached{shard: shard, env: env, object: int(f.ObjectSize), bound: f.AtMost.Bytes()}
 	if b.object == 0 {
 		b.object = quotaDefaultObject
 	}
@@ -85,7 +88,7 @@ func (f *QuotaBreach) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error
 // breached is a shard whose quota is breached.
 type breached struct {
 	shard   *acts.Shard
-	clock   interface{ Now() int64 }
+	env     *acts.Env
 	filler  *filler
 	object  int
 	bound   int64
@@ -122,7 +125,9 @@ func (b *breached) Inject(ctx context.Context) error {
 				err := b.filler.write(ctx, w, text(random, b.object))
 				switch {
 				case acts.IsNoSpace(err):
-					b.began.CompareAndSwap(0, b.clock.Now())
+					if b.began.CompareAndSwap(0, b.env.Clock.Now()) && b.env.Bites != nil {
+						b.env.Bites()
+					}
 					b.refused.Add(1)
 					full.Store(true)
 					return

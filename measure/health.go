@@ -151,13 +151,13 @@ func (g *GeneratorHealth) Result() rundir.Generator {
 	case totals.Sent == 0:
 		problem("nothing was sent outside fault windows, so that the send lag is not known")
 	case r.SendLagP99 > int64(g.bounds.SendLagP99):
-		problem("storm sent its requests late: p99 of the send lag is %v, the bound is %v", round(r.SendLagP99), g.bounds.SendLagP99)
+		problem("storm sent its requests late: p99 of the send lag is %v, the bound is %v; take an idle machine, or a smaller load", round(r.SendLagP99), g.bounds.SendLagP99)
 	}
 	switch {
 	case g.missed != nil:
 		problem("storm's run queue delay is not known: %v", g.missed)
 	case r.RunQueueP99 > int64(g.bounds.RunQueue):
-		problem("storm's threads waited %v for each turn on a processor (p99 of the seconds), the bound is %v", round(r.RunQueueP99), g.bounds.RunQueue)
+		problem("storm's threads waited %v for each turn on a processor (p99 of the seconds), the bound is %v; take an idle machine, or a smaller load", round(r.RunQueueP99), g.bounds.RunQueue)
 	}
 	if r.GCPauseMax > int64(g.bounds.GCPause) {
 		problem("storm was stopped for its garbage collection for up to %v, the bound is %v", round(r.GCPauseMax), g.bounds.GCPause)

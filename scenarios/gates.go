@@ -50,6 +50,13 @@ func (g gate) bounds() []bound {
 // allGates resolves the gates of the blocks and of the tours.
 func (c *check) allGates() {
 	spec := c.doc.Spec
+	gates := len(spec.Gates)
+	for _, t := range spec.Tours {
+		gates += len(t.Gates)
+	}
+	if gates == 0 {
+		c.warn("spec", "there are no gates, so no run of this scenario can fail")
+	}
 	for i, g := range spec.Gates {
 		c.gate(fmt.Sprintf("spec.gates[%d]", i), g, "", "spec.timeline", spec.Timeline)
 	}

@@ -18,7 +18,7 @@ func (a *app) validateVerb() *cobra.Command {
 		Long: `validate reads each scenario as strictly as run does and prints everything that
 is wrong, with file, line and field; and what this machine's cluster could not
 do of it. The exit code is 2 if anything is wrong.`,
-		Example:           "  storm validate my.yaml\n  storm validate scenarios/*.yaml",
+		Example:           "  storm validate my.yaml\n  storm validate my/*.yaml",
 		Args:              takes(1, anyNumber, "the scenarios or files to check"),
 		ValidArgsFunction: completeScenario,
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -48,8 +48,7 @@ func (t *trial) timeline(ctx context.Context) error {
 		case step.Phase == scenarios.PhaseRecovery:
 			t.recovery(ctx, step, long)
 		default:
-			actNext := i+1 < len(t.spec.Timeline) && t.spec.Timeline[i+1].Act != nil
-			t.stretch(ctx, step, actNext)
+			t.stretch(ctx, step, i+1 < len(t.spec.Timeline) && sudden(t.spec.Timeline[i+1]))
 		}
 	}
 	// A timeline may end without a recovery step: then what was seen counts,
@@ -76,9 +75,20 @@ func (t *trial) stretch(ctx context.Context, step scenarios.Step, actNext bool) 
 	wait(ctx, step.For)
 }
 
+// sudden says whether a step is an act that bites at once.
+func sudden(step scenarios.Step) bool {
+	if step.Act == nil {
+		return false
+	}
+	_, gradual := step.Act.Act.(acts.Gradual)
+	return !gradual
+}
+
 // act runs a fault or an operation.
 func (t *trial) act(ctx context.Context, step scenarios.Step, long bool) {
-	t.eyes.near(true)
+	_, gradual := step.Act.Act.(acts.Gradual)
+	t.env.Bites = func() { t.eyes.near(true) }
+	t.eyes.near(!gradual)
 	t.audited = false
 	if long {
 		t.eyes.recorder.Fine(true)
