@@ -267,7 +267,7 @@ func (r *restoring) ProveHealed(ctx context.Context) (string, error) {
 	if err := acts.AwaitHealthy(ctx, r.env.Cluster); err != nil {
 		return "", err
 	}
-	return "every member answers a linearizable read, every apiserver is ready", nil
+	return "every member answers a linearizable read, every apiserver a consistent one", nil
 }
 
 // each does the same to all components at once.

@@ -11,7 +11,9 @@ import (
 	"github.com/storm-harness/storm/scenarios"
 )
 
-// nearBefore is how long before an act the fine observation begins.
+// nearBefore is how long before an act the fine observation begins. That is
+// after the steady phase: the observation itself is a load, which must not be
+// in what the gates look at.
 const nearBefore = 500 * time.Millisecond
 
 // longTrial is where windows of a second cost more room than they are worth
@@ -38,7 +40,7 @@ func (t *trial) timeline(ctx context.Context) error {
 	long := most > longTrial
 	t.eyes.recorder.Fine(!long)
 	defer t.closeOpen(ctx)
-	for i, step := range t.spec.Timeline {
+	for _, step := range t.spec.Timeline {
 		if ctx.Err() != nil {
 			break
 		}
@@ -48,7 +50,7 @@ func (t *trial) timeline(ctx context.Context) error {
 		case step.Phase == scenarios.PhaseRecovery:
 			t.recovery(ctx, step, long)
 		default:
-			t.stretch(ctx, step, i+1 < len(t.spec.Timeline) && sudden(t.spec.Timeline[i+1]))
+			t.stretch(ctx, step)
 		}
 	}
 	// A timeline may end without a recovery step: then what was seen counts,
@@ -62,26 +64,11 @@ func (t *trial) timeline(ctx context.Context) error {
 }
 
 // stretch is a phase of a fixed length.
-func (t *trial) stretch(ctx context.Context, step scenarios.Step, actNext bool) {
+func (t *trial) stretch(ctx context.Context, step scenarios.Step) {
 	t.eyes.health.Faulted(step.Phase == scenarios.PhaseWarmup)
 	end := t.begin(step.Phase, "", step.For)
 	defer end()
-	if actNext && step.For > nearBefore {
-		wait(ctx, step.For-nearBefore)
-		t.eyes.near(true)
-		wait(ctx, nearBefore)
-		return
-	}
 	wait(ctx, step.For)
-}
-
-// sudden says whether a step is an act that bites at once.
-func sudden(step scenarios.Step) bool {
-	if step.Act == nil {
-		return false
-	}
-	_, gradual := step.Act.Act.(acts.Gradual)
-	return !gradual
 }
 
 // act runs a fault or an operation.
@@ -97,6 +84,9 @@ func (t *trial) act(ctx context.Context, step scenarios.Step, long bool) {
 	s := *step.Act
 	s.Unwell = len(t.open) > 0
 	end := t.begin(step.Phase, s.Name, s.For)
+	if !gradual {
+		wait(ctx, nearBefore)
+	}
 	t.disturb(true)
 	a, open := acts.Run(ctx, t.env, s, acts.DefaultBounds())
 	t.disturb(false)
