@@ -26,7 +26,7 @@ func (d *Dir) Trial(id string) (*TrialDir, error) {
 		return nil, fmt.Errorf("trial %q is not in the plan", id)
 	}
 	t := &TrialDir{planned: planned, path: d.trialPath(id)}
-	if err := os.MkdirAll(filepath.Join(t.path, LogsDir), 0o700); err != nil {
+	if err := os.MkdirAll(t.path, 0o700); err != nil {
 		return nil, fmt.Errorf("make trial directory: %w", err)
 	}
 	for name, to := range t.files() {
@@ -49,9 +49,6 @@ func (t *TrialDir) files() map[string]**appender {
 
 // Path returns the trial's directory.
 func (t *TrialDir) Path() string { return t.path }
-
-// Logs returns the directory for the components' logs.
-func (t *TrialDir) Logs() string { return filepath.Join(t.path, LogsDir) }
 
 // AppendEvent adds a line to events.jsonl. The first must be of EventOrigin.
 func (t *TrialDir) AppendEvent(e Event) { t.events.append(e) }

@@ -5,6 +5,7 @@
 //	run.json                      the Run: what was planned, with what, where
 //	scenario.yaml                 the scenario as it was resolved
 //	events.jsonl                  Events of the run as a whole
+//	logs/                         the components' logs, over all trials
 //	components.json               []Provenance
 //	trials/001-b1-stock/trial.json      the Trial; absent when it was cut off
 //	trials/001-b1-stock/events.jsonl    Events: phases, faults, operations, observations
@@ -13,7 +14,6 @@
 //	trials/001-b1-stock/scrapes.jsonl   Scrapes: the components' own metrics
 //	trials/001-b1-stock/process.jsonl   Process: CPU and memory of components and of storm
 //	trials/001-b1-stock/journal.jsonl   Writes: what the witness had acknowledged
-//	trials/001-b1-stock/logs/           the components' logs
 //
 // Every .jsonl file is append-only, one JSON object a line; a reader skips an
 // unfinished last line. Times are nanoseconds since the trial's origin, which

@@ -49,10 +49,6 @@ func replace(path string, data []byte) error {
 		_ = aside.Close()
 		return err
 	}
-	if err := aside.Chmod(0o644); err != nil {
-		_ = aside.Close()
-		return err
-	}
 	if err := aside.Close(); err != nil {
 		return err
 	}
