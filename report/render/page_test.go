@@ -150,6 +150,9 @@ func TestAll(t *testing.T) {
 	var names []string
 	for _, e := range entries {
 		names = append(names, e.Name())
+		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v: what a cluster said is its owner's to read (%v)", e.Name(), info.Mode(), err)
+		}
 	}
 	if got := strings.Join(names, " "); got != "junit.xml report.html report.json report.md" {
 		t.Errorf("the directory holds %s", got)
