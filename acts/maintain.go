@@ -97,7 +97,7 @@ func (s *Shard) Disarm(ctx context.Context) ([]string, error) {
 
 // ShardsNamed resolves the word of a scenario: one shard's name, or "all".
 func ShardsNamed(c clusters.Cluster, word string) []string {
-	if word != "all" {
+	if word != clusters.EveryShard {
 		return []string{word}
 	}
 	var names []string
@@ -105,6 +105,14 @@ func ShardsNamed(c clusters.Cluster, word string) []string {
 		names = append(names, sh.Name)
 	}
 	return names
+}
+
+// ShardText is the same word in a sentence.
+func ShardText(word string) string {
+	if word == clusters.EveryShard {
+		return "every shard"
+	}
+	return "shard " + word
 }
 
 // IsNoSpace says whether an error is etcd's refusal to write beyond the quota,

@@ -31,7 +31,7 @@ func (f *LinkDelay) Check() []string {
 // Describe implements acts.Act.
 func (f *LinkDelay) Describe() string {
 	which := map[string]string{"leader": "between the leader and the other members", "all": "between all members"}[f.Between]
-	return fmt.Sprintf("hold every packet %s of shard %s for %s, each way", which, f.Shard, f.Delay)
+	return fmt.Sprintf("delay every packet %s of shard %s by %s each way", which, f.Shard, f.Delay)
 }
 
 // Needs implements acts.Act.

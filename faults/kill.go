@@ -19,7 +19,7 @@ func (f *LeaderKill) Check() []string { return nil }
 
 // Describe implements acts.Act.
 func (f *LeaderKill) Describe() string {
-	return fmt.Sprintf("kill the etcd leader of shard %s (SIGKILL) and keep it down", f.Shard)
+	return fmt.Sprintf("kill %s of shard %s (SIGKILL) and keep it down", memberText("leader"), f.Shard)
 }
 
 // Needs implements acts.Act.
@@ -44,7 +44,7 @@ func (f *MemberKill) Check() []string { return checkMember("member", f.Member) }
 
 // Describe implements acts.Act.
 func (f *MemberKill) Describe() string {
-	return fmt.Sprintf("kill etcd member %s of shard %s (SIGKILL) and keep it down", f.Member, f.Shard)
+	return fmt.Sprintf("kill %s of shard %s (SIGKILL) and keep it down", memberText(f.Member), f.Shard)
 }
 
 // Needs implements acts.Act.

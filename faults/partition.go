@@ -23,7 +23,7 @@ func (f *Partition) Check() []string { return checkMember("isolate", f.Isolate) 
 // Describe implements acts.Act.
 func (f *Partition) Describe() string {
 	which := map[string]string{"both": "drop every packet", "in": "drop every packet to it", "out": "drop every packet from it"}[f.Direction]
-	return fmt.Sprintf("cut etcd member %s of shard %s off from the other members (%s, silently); clients still reach it", f.Isolate, f.Shard, which)
+	return fmt.Sprintf("cut %s of shard %s off from the other members (%s, silently); clients still reach it", memberText(f.Isolate), f.Shard, which)
 }
 
 // Needs implements acts.Act.

@@ -20,7 +20,7 @@ func (f *LeaderPause) Check() []string { return nil }
 
 // Describe implements acts.Act.
 func (f *LeaderPause) Describe() string {
-	return fmt.Sprintf("pause the etcd leader of shard %s (SIGSTOP): its connections stay open, nothing answers", f.Shard)
+	return fmt.Sprintf("pause %s of shard %s (SIGSTOP): its connections stay open, nothing answers", memberText("leader"), f.Shard)
 }
 
 // Needs implements acts.Act.

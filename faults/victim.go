@@ -21,6 +21,17 @@ type victim struct {
 // aimFor bounds how long a leader is looked for.
 const aimFor = 10 * time.Second
 
+// memberText is the word of a scenario for a member, in a sentence.
+func memberText(word string) string {
+	switch word {
+	case "leader":
+		return "the etcd leader"
+	case "follower":
+		return "an etcd follower"
+	}
+	return "etcd member " + word
+}
+
 // choose finds the member that a word names: leader, follower (the first one),
 // or an index. The leader is taken from the members' own status.
 func choose(ctx context.Context, env *acts.Env, shard, word string) (*victim, error) {

@@ -33,7 +33,7 @@ func (o *Backup) Check() []string { return nil }
 
 // Describe implements acts.Act.
 func (o *Backup) Describe() string {
-	return fmt.Sprintf("save and verify a snapshot of shard %s, bundled with certificates and keys", o.Shard)
+	return fmt.Sprintf("save and verify a snapshot of %s, bundled with certificates and keys", acts.ShardText(o.Shard))
 }
 
 // Needs implements acts.Act.

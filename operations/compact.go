@@ -19,7 +19,7 @@ func (o *Compact) Check() []string { return nil }
 
 // Describe implements acts.Act.
 func (o *Compact) Describe() string {
-	return fmt.Sprintf("compact the history of shard %s up to its present revision", o.Shard)
+	return fmt.Sprintf("compact the history of %s up to its present revision", acts.ShardText(o.Shard))
 }
 
 // Needs implements acts.Act.

@@ -22,7 +22,7 @@ func (o *Defrag) Check() []string { return nil }
 
 // Describe implements acts.Act.
 func (o *Defrag) Describe() string {
-	return fmt.Sprintf("defragment the members of shard %s, one after the other, the leader last", o.Shard)
+	return fmt.Sprintf("defragment the members of %s, one after the other, the leader last", acts.ShardText(o.Shard))
 }
 
 // Needs implements acts.Act.

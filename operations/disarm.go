@@ -20,7 +20,9 @@ type Disarm struct {
 func (o *Disarm) Check() []string { return nil }
 
 // Describe implements acts.Act.
-func (o *Disarm) Describe() string { return fmt.Sprintf("disarm the alarms of shard %s", o.Shard) }
+func (o *Disarm) Describe() string {
+	return fmt.Sprintf("disarm the alarms of %s", acts.ShardText(o.Shard))
+}
 
 // Needs implements acts.Act.
 func (o *Disarm) Needs() []clusters.Capability { return nil }

@@ -3,7 +3,10 @@
 // and goes through the same wrapper as a fault (package acts).
 package operations
 
-import "github.com/storm-harness/storm/acts"
+import (
+	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/clusters"
+)
 
 // Kinds is the table of operations: the word in the scenario, and a new value
 // with that kind's defaults.
@@ -11,6 +14,6 @@ var Kinds = map[string]func() acts.Act{
 	"compact": func() acts.Act { return &Compact{Shard: "main"} },
 	"defrag":  func() acts.Act { return &Defrag{Shard: "main"} },
 	"disarm":  func() acts.Act { return &Disarm{Shard: "main"} },
-	"backup":  func() acts.Act { return &Backup{Shard: "all"} },
+	"backup":  func() acts.Act { return &Backup{Shard: clusters.EveryShard} },
 	"restore": func() acts.Act { return &Restore{Bump: "auto"} },
 }

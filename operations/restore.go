@@ -200,7 +200,7 @@ func (r *restoring) Target() acts.Target {
 	for name, s := range r.shards {
 		facts["snapshotRevision."+name], facts["seenRevision."+name], facts["bump."+name] = float64(s.snapshot), float64(s.seen), float64(s.bump)
 	}
-	return acts.Target{Shard: "all", Name: "every member of " + strings.Join(slices.Sorted(maps.Keys(r.shards)), ", "), Facts: facts}
+	return acts.Target{Shard: clusters.EveryShard, Name: "every member of " + strings.Join(slices.Sorted(maps.Keys(r.shards)), ", "), Facts: facts}
 }
 
 // Prove implements acts.Aimed: every member's revision is where the restore

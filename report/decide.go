@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report/stats"
 )
 
@@ -68,14 +69,14 @@ func (c *Comparison) usable(mine []TrialValue) (Verdict, string) {
 	}
 	switch {
 	case c.Used == 0:
-		return Invalid, fmt.Sprintf("not one of %s could be used%s", counted(c.Planned, "block"), why)
+		return Invalid, fmt.Sprintf("not one of %s could be used%s", unit.Count(c.Planned, "block"), why)
 	case math.Abs(float64(c.badBase-c.badProfile)) > imbalance*float64(c.Planned):
 		return Invalid, fmt.Sprintf("%d trials of %s and %d of %s cannot be used%s: what is left is no fair comparison",
 			c.badBase, c.Base, c.badProfile, c.Profile, why)
 	case c.Used < need && c.Planned >= need:
 		return Invalid, fmt.Sprintf("only %d of %d blocks could be used%s, and a %s interval needs %d", c.Used, c.Planned, why, percent(Confidence), need)
 	case c.Used < need:
-		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, counted(c.Used, "block"), percent(Confidence), need)
+		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, unit.Count(c.Used, "block"), percent(Confidence), need)
 	case 2*c.bothCensored() >= c.Used:
 		return Inconclusive, fmt.Sprintf("in %d of %d blocks neither profile recovered while it was watched, which says nothing about the ratio", c.bothCensored(), c.Used)
 	}

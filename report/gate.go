@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 )
 
 // judgement is the state of judging a run's gates.
@@ -78,7 +79,7 @@ func (j *judgement) conclude(g *Gate, family int) {
 	}
 	g.Reason = strings.Join(reasons, "; ")
 	if ended, all := j.ended(g.Gate); g.Verdict.ExitCode() == 0 && ended < all {
-		g.Reason = fmt.Sprintf("%d of %s never ended; of those that did: %s", all-ended, counted(all, "trial"), g.Reason)
+		g.Reason = fmt.Sprintf("%d of %s never ended; of those that did: %s", all-ended, unit.Count(all, "trial"), g.Reason)
 		g.Verdict = Invalid
 	}
 }

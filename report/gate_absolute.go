@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report/stats"
 )
 
@@ -67,7 +68,7 @@ func (j *judgement) absolute(g rundir.Gate, m rundir.Metric, profile string) Jud
 	case len(valid) == 0:
 		return out.invalid(fmt.Sprintf("%s (%s)", plural(len(trials), "the one trial is not valid", "none of %d trials is valid"), firstNote(out.Values)))
 	case 2*len(valid) < len(trials):
-		return out.invalid(fmt.Sprintf("only %d of %s are valid (%s)", len(valid), counted(len(trials), "trial"), firstNote(out.Values)))
+		return out.invalid(fmt.Sprintf("only %d of %s are valid (%s)", len(valid), unit.Count(len(trials), "trial"), firstNote(out.Values)))
 	}
 	out.Value = out.Worst
 	if !worstTrial[g.Metric] {
@@ -93,7 +94,7 @@ func (r Judged) failed(g rundir.Gate, m rundir.Metric, worst TrialValue, n int) 
 		r.Reason = fmt.Sprintf("%s in %s (%s), where %s allowed", seen, worst.Trial, worst.Note, bounds(g, m.Unit))
 	}
 	if len(r.Values) > 1 {
-		r.Reason += fmt.Sprintf("; %s of %d broke the bound", counted(n, "trial"), len(r.Values))
+		r.Reason += fmt.Sprintf("; %s of %d broke the bound", unit.Count(n, "trial"), len(r.Values))
 	}
 	if !worst.Valid {
 		r.Reason += "; it stands though the trial is not valid (" + worst.Note + ")"
@@ -119,7 +120,7 @@ func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string 
 		s += ", where " + bounds(g, m.Unit) + " allowed"
 	}
 	if valid < all {
-		s += fmt.Sprintf("; %s of %d not valid and left out", counted(all-valid, "trial"), all)
+		s += fmt.Sprintf("; %s of %d not valid and left out", unit.Count(all-valid, "trial"), all)
 	}
 	if g.Metric == "api.latency" {
 		s += noted(r.Values)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/storm-harness/storm/internal/unit"
 )
 
 // conclude gives the run its verdict and its headline. A run that is not
@@ -41,11 +43,11 @@ func incomplete(r *Result) string {
 	case r.Run.Valid == 0:
 		return plural(r.Run.Planned, "the one trial is not valid", "none of %d trials is valid") + firstReason(r)
 	case r.Run.Outcome == "interrupted":
-		return fmt.Sprintf("the run was interrupted after %d of %s", r.Run.Valid+r.Run.Invalid, counted(r.Run.Planned, "trial"))
+		return fmt.Sprintf("the run was interrupted after %d of %s", r.Run.Valid+r.Run.Invalid, unit.Count(r.Run.Planned, "trial"))
 	case r.Run.Outcome == "failed":
 		return "the run failed: " + or(strings.TrimSuffix(r.Run.Error, "."), "no error is recorded")
 	case !r.Run.Complete:
-		return fmt.Sprintf("the run directory is incomplete: %d of %s ended", r.Run.Valid+r.Run.Invalid, counted(r.Run.Planned, "trial"))
+		return fmt.Sprintf("the run directory is incomplete: %d of %s ended", r.Run.Valid+r.Run.Invalid, unit.Count(r.Run.Planned, "trial"))
 	}
 	return ""
 }
@@ -105,7 +107,7 @@ func finding(g *Gate, word string) string {
 // sentence puts a comparison into words for a reader who knows no gate.
 func (c *Comparison) sentence(g *Gate, res Judged) string {
 	finding, detail, cut := strings.Cut(c.Text, " (")
-	blocks := counted(c.Used, "block")
+	blocks := unit.Count(c.Used, "block")
 	why := ""
 	switch res.Verdict {
 	case Regressed:
@@ -165,7 +167,7 @@ func ran(r *Result) string {
 	if n := tours(r); n > 0 {
 		s += ", and " + plural(n, "one tour", "%d tours")
 	}
-	s += fmt.Sprintf("; %d of %s", r.Run.Valid, counted(r.Run.Planned, "trial"))
+	s += fmt.Sprintf("; %d of %s", r.Run.Valid, unit.Count(r.Run.Planned, "trial"))
 	if r.Run.Planned == 1 {
 		return s + " is valid."
 	}

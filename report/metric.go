@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report/latency"
 )
 
@@ -79,7 +80,7 @@ func (t *trial) apiLatency(g rundir.Gate) value {
 	if need := needed(g.Stat); h.Count() == 0 {
 		notes = append(notes, "no request succeeded")
 	} else if h.Count() < need {
-		notes = append(notes, fmt.Sprintf("of %s the %s is the largest", counted(h.Count(), "request"), g.Stat))
+		notes = append(notes, fmt.Sprintf("of %s the %s is the largest", unit.Count(h.Count(), "request"), g.Stat))
 	}
 	if failed > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d requests failed and have no latency", failed, failed+h.Count()))
@@ -177,12 +178,4 @@ func (t *trial) seconds(g rundir.Gate) float64 {
 		ns = t.end
 	}
 	return float64(ns) / 1e9
-}
-
-// counted is a number with its noun.
-func counted[N int | uint64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

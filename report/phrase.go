@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"math"
+
+	"github.com/storm-harness/storm/internal/unit"
 )
 
 // phrase says in words what a comparison found: "2.1× faster (96.9 % interval
@@ -12,7 +14,7 @@ func (c *Comparison) phrase() string {
 	case c.Used == 0:
 		return "not compared"
 	case c.Confidence == 0:
-		return fmt.Sprintf("%s by the estimate of %s", factor(c.Ratio.Float(), c.words()), counted(c.Used, "block"))
+		return fmt.Sprintf("%s by the estimate of %s", factor(c.Ratio.Float(), c.words()), unit.Count(c.Used, "block"))
 	}
 	low, high := c.Low.Float(), c.High.Float()
 	confidence := percent(c.Confidence)
@@ -45,10 +47,10 @@ func (c *Comparison) censored() (s string) {
 		}
 	}
 	if profile > 0 {
-		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Profile, profile, counted(c.Used, "block"))
+		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Profile, profile, unit.Count(c.Used, "block"))
 	}
 	if base > 0 {
-		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Base, base, counted(c.Used, "block"))
+		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Base, base, unit.Count(c.Used, "block"))
 	}
 	return s
 }

@@ -9,11 +9,13 @@ import (
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/strict"
+	"github.com/storm-harness/storm/internal/unit"
 )
 
 // check is what one decoded document is checked by. Checks add problems by
 // key: the path of a field with the numbers of list elements.
 type check struct {
+	kinds    Kinds
 	doc      *document
 	index    strict.Index
 	decoding strict.Problems // what the parser and the decoder found
@@ -24,7 +26,7 @@ type check struct {
 
 // newCheck decodes a document. before is what was wrong with it already.
 func newCheck(kinds Kinds, root *strict.Node, before strict.Problems) *check {
-	c := &check{doc: &document{}, index: strict.NewIndex(root)}
+	c := &check{kinds: kinds, doc: &document{}, index: strict.NewIndex(root)}
 	c.decoding = slices.Concat(before, kinds.decoder().Decode(root, c.doc))
 	c.problems = slices.Clone(c.decoding)
 	return c
@@ -115,21 +117,14 @@ func (c *check) comparison() {
 		comparing = comparing || g.Compare != ""
 	}
 	if n := spec.Blocks; comparing && n > 0 && n < leastBlocks {
-		c.warn("spec.blocks", "with %d %s no comparison can conclude anything: the smallest p of the exact sign-flip test is 2/2^%d = %.3g, above .05; take at least %d",
-			n, plural(n, "block"), n, 2/float64(uint64(1)<<n), leastBlocks)
+		c.warn("spec.blocks", "with %s no comparison can conclude anything: the smallest p of the exact sign-flip test is 2/2^%d = %.3g, above .05; take at least %d",
+			unit.Count(n, "block"), n, 2/float64(uint64(1)<<n), leastBlocks)
 	}
 }
 
 // leastBlocks is the smallest number of pairs whose exact two-sided sign-flip
 // test can reach p ≤ .05: 2/2^6 = .031.
 const leastBlocks = 6
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return word
-	}
-	return word + "s"
-}
 
 var fieldName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9.\[\]]*$`)
 

@@ -11,9 +11,6 @@ import (
 	"github.com/storm-harness/storm/internal/unit"
 )
 
-// allShards is the word of an operation for every shard.
-const allShards = "all"
-
 // The kinds that have rules of their own here, because these depend on other
 // steps or on the cluster.
 const (
@@ -136,9 +133,9 @@ func (c *check) actsOn(key string, steps []step) {
 		}
 		right := names
 		if a.sort == acts.SortOperation {
-			right = append(slices.Clone(names), allShards)
+			right = append(slices.Clone(names), clusters.EveryShard)
 		}
-		if !c.known(a.key+".shard", name, "shard", right) || name == allShards {
+		if !c.known(a.key+".shard", name, "shard", right) || name == clusters.EveryShard {
 			continue
 		}
 		c.members(a, shards[name], needs)
@@ -168,7 +165,7 @@ func (c *check) members(a placedAct, sh clusters.Shard, needs map[clusters.Capab
 	}
 	breaks := needs[clusters.CanSignal] || needs[clusters.CanRestart] || needs[clusters.CanLink] && a.kind != "linkDelay"
 	if quorum := sh.Members/2 + 1; breaks && sh.Members-1 < quorum {
-		c.warn(a.key, "takes the shard %s below its quorum: it has %d %s, so it is down until the fault is healed", sh.Name, sh.Members, plural(sh.Members, "member"))
+		c.warn(a.key, "takes the shard %s below its quorum: it has %s, so it is down until the fault is healed", sh.Name, unit.Count(sh.Members, "member"))
 	}
 }
 

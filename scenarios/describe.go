@@ -101,14 +101,14 @@ func clusterLines(spec clusters.Spec) []string {
 	lines := []string{
 		fmt.Sprintf("provider\t%s, network %s%s", spec.Provider, spec.Network, from),
 		fmt.Sprintf("Kubernetes\t%s: %s, %s, %s", version(k.Version, k.BinDir),
-			count(*k.APIServer.Replicas, "apiserver"), count(*k.ControllerManager.Replicas, "controller manager"), count(*k.Scheduler.Replicas, "scheduler")),
+			unit.Count(*k.APIServer.Replicas, "apiserver"), unit.Count(*k.ControllerManager.Replicas, "controller manager"), unit.Count(*k.Scheduler.Replicas, "scheduler")),
 	}
 	for _, sh := range spec.AllShards() {
 		holds := "everything else"
 		if sh.Name != clusters.MainShard {
 			holds = strings.Join(sh.Resources, ", ")
 		}
-		lines = append(lines, fmt.Sprintf("etcd %s\t%s: %s, holding %s%s", sh.Name, version(sh.Version, sh.BinDir), count(sh.Members, "member"), holds, settings(sh)))
+		lines = append(lines, fmt.Sprintf("etcd %s\t%s: %s, holding %s%s", sh.Name, version(sh.Version, sh.BinDir), unit.Count(sh.Members, "member"), holds, settings(sh)))
 	}
 	return lines
 }
@@ -137,8 +137,6 @@ func settings(sh clusters.Shard) string {
 	return s
 }
 
-func count(n int, word string) string { return fmt.Sprintf("%d %s", n, plural(n, word)) }
-
 func (s *Scenario) profileLines() []string {
 	var lines []string
 	for _, p := range s.Profiles {
@@ -157,10 +155,10 @@ func (s *Scenario) profileLines() []string {
 
 func (s *Scenario) planLine(timeline []Step) string {
 	least, most := Span(timeline)
-	line := fmt.Sprintf("%s of %s, %s of %s", count(s.Blocks, "block"), count(len(s.Profiles), "profile"),
-		count(s.Blocks*len(s.Profiles), "trial"), span(least, most))
+	line := fmt.Sprintf("%s of %s, %s of %s", unit.Count(s.Blocks, "block"), unit.Count(len(s.Profiles), "profile"),
+		unit.Count(s.Blocks*len(s.Profiles), "trial"), span(least, most))
 	if len(s.Tours) > 0 {
-		line += ", and " + count(len(s.Tours), "tour")
+		line += ", and " + unit.Count(len(s.Tours), "tour")
 	}
 	return line
 }

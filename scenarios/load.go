@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/strict"
 	"github.com/storm-harness/storm/workloads"
@@ -17,6 +18,9 @@ type Kinds struct {
 	Workloads  map[string]func() workloads.Workload
 	Faults     map[string]func() acts.Act
 	Operations map[string]func() acts.Act
+	// Cluster says what the providers cannot do of a cluster, each "field:
+	// message" as clusters.Spec.Check has them; nil if nobody is asked.
+	Cluster func(clusters.Spec) []string
 }
 
 func (k Kinds) decoder() strict.Decoder {

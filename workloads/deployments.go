@@ -61,8 +61,8 @@ func (d *Deployments) Check() []string {
 
 // Describe implements Workload.
 func (d *Deployments) Describe() string {
-	return fmt.Sprintf("%d deployments of %d replicas, changed at %s: scaled, rolled out anew, or deleted and made again.",
-		d.Count, d.Replicas, d.Churn)
+	return fmt.Sprintf("%s of %s, changed at %s: scaled, rolled out anew, or deleted and made again.",
+		unit.Count(d.Count, "deployment"), unit.Count(d.Replicas, "replica"), d.Churn)
 }
 
 // Prepare implements Workload: it makes the deployments, and does not wait for

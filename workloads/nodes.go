@@ -102,7 +102,7 @@ func (n *Nodes) files() uint64 {
 
 // Describe implements Workload.
 func (n *Nodes) Describe() string {
-	s := fmt.Sprintf("%d simulated nodes, each renewing its lease every %s and reporting its status every %s", n.Count, n.Heartbeat, n.StatusReport)
+	s := fmt.Sprintf("%s, each renewing its lease every %s and reporting its status every %s", unit.Count(n.Count, "simulated node"), n.Heartbeat, n.StatusReport)
 	if n.PodWatch {
 		s += fmt.Sprintf(", and watching its pods: they run %s after they are bound and are gone %s after they are deleted", n.PodStart, n.PodStop)
 	}

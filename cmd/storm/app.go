@@ -48,6 +48,8 @@ recovery takes.`,
 		Args:          onlyVerbs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.Version = version
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.SetFlagErrorFunc(badFlag)
@@ -68,5 +70,6 @@ recovery takes.`,
 			root.AddCommand(verb)
 		}
 	}
+	strictHelp(root)
 	return root
 }

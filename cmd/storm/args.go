@@ -42,11 +42,37 @@ func onlyVerbs(cmd *cobra.Command, args []string) error {
 	return usage("%s has no verb %q: %s", cmd.CommandPath(), args[0], strict.Suggest(args[0], "verbs", verbs))
 }
 
+// strictHelp makes cobra's own verbs refuse what they do not know, as storm's
+// do: a script that asks for the completion of a shell that storm does not know
+// must not take an empty answer for one.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "completion":
+			cmd.Args, cmd.RunE = onlyVerbs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		case "help":
+			cmd.Run = nil
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				about, rest, err := cmd.Root().Find(args)
+				if err != nil || len(rest) > 0 {
+					return usage("there is no help on %q", strings.Join(args, " "))
+				}
+				return about.Help()
+			}
+		}
+	}
+}
+
 // badFlag is the error of a flag that is unknown or has a wrong value.
 func badFlag(cmd *cobra.Command, err error) error {
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
-		return usage("%w", err)
+		// What a parser of Go's standard library says after the flag's own
+		// message helps nobody.
+		text, _, _ := strings.Cut(err.Error(), ": strconv.")
+		return usage("%s", text)
 	}
 	var flags []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, "--"+f.Name) })

@@ -13,12 +13,16 @@ import (
 const aroundTrial = 8 * time.Second
 
 // dryRun prints what a run would do.
-func (a *app) dryRun(s *scenarios.Scenario, seed int64) error {
+func (a *app) dryRun(s *scenarios.Scenario, seed int64, drawn bool) error {
 	text, err := s.Describe()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "%s\nPlan (seed %d):\n", plain(text), seed)
+	order := fmt.Sprintf("seed %d", seed)
+	if drawn {
+		order += fmt.Sprintf(", drawn just now: a run takes this order with --seed %d", seed)
+	}
+	fmt.Fprintf(a.stdout, "%s\nPlan (%s):\n", plain(text), order)
 	least, most, err := spans(s, seed)
 	if err != nil {
 		return err

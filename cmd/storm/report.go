@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,9 @@ there is, and is never a pass. The exit code is the verdict's.
 // analyse analyses a run directory, and renders its reports into it.
 func analyse(path string) (*report.Result, render.Paths, error) {
 	dir, err := rundir.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, render.Paths{}, usage("%w", err)
+	}
 	if err != nil {
 		return nil, render.Paths{}, err
 	}

@@ -79,30 +79,30 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	if err := possible(s); err != nil {
 		return err
 	}
-	seed, err := seedFor(s, f.seed)
+	seed, drawn, err := seedFor(s, f.seed)
 	if err != nil {
 		return err
 	}
 	if f.dryRun {
-		return a.dryRun(s, seed)
+		return a.dryRun(s, seed, drawn)
 	}
 	a.warn(s)
 	return a.execute1(ctx, s, seed, f.dir)
 }
 
 // seedFor is the flag's seed, else the scenario's, else a drawn one.
-func seedFor(s *scenarios.Scenario, flag int64) (int64, error) {
+func seedFor(s *scenarios.Scenario, flag int64) (seed int64, drawn bool, err error) {
 	switch {
 	case flag != 0:
-		return flag, nil
+		return flag, false, nil
 	case s.Seed != nil:
-		return *s.Seed, nil
+		return *s.Seed, false, nil
 	}
 	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return n.Int64() + 1, nil
+	return n.Int64() + 1, true, nil
 }
 
 // execute1 runs a scenario that has been found possible, and reports it.

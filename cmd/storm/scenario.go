@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/faults"
 	"github.com/storm-harness/storm/operations"
 	"github.com/storm-harness/storm/scenarios"
@@ -9,5 +10,5 @@ import (
 
 // kinds are the tables of everything that this storm can do.
 func kinds() scenarios.Kinds {
-	return scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds}
+	return scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds, Cluster: local.Check}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/scenarios"
 )
 
@@ -72,19 +73,6 @@ func problemsOf(name string, err error) error {
 
 // possible says what of a scenario this machine's cluster cannot do.
 func possible(s *scenarios.Scenario) error {
-	var errs []error
-	for _, p := range s.Profiles {
-		t, err := s.Trial(p.Name, "")
-		if err != nil {
-			return err
-		}
-		if t.Cluster.Provider != "local" {
-			return fmt.Errorf("%s: the provider %s is not built yet: use local", s.Name, t.Cluster.Provider)
-		}
-		for _, problem := range local.Check(t.Cluster) {
-			errs = append(errs, fmt.Errorf("%s: %s", s.Name, problem))
-		}
-	}
 	t, err := s.Trial(s.Profiles[0].Name, "")
 	if err != nil {
 		return err
@@ -95,7 +83,7 @@ func possible(s *scenarios.Scenario) error {
 			delete(absent, capability)
 		}
 	}
-	if err := errors.Join(append(errs, s.Missing(absent))...); err != nil {
+	if err := s.Missing(absent); err != nil {
 		return &codedError{exitUsage, err}
 	}
 	return nil
@@ -110,15 +98,11 @@ func (a *app) warn(s *scenarios.Scenario) {
 
 // counted says how much work a scenario is.
 func counted(s *scenarios.Scenario) string {
-	n := len(s.Profiles)*s.Blocks + len(s.Tours)
-	if n == 1 {
-		return "1 trial"
-	}
-	text := fmt.Sprintf("%d trials", n)
+	text := unit.Count(len(s.Profiles)*s.Blocks+len(s.Tours), "trial")
 	if len(s.Profiles) > 1 {
-		text += fmt.Sprintf(" (%d blocks of %d profiles", s.Blocks, len(s.Profiles))
+		text += fmt.Sprintf(" (%s of %s", unit.Count(s.Blocks, "block"), unit.Count(len(s.Profiles), "profile"))
 		if len(s.Tours) > 0 {
-			text += fmt.Sprintf(", %d tours", len(s.Tours))
+			text += ", " + unit.Count(len(s.Tours), "tour")
 		}
 		text += ")"
 	}

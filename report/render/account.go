@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -84,7 +85,7 @@ func auditSentence(r *report.Result) string {
 	if sum.Acked == 0 {
 		return "No write of the witness was acknowledged, so nothing can be said about lost writes."
 	}
-	s := fmt.Sprintf("Of %s acknowledged writes looked up afterwards, ", count(sum.Acked))
+	s := fmt.Sprintf("Of %s acknowledged writes looked up afterwards, ", unit.Grouped(sum.Acked))
 	if sum.Lost == 0 {
 		s += "none was lost"
 	} else {
@@ -97,7 +98,7 @@ func auditSentence(r *report.Result) string {
 		s += fmt.Sprintf("; %s the restore", contradict(sum.Mismatch))
 	}
 	if sum.Disagree > 0 {
-		s += fmt.Sprintf("; etcd and the API server disagree on %s", counted(sum.Disagree, "key"))
+		s += fmt.Sprintf("; etcd and the API server disagree on %s", unit.Count(sum.Disagree, "key"))
 	}
 	return s + "."
 }
@@ -106,12 +107,12 @@ func areWere(n int) string {
 	if n == 1 {
 		return "1 was"
 	}
-	return count(n) + " were"
+	return unit.Grouped(n) + " were"
 }
 
 func contradict(n int) string {
 	if n == 1 {
 		return "1 contradicts"
 	}
-	return count(n) + " contradict"
+	return unit.Grouped(n) + " contradict"
 }

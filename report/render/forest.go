@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -174,7 +175,7 @@ func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
 	if c.Ratio.Is() && c.Confidence == 0 {
 		row.Interval = "an estimate without an interval"
 	}
-	row.Used = fmt.Sprintf("%d of %s", c.Used, counted(c.Planned, "block"))
+	row.Used = fmt.Sprintf("%d of %s", c.Used, unit.Count(c.Planned, "block"))
 	if c.Margin > 0 {
 		from, to := clamp(x.at(1/(1+c.Margin))), clamp(x.at(1+c.Margin))
 		row.Zone, row.ZoneW = percentOf(from), percentOf(to-from)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -12,7 +13,7 @@ import (
 func hostLine(h rundir.Host) string {
 	var parts []string
 	if h.Cores > 0 {
-		cpu := counted(h.Cores, "core")
+		cpu := unit.Count(h.Cores, "core")
 		if h.CPU != "" {
 			cpu += " of " + h.CPU
 		}
@@ -49,5 +50,5 @@ func shardText(s rundir.ShardSummary) string {
 	} else if s.Name == "main" {
 		holds = "everything that no other shard holds"
 	}
-	return fmt.Sprintf("%s: %s of etcd %s, holding %s", s.Name, counted(s.Members, "member"), s.Version, holds)
+	return fmt.Sprintf("%s: %s of etcd %s, holding %s", s.Name, unit.Count(s.Members, "member"), s.Version, holds)
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -49,7 +50,7 @@ func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 		case l.P99Low.Is() && l.P99High.Is():
 			row.Doubt = seconds(l.P99Low) + " – " + seconds(l.P99High)
 		case l.P99Needs > 0:
-			row.Doubt = fmt.Sprintf("needs %s", counted(l.P99Needs, "request"))
+			row.Doubt = fmt.Sprintf("needs %s", unit.Count(l.P99Needs, "request"))
 		}
 		out[i].Rows = append(out[i].Rows, row)
 	}

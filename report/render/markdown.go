@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -58,7 +59,7 @@ func (m *markdown) list(title string, items []string) {
 	m.linef("**%s**\n", title)
 	for i, s := range items {
 		if i == maxRows {
-			m.linef("- … and %s more", count(len(items)-maxRows))
+			m.linef("- … and %s more", unit.Grouped(len(items)-maxRows))
 			break
 		}
 		m.linef("- %s", escapeMarkdown(s))
@@ -83,7 +84,7 @@ func (m *markdown) table(head []string, rows [][]string) {
 	m.linef("| %s |", strings.Join(rule, " | "))
 	for i, row := range rows {
 		if i == maxRows {
-			m.linef("\n… and %s more; report.html has them all.", count(len(rows)-maxRows))
+			m.linef("\n… and %s more; report.html has them all.", unit.Grouped(len(rows)-maxRows))
 			break
 		}
 		m.linef("| %s |", strings.Join(row, " | "))
@@ -128,10 +129,10 @@ func (m *markdown) comparisons(r *report.Result) {
 		rows = append(rows, []string{
 			escapeMarkdown(c.Title), escapeMarkdown(c.Profile), escapeMarkdown(c.Base),
 			report.Format(c.ProfileMedian, c.Unit), report.Format(c.BaseMedian, c.Unit),
-			escapeMarkdown(capital(c.Text)), count(c.Used),
+			escapeMarkdown(capital(c.Text)), unit.Grouped(c.Used),
 		})
 	}
-	m.linef("<details><summary>Comparison of the profiles, for information (%s)</summary>\n", counted(len(rows), "row"))
+	m.linef("<details><summary>Comparison of the profiles, for information (%s)</summary>\n", unit.Count(len(rows), "row"))
 	m.table([]string{"What", "Profile", "Against", ">Median", ">Median of the other", "Finding", ">Blocks"}, rows)
 	m.linef("</details>\n")
 }
@@ -145,7 +146,7 @@ func (m *markdown) recovery(r *report.Result) {
 		for _, g := range row.Cells {
 			rows = append(rows, []string{
 				escapeMarkdown(row.After()), escapeMarkdown(row.What()), escapeMarkdown(g.Profile),
-				recovered(g, g.Median), recovered(g, g.Worst), seconds(g.Gap), count(g.Trials), count(g.Censored),
+				recovered(g, g.Median), recovered(g, g.Worst), seconds(g.Gap), unit.Grouped(g.Trials), unit.Grouped(g.Censored),
 			})
 		}
 	}
@@ -170,8 +171,8 @@ func (m *markdown) writes(r *report.Result) {
 			profile += ", tour " + a.Tour
 		}
 		rows = append(rows, []string{
-			escapeMarkdown(profile), escapeMarkdown(a.After), escapeMarkdown(a.Where()), count(a.Trials), count(a.Acked), count(a.Found),
-			count(a.Lost), count(a.Restored), count(a.Mismatch), count(a.Disagree),
+			escapeMarkdown(profile), escapeMarkdown(a.After), escapeMarkdown(a.Where()), unit.Grouped(a.Trials), unit.Grouped(a.Acked), unit.Grouped(a.Found),
+			unit.Grouped(a.Lost), unit.Grouped(a.Restored), unit.Grouped(a.Mismatch), unit.Grouped(a.Disagree),
 		})
 	}
 	m.table([]string{"Profile", "After", "Written", ">Trials", ">Acknowledged", ">Found", ">Lost", ">Taken back by a restore", ">Contradicting", ">Disagreeing"}, rows)

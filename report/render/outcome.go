@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -30,9 +31,9 @@ func rtoOf(a report.Act) []outcome {
 		case rec.Censored:
 			out = append(out, outcome{"over " + seconds(rec.Seen), what + ": did not recover while watched"})
 		case rec.Failed == 0:
-			out = append(out, outcome{noOutage, fmt.Sprintf("%s: none of %s failed", what, counted(rec.Probes, "probe"))})
+			out = append(out, outcome{noOutage, fmt.Sprintf("%s: none of %s failed", what, unit.Count(rec.Probes, "probe"))})
 		default:
-			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: %s of %s failed", what, count(rec.Failed), counted(rec.Probes, "probe"))})
+			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: %s of %s failed", what, unit.Grouped(rec.Failed), unit.Count(rec.Probes, "probe"))})
 		}
 	}
 	return out
@@ -56,43 +57,43 @@ func rpoOf(r *report.Result, a report.Act) *outcome {
 		return nil
 	}
 	text := fmt.Sprintf("Of %s acknowledged before the restore, %s still there and %s newer than the snapshot and so taken back, as must be.",
-		counted(acked, "write"), isAre(found), isAre(back))
+		unit.Count(acked, "write"), isAre(found), isAre(back))
 	if lost+wrong == 0 {
 		text += " Nothing else is missing, and nothing is there that should not be."
 	} else {
 		text += fmt.Sprintf(" Beyond that, %s and %s the restore.", lostText(lost), contradict(wrong))
 	}
-	return &outcome{counted(back, "write"), text}
+	return &outcome{unit.Count(back, "write"), text}
 }
 
 func isAre(n int) string {
 	if n == 1 {
 		return "1 is"
 	}
-	return count(n) + " are"
+	return unit.Grouped(n) + " are"
 }
 
 func lostText(n int) string {
 	if n == 1 {
 		return "1 is lost"
 	}
-	return count(n) + " are lost"
+	return unit.Grouped(n) + " are lost"
 }
 
 // factOf writes a number of an act with what its name says of its unit:
 // "bytes.main", "seconds.restore", "refusedWrites".
 func factOf(name string, v float64) fact {
 	word, of, _ := strings.Cut(name, ".")
-	unit := "count"
+	in := "count"
 	switch {
 	case strings.HasSuffix(strings.ToLower(word), "bytes"):
-		unit = "bytes"
+		in = "bytes"
 	case strings.HasSuffix(strings.ToLower(word), "seconds"):
-		unit = "seconds"
+		in = "seconds"
 	}
-	value := report.Format(report.Number(v), unit)
-	if unit == "count" && v >= 0 && v < 1e15 {
-		value = count(uint64(v))
+	value := report.Format(report.Number(v), in)
+	if in == "count" && v >= 0 && v < 1e15 {
+		value = unit.Grouped(uint64(v))
 	}
 	return fact{factName(word, of), value}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -166,9 +167,9 @@ func functions() template.FuncMap {
 		"sign": verdictSign, "word": verdictWord, "meaning": verdictMeaning,
 		"seconds": seconds, "sentence": sentence, "capital": capital, "short": short,
 		"format":  report.Format,
-		"count":   count[int],
-		"countU":  count[uint64],
-		"counted": counted[int],
+		"count":   unit.Grouped[int],
+		"countU":  unit.Grouped[uint64],
+		"counted": unit.Count[int],
 		"class":   func(p *page, profile string) string { return profileClass(p.R, profile) },
 		"recover": recovered, "unharmed": unharmed,
 		"shard":    shardText,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -188,12 +189,12 @@ func notValid(r *report.Result) []report.Trial {
 
 // trialsSentence counts the trials.
 func trialsSentence(r *report.Result) string {
-	s := fmt.Sprintf("%s of %s valid", count(r.Run.Valid), counted(r.Run.Planned, "trial"))
+	s := fmt.Sprintf("%s of %s valid", unit.Grouped(r.Run.Valid), unit.Count(r.Run.Planned, "trial"))
 	if r.Run.Invalid > 0 {
-		s += fmt.Sprintf(", %s invalid", count(r.Run.Invalid))
+		s += fmt.Sprintf(", %s invalid", unit.Grouped(r.Run.Invalid))
 	}
 	if r.Run.Missing > 0 {
-		s += fmt.Sprintf(", %s missing", count(r.Run.Missing))
+		s += fmt.Sprintf(", %s missing", unit.Grouped(r.Run.Missing))
 	}
 	return s
 }

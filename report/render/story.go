@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -102,7 +103,7 @@ func stepsOf(r *report.Result, t report.Trial) []step {
 	last := math.Inf(-1)
 	for i, x := range all {
 		if i == maxSteps {
-			out = append(out, step{Sort: "seen", Title: fmt.Sprintf("… and %s more, which report.json has", counted(len(all)-i, "step"))})
+			out = append(out, step{Sort: "seen", Title: fmt.Sprintf("… and %s more, which report.json has", unit.Count(len(all)-i, "step"))})
 			break
 		}
 		// What every member says within a second is one thing seen.

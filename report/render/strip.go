@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -87,7 +88,7 @@ func stripOf(r *report.Result, row recoveryRow, g report.RecoveryGroup, x scale,
 	}
 	if unharmed(g) {
 		s.Median, s.None = "", true
-		s.Aria = fmt.Sprintf("%s with %s: no probe failed in %s", s.What, g.Profile, counted(g.Trials, "trial"))
+		s.Aria = fmt.Sprintf("%s with %s: no probe failed in %s", s.What, g.Profile, unit.Count(g.Trials, "trial"))
 		return s
 	}
 	for i, p := range g.Points {
@@ -110,6 +111,6 @@ func stripOf(r *report.Result, row recoveryRow, g report.RecoveryGroup, x scale,
 		dot.X = percentOf(clamp(x.at(at.Float())))
 		s.Dots = append(s.Dots, dot)
 	}
-	s.Aria = fmt.Sprintf("%s with %s: median %s, best %s, worst %s, %s", s.What, g.Profile, recovered(g, g.Median), seconds(g.Best), recovered(g, g.Worst), counted(g.Trials, "trial"))
+	s.Aria = fmt.Sprintf("%s with %s: median %s, best %s, worst %s, %s", s.What, g.Profile, recovered(g, g.Median), seconds(g.Best), recovered(g, g.Worst), unit.Count(g.Trials, "trial"))
 	return s
 }

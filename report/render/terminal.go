@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -140,7 +141,7 @@ func (t *terminal) recovery(r *report.Result) {
 				}
 				last = row.After()
 			}
-			trials := count(g.Trials)
+			trials := unit.Grouped(g.Trials)
 			if g.Censored > 0 {
 				trials = fmt.Sprintf("%d of %d not recovered", g.Censored, g.Trials)
 			}
@@ -161,13 +162,13 @@ func (t *terminal) foot(r *report.Result) {
 	}
 	for i, tr := range notValid(r) {
 		if i == 5 {
-			t.line(fmt.Sprintf("… and %s more that do not count, named in the report.", count(len(notValid(r))-i)))
+			t.line(fmt.Sprintf("… and %s more that do not count, named in the report.", unit.Grouped(len(notValid(r))-i)))
 			break
 		}
 		t.text("", "", "  ", fmt.Sprintf("%s does not count (%s): %s", tr.ID, tr.State, strings.Join(tr.Reasons, "; ")))
 	}
 	if n := len(r.Warnings); n > 0 {
-		t.text("", "", "", fmt.Sprintf("%s in the report.", counted(n, "warning")))
+		t.text("", "", "", fmt.Sprintf("%s in the report.", unit.Count(n, "warning")))
 	}
 	if t.Report != "" {
 		// Never broken: a path is for copying, even where it is too long.

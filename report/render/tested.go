@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -39,7 +40,7 @@ func testedOf(r *report.Result) tested {
 		t.Cluster = clusterText(r.Profiles[0])
 	}
 	for _, p := range r.Profiles {
-		row := testedProfile{Profile: p, Class: profileClass(r, p.Name), Count: fmt.Sprintf("%s of %s valid", count(p.Valid), counted(p.Planned, "trial"))}
+		row := testedProfile{Profile: p, Class: profileClass(r, p.Name), Count: fmt.Sprintf("%s of %s valid", unit.Grouped(p.Valid), unit.Count(p.Planned, "trial"))}
 		if !same {
 			row.Cluster = clusterText(p)
 		}
@@ -109,10 +110,10 @@ func orderText(r *report.Result) string {
 		return ""
 	}
 	if len(r.Profiles) < 2 {
-		return fmt.Sprintf("The trial was repeated %s, each time from the same state of the cluster.", counted(r.Run.Blocks, "time"))
+		return fmt.Sprintf("The trial was repeated %s, each time from the same state of the cluster.", unit.Count(r.Run.Blocks, "time"))
 	}
 	return fmt.Sprintf("%s: each runs every profile once, in random order (seed %d) and from the same state of the cluster. Profiles are compared within a block, so that a machine that slows down over the run slows all of them.",
-		capital(counted(r.Run.Blocks, "block")), r.Run.Seed)
+		capital(unit.Count(r.Run.Blocks, "block")), r.Run.Seed)
 }
 
 // term is a word and what it means here.

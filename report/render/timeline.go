@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -84,7 +85,7 @@ func groupOf(r *report.Result, g report.ChartGroup, budget int, dropped bool) ti
 			}
 		}
 	}
-	t.MoreText = fmt.Sprintf("%s: memory and processor time of the other components, and storm's own", counted(len(t.More), "more chart"))
+	t.MoreText = fmt.Sprintf("%s: memory and processor time of the other components, and storm's own", unit.Count(len(t.More), "more chart"))
 	return t
 }
 

@@ -10,23 +10,6 @@ import (
 	"github.com/storm-harness/storm/report"
 )
 
-// count writes a whole number with its thousands apart: 12,345.
-func count[T int | uint64](n T) string {
-	s := strconv.FormatUint(uint64(n), 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// counted is count with its noun: 1 trial, 12 trials.
-func counted[T int | uint64](n T, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return count(n) + " " + noun + "s"
-}
-
 // seconds writes a time: 840 ms, 1.82 s.
 func seconds(n report.Number) string { return report.Format(n, "seconds") }
 
