@@ -24,7 +24,8 @@ var (
 	etcdVersionText       = regexp.MustCompile(`^v3\.[0-9]+(\.[0-9]+([-+][0-9A-Za-z.+-]+)?)?$`)
 )
 
-// EveryShard, as the name of a shard, is what operations mean every shard by.
+// EveryShard is the word of operations for every shard; none may have it for a
+// name.
 const EveryShard = "all"
 
 // Check returns what no provider could do of the spec, each "field: message";

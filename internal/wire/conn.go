@@ -1,0 +1,191 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// What this side lets the server send before it is told to go on. All of it is
+// taken as it comes; the sizes are those of Go's own client, so that a server
+// meets the same as from client-go.
+const (
+	streamWindow = 4 << 20
+	connWindow   = 1 << 30
+)
+
+// What RFC 9113 has a peer take for granted before SETTINGS come.
+const (
+	initialWindow   = 65_535
+	initialMaxFrame = 16_384
+)
+
+// keepBuffer is how much of a write buffer an idle connection keeps.
+const keepBuffer = 4 << 10
+
+// Conn is one connection. Its methods are safe for concurrent use.
+type Conn struct {
+	cfg   Config
+	nc    net.Conn
+	ready chan struct{} // closed by the server's first SETTINGS
+	done  chan struct{} // closed when the connection has ended
+	heard atomic.Int64  // when something was last read, ns since the epoch of the process's clock
+	open  atomic.Int64  // streams open
+	most  atomic.Int64  // streams that the server allows
+
+	mu      sync.Mutex // guards everything below
+	framer  *http2.Framer
+	out     []byte // frames that are not written yet
+	spare   []byte
+	writing bool // somebody is writing
+	streams map[uint32]*Stream
+	next    uint32 // the next stream's number
+	pending []*Stream
+	window  int64 // what the server takes of bodies on the connection
+	initial int64 // and on a new stream
+	frame   int   // largest frame that the server takes
+	enc     *hpack.Encoder
+	block   bytes.Buffer
+	away    bool  // the server has said GOAWAY
+	err     error // why the connection has ended
+	pinged  bool  // and not answered yet
+	timer   *time.Timer
+}
+
+func newConn(nc net.Conn, cfg Config) *Conn {
+	c := &Conn{
+		cfg: cfg, nc: nc, ready: make(chan struct{}), done: make(chan struct{}),
+		streams: map[uint32]*Stream{}, next: 1,
+		window: initialWindow, initial: initialWindow, frame: initialMaxFrame,
+	}
+	c.framer = http2.NewFramer((*appender)(c), nc)
+	c.framer.SetReuseFrames()
+	c.framer.SetMaxReadFrameSize(initialMaxFrame)
+	c.enc = hpack.NewEncoder(&c.block)
+	c.most.Store(100) // until SETTINGS come, which Start waits for
+	return c
+}
+
+// appender is where the framer writes: the buffer of what is to go out.
+type appender Conn
+
+// Write implements io.Writer.
+func (a *appender) Write(p []byte) (int, error) {
+	a.out = append(a.out, p...)
+	return len(p), nil
+}
+
+// greet sends what a client begins with.
+func (c *Conn) greet() error {
+	c.mu.Lock()
+	c.out = append(c.out, http2.ClientPreface...)
+	err := c.framer.WriteSettings(
+		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
+		http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
+		http2.Setting{ID: http2.SettingMaxFrameSize, Val: initialMaxFrame},
+	)
+	if err == nil {
+		err = c.framer.WriteWindowUpdate(0, connWindow-initialWindow)
+	}
+	c.flush()
+	if err == nil {
+		err = c.Err()
+	}
+	return err
+}
+
+// flush writes what has gathered, and unlocks. Whoever finds nobody writing
+// writes, for all who come meanwhile too: under load, many requests go out in
+// one record, and none waits for a goroutine of its own to be woken.
+func (c *Conn) flush() {
+	if c.writing || c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	for len(c.out) > 0 && c.err == nil {
+		buf := c.out
+		c.out = c.spare[:0]
+		c.mu.Unlock()
+		_, err := c.nc.Write(buf)
+		c.mu.Lock()
+		c.spare = buf[:0]
+		if err != nil {
+			c.writing = false
+			c.mu.Unlock()
+			c.fail(fmt.Errorf("write: %w", err))
+			return
+		}
+	}
+	if cap(c.out) > keepBuffer {
+		c.out = nil
+	}
+	if cap(c.spare) > keepBuffer {
+		c.spare = nil
+	}
+	c.writing = false
+	c.mu.Unlock()
+}
+
+// Streams returns how many streams the connection has, and how many the server
+// allows at once, as its SETTINGS say.
+func (c *Conn) Streams() (open, most int) { return int(c.open.Load()), int(c.most.Load()) }
+
+// Err is why the connection takes no more streams; nil while it does.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && c.away {
+		return &GoAwayError{}
+	}
+	return c.err
+}
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Close ends the connection; its streams end with ErrClosed, soon after.
+func (c *Conn) Close() { c.fail(ErrClosed) }
+
+// fail ends the connection; the first reason counts. The goroutine that reads
+// finds it closed and ends the streams, so that it alone calls sinks.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	first := c.err == nil
+	if first {
+		c.err = err
+		c.out, c.spare, c.pending = nil, nil, nil
+		if c.timer != nil {
+			c.timer.Stop()
+		}
+	}
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	nc := c.nc
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn() // TLS would wait for its farewell to be written
+	}
+	_ = nc.Close() // the reason is said already
+}
+
+// endAll ends every stream with why the connection has ended.
+func (c *Conn) endAll() {
+	c.mu.Lock()
+	left, err := c.streams, c.err
+	c.streams = nil
+	c.open.Add(int64(-len(left)))
+	c.mu.Unlock()
+	for _, s := range left {
+		s.sink.End(err)
+	}
+	close(c.done)
+}

@@ -1,0 +1,42 @@
+package wire
+
+import "time"
+
+// watchHealth pings the server when nothing was heard for a while, and gives
+// the connection up when that is not answered. What arrives, whatever it is,
+// is an answer.
+func (c *Conn) watchHealth() {
+	c.heard.Store(sinceEpoch())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.timer = time.AfterFunc(c.cfg.PingAfter, c.lookAfter)
+	}
+}
+
+func (c *Conn) lookAfter() {
+	silent := time.Duration(sinceEpoch() - c.heard.Load())
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	switch {
+	case silent < c.cfg.PingAfter:
+		c.pinged = false
+		c.timer.Reset(c.cfg.PingAfter - silent)
+	case c.pinged:
+		c.mu.Unlock()
+		c.fail(ErrSilent)
+		return
+	default:
+		c.pinged = true
+		_ = c.framer.WritePing(false, [8]byte{'s', 't', 'o', 'r', 'm'}) // into memory
+		c.timer.Reset(c.cfg.PingTimeout)
+		// A server that reads nothing any more would hold this goroutine in
+		// its write; the connection is given up all the same.
+		go c.flush()
+		return
+	}
+	c.mu.Unlock()
+}

@@ -1,0 +1,226 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// reader is the goroutine that reads a connection: it alone calls sinks.
+type reader struct {
+	*Conn
+	heads   *heads
+	ends    bool // the header block that is coming in is the last of its stream
+	took    int  // bytes received on the connection since the last WINDOW_UPDATE
+	settled bool // the server's SETTINGS have come
+}
+
+// read reads the connection until it ends, and ends its streams.
+func (c *Conn) read() {
+	r := &reader{Conn: c, heads: newHeads()}
+	for {
+		f, err := c.framer.ReadFrame()
+		var stream http2.StreamError
+		switch {
+		case err == nil:
+			c.heard.Store(sinceEpoch())
+			if err = r.handle(f); err == nil {
+				err = r.gone()
+			}
+		case errors.As(err, &stream):
+			r.break_(stream.StreamID, err)
+			continue
+		}
+		if err != nil {
+			c.fail(named(err))
+			break
+		}
+	}
+	c.endAll()
+}
+
+// epoch is what times count from, on the process's monotonic clock.
+var epoch = time.Now()
+
+func sinceEpoch() int64 { return int64(time.Since(epoch)) }
+
+// named says of what ended the connection whether it is a breach of the protocol.
+func named(err error) error {
+	var conn http2.ConnectionError
+	if errors.As(err, &conn) || errors.Is(err, http2.ErrFrameTooLarge) {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return err
+}
+
+// handle handles one frame.
+func (r *reader) handle(f http2.Frame) error {
+	if _, is := f.(*http2.SettingsFrame); !r.settled && !is {
+		return http2.ConnectionError(http2.ErrCodeProtocol) // SETTINGS come first
+	}
+	switch f := f.(type) {
+	case *http2.DataFrame:
+		return r.data(f)
+	case *http2.HeadersFrame:
+		r.ends = f.StreamEnded()
+		return r.head(f.StreamID, f.HeaderBlockFragment(), f.HeadersEnded())
+	case *http2.ContinuationFrame:
+		return r.head(f.StreamID, f.HeaderBlockFragment(), f.HeadersEnded())
+	case *http2.SettingsFrame:
+		return r.settings(f)
+	case *http2.WindowUpdateFrame:
+		return r.opened(f)
+	case *http2.RSTStreamFrame:
+		if s := r.take(f.StreamID); s != nil {
+			s.sink.End(&StreamError{f.ErrCode})
+		}
+	case *http2.GoAwayFrame:
+		r.goAway(f)
+	case *http2.PingFrame:
+		if !f.IsAck() {
+			r.mu.Lock()
+			_ = r.framer.WritePing(true, f.Data) // into memory
+			r.flush()
+		}
+	case *http2.PushPromiseFrame:
+		return http2.ConnectionError(http2.ErrCodeProtocol) // it was told not to
+	}
+	return nil
+}
+
+// known returns an open stream. One that was cancelled is not known any more,
+// which is no mistake of the server's; one that was never opened is.
+func (r *reader) known(id uint32) (*Stream, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id%2 == 0 || id >= r.next {
+		return nil, http2.ConnectionError(http2.ErrCodeProtocol)
+	}
+	return r.streams[id], nil
+}
+
+// take returns an open stream, and forgets it.
+func (r *reader) take(id uint32) *Stream {
+	r.mu.Lock()
+	s := r.streams[id]
+	if s == nil {
+		r.mu.Unlock()
+		return nil
+	}
+	unsent := len(s.body) > 0
+	r.drop(id)
+	if !unsent {
+		r.mu.Unlock()
+		return s
+	}
+	// The server has answered without reading everything: it is told that the
+	// rest will not come.
+	_ = r.framer.WriteRSTStream(id, http2.ErrCodeNo)
+	r.flush()
+	return s
+}
+
+// break_ resets one stream over a breach of the protocol.
+func (r *reader) break_(id uint32, err error) {
+	r.mu.Lock()
+	s := r.streams[id]
+	r.drop(id)
+	_ = r.framer.WriteRSTStream(id, http2.ErrCodeProtocol)
+	r.flush()
+	if s != nil {
+		s.sink.End(fmt.Errorf("%w: %w", ErrMalformed, err))
+	}
+}
+
+var errOrder = errors.New("a body without a head, or two heads")
+
+// head takes a part of a header block. The compression's state is the
+// connection's, so that blocks of unknown streams are decoded too.
+func (r *reader) head(id uint32, fragment []byte, whole bool) error {
+	s, err := r.known(id)
+	if err != nil {
+		return err
+	}
+	h, err := r.heads.take(fragment, whole)
+	if err != nil || !whole || s == nil {
+		return err
+	}
+	trailers := s.answered
+	switch {
+	case trailers && !r.ends:
+		r.break_(id, errOrder)
+		return nil
+	case trailers:
+	case h.Status < 200 && !r.ends: // an interim answer; the real one follows
+		if h.Status == 0 {
+			r.break_(id, errOrder)
+		}
+		return nil
+	default:
+		s.answered = true
+		s.sink.Head(h)
+	}
+	if r.ends {
+		r.finish(id)
+	}
+	return nil
+}
+
+// finish ends a stream in good order, unless the sink has cancelled it.
+func (r *reader) finish(id uint32) {
+	if s := r.take(id); s != nil {
+		s.sink.End(nil)
+	}
+}
+
+// data takes a part of a body.
+func (r *reader) data(f *http2.DataFrame) error {
+	s, err := r.known(f.StreamID)
+	if err != nil {
+		return err
+	}
+	size := int(f.Length)
+	if s != nil && !s.answered {
+		r.break_(f.StreamID, errOrder)
+		s = nil
+	}
+	if s != nil && len(f.Data()) > 0 {
+		s.sink.Data(f.Data())
+	}
+	if f.StreamEnded() {
+		r.received(nil, size)
+		if s != nil {
+			r.finish(f.StreamID)
+		}
+		return nil
+	}
+	r.received(s, size)
+	return nil
+}
+
+// received lets the server send on, once half of what it may send has come;
+// size includes padding.
+func (r *reader) received(s *Stream, size int) {
+	conn, stream := 0, 0
+	if r.took += size; r.took >= connWindow/2 {
+		conn, r.took = r.took, 0
+	}
+	if s != nil {
+		if s.taken += size; s.taken >= streamWindow/2 {
+			stream, s.taken = s.taken, 0
+		}
+	}
+	if conn+stream == 0 {
+		return
+	}
+	r.mu.Lock()
+	if conn > 0 {
+		_ = r.framer.WriteWindowUpdate(0, uint32(conn))
+	}
+	if stream > 0 {
+		_ = r.framer.WriteWindowUpdate(s.id, uint32(stream))
+	}
+	r.flush()
+}
