@@ -98,6 +98,10 @@ type Access struct {
 	EtcdTLS *tls.Config
 	// PKI is the directory of the certificates and keys, for backups.
 	PKI string
+	// Issue makes a client certificate that the apiservers accept; nil where
+	// storm does not have the cluster's authority. Certificates of one storm may
+	// share a key.
+	Issue func(user string, groups ...string) (tls.Certificate, error)
 	// Files are further secrets that belong in a backup, such as the service
 	// account signing key; absolute paths.
 	Files []string

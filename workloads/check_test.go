@@ -65,7 +65,8 @@ func TestDescriptions(t *testing.T) {
 	var out strings.Builder
 	for _, w := range []Workload{
 		of(func(*Nodes) {}),
-		of(func(n *Nodes) { n.PodWatch, n.Identity, n.Heartbeat = false, "storm", unit.Duration(time.Second) }),
+		of(func(n *Nodes) { n.Watches, n.Identity, n.Heartbeat = []string{"node"}, "storm", unit.Duration(time.Second) }),
+		of(func(n *Nodes) { n.Connections, n.Pods.Crash = "perNode", .1 }),
 		of(func(*EventChurn) {}),
 		of(func(e *EventChurn) { e.Namespaces, e.Series = 20, 0 }),
 		of(func(*List) {}),
@@ -106,9 +107,12 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"no nodes":                of(func(n *Nodes) { n.Count = 0 }),
 		"nodes beyond reason":     of(func(n *Nodes) { n.Count = 1e9 }),
 		"nodes out of range": of(func(n *Nodes) {
-			n.Heartbeat, n.StatusReport, n.PodStart, n.PodStop, n.Timeout, n.InFlight = 0, 0, -1, -1, 0, 0
+			n.Heartbeat, n.StatusReport, n.Pods.Crash, n.Timeout, n.InFlight = 0, 0, 2, 0, 0
 		}),
 		"identity unknown":       of(func(n *Nodes) { n.Identity = "admin" }),
+		"watch unknown":          of(func(n *Nodes) { n.Watches = []string{"pods", "podz"} }),
+		"words unknown":          of(func(n *Nodes) { n.Sync, n.Content, n.Connections = "x", "y", "z" }),
+		"own and nobody's":       of(func(n *Nodes) { n.Connections, n.Identity = "perNode", "storm" }),
 		"no deployments":         of(func(d *Deployments) { d.Count = 0 }),
 		"replicas negative":      of(func(d *Deployments) { d.Replicas = -1 }),
 		"replicas beyond reason": of(func(d *Deployments) { d.Replicas = 1e6 }),
@@ -134,7 +138,7 @@ func TestNodesBeyondTheOpenFileLimitAreRefused(t *testing.T) {
 	if len(problems) != 1 || !strings.Contains(problems[0], "ulimit -n") {
 		t.Errorf("got %v", problems)
 	}
-	if problems := n.check(4096); len(problems) > 0 {
+	if problems := n.check(40960); len(problems) > 0 {
 		t.Errorf("with files enough: %v", problems)
 	}
 }

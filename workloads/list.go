@@ -183,15 +183,15 @@ func (l *lister) list(ctx context.Context) client.Answer {
 		if !a.OK() {
 			return whole
 		}
-		token, err := lean.Continue(head.Bytes())
+		meta, err := lean.HeadOf(head.Bytes())
 		if err != nil {
 			whole.Code = client.CodeMalformed
 			return whole
 		}
-		if token == "" {
+		if meta.Continue == "" {
 			return whole
 		}
-		q := url.Values{"continue": {token}}
+		q := url.Values{"continue": {meta.Continue}}
 		for k, v := range l.query {
 			q[k] = v
 		}

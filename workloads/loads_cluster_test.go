@@ -66,7 +66,7 @@ func (r *real) testNodes(t *testing.T) {
 	eventually(t, "a pod watch of every node, and the observer's", func() bool { return len(watches()) == nodeCount+1 })
 	own := map[string]bool{}
 	for _, w := range watches() {
-		if name, ok := strings.CutPrefix(w.Impersonated.Username, "system:node:"); ok && strings.Contains(w.URI, "fieldSelector=spec.nodeName%3D"+name+"&") {
+		if name, ok := strings.CutPrefix(w.Impersonated.Username, "system:node:"); ok && strings.Contains(w.URI, "fieldSelector=spec.nodeName%3D"+name) {
 			own[name] = true
 		}
 	}
@@ -150,7 +150,7 @@ func (l *load) agrees(what string, server int, counted uint64) {
 // run and end on the simulated nodes.
 func (r *real) testPods(t *testing.T) {
 	nodes := r.put(t, "fleet", of(func(n *Nodes) {
-		n.Count, n.PodStart, n.PodStop = nodeCount, unit.Duration(100*time.Millisecond), unit.Duration(100*time.Millisecond)
+		n.Count, n.Pods.Start, n.Pods.Stop = nodeCount, unit.OneDuration(100*time.Millisecond), unit.OneDuration(100*time.Millisecond)
 	}))
 	deploys := r.put(t, "deploys", of(func(d *Deployments) { d.Count, d.Replicas, d.Churn = 4, 5, 4 }))
 	eventually(t, "every kind of change", func() bool {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,27 +17,47 @@ import (
 	"github.com/storm-harness/storm/workloads/fleet"
 )
 
-// Nodes is the load of simulated kubelets: package fleet has what they do.
+// Nodes is the load of simulated nodes: package fleet has what they do.
 type Nodes struct {
 	Count        int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"how many nodes"`
 	Heartbeat    unit.Duration `yaml:"heartbeat" min:"100ms" doc:"time between two renewals of a node's lease; 10s by default, as a kubelet's"`
 	StatusReport unit.Duration `yaml:"statusReport" min:"1s" doc:"time between two reports of an unchanged status; 5m by default, as a kubelet's"`
-	PodWatch     bool          `yaml:"podWatch" doc:"whether every node watches its pods and takes care of them: they go Running, and are removed when deleted; true by default"`
-	PodStart     unit.Duration `yaml:"podStart" doc:"time that a pod's containers take to start; 1s by default"`
-	PodStop      unit.Duration `yaml:"podStop" doc:"time that a deleted pod's containers take to stop; 1s by default"`
+	Watches      []string      `yaml:"watches" doc:"what each node watches: node, pods, services, runtimeClasses, csiDrivers, and as its kube-proxy proxyServices, proxyEndpointSlices, proxyNode, proxyServiceCIDRs; all of them by default, as a real node does"`
+	Sync         string        `yaml:"sync" enum:"watchList,list" doc:"how a watch begins: streaming the list within it, as client-go does from 1.35 on, or after a list; watchList by default"`
+	Content      string        `yaml:"content" enum:"protobuf,json" doc:"encoding of watches and lists; protobuf by default"`
+	Connections  string        `yaml:"connections" enum:"shared,perNode" doc:"shared: all nodes share connections, their requests are made by impersonation; perNode: each kubelet has a TLS connection and a client certificate of its own; shared by default"`
+	Identity     string        `yaml:"identity" enum:"node,storm" doc:"whether requests are made as system:node:NAME and system:kube-proxy, or as storm's own user; node by default"`
+	Pods         NodePods      `yaml:"pods" doc:"how the pods on the nodes live"`
 	PodLatency   bool          `yaml:"podLatency" doc:"whether to observe by one more watch how long pods take to be scheduled and to run; true by default"`
-	Identity     string        `yaml:"identity" enum:"node,storm" doc:"whether requests are made as system:node:NAME, by impersonation, or as storm's own user; node by default"`
 	InFlight     int           `yaml:"inFlight" min:"1" max:"100000" doc:"heartbeats that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
 	Timeout      unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
 
 	fleet *fleet.Fleet // made by Prepare, used up by Run
 }
 
+// NodePods says how the pods on simulated nodes live.
+type NodePods struct {
+	Off        bool           `yaml:"off" doc:"nobody takes care of pods: they stay Pending"`
+	Start      unit.Durations `yaml:"start" doc:"time that a pod's containers take to start; 1s by default"`
+	Stop       unit.Durations `yaml:"stop" doc:"time that a deleted pod's containers take to stop; 1s by default"`
+	Work       unit.Durations `yaml:"work" doc:"how long the containers of a pod run that is to come to an end, as a Job's; 5s by default"`
+	Life       unit.Durations `yaml:"life" doc:"how long other containers run before each chance of a crash; 5m by default"`
+	Crash      unit.Percent   `yaml:"crash" doc:"share of these lives that end in a crash and a back-off; none by default"`
+	Events     bool           `yaml:"events" doc:"whether kubelets write Events as a pod is pulled, started, crashes, stops; true by default"`
+	Tokens     bool           `yaml:"tokens" doc:"whether kubelets request the service account tokens of pods; true by default"`
+	References bool           `yaml:"references" doc:"whether kubelets watch each Secret and ConfigMap that a pod of theirs names; true by default"`
+}
+
 func newNodes() Workload {
 	return &Nodes{
 		Heartbeat: unit.Duration(10 * time.Second), StatusReport: unit.Duration(5 * time.Minute),
-		PodWatch: true, PodStart: unit.Duration(time.Second), PodStop: unit.Duration(time.Second), PodLatency: true,
-		Identity: "node", InFlight: 5000, Timeout: unit.Duration(client.DefaultTimeout),
+		Watches: fleet.Watches(), Sync: "watchList", Content: "protobuf", Connections: "shared", Identity: "node",
+		Pods: NodePods{
+			Start: unit.OneDuration(time.Second), Stop: unit.OneDuration(time.Second),
+			Work: unit.OneDuration(5 * time.Second), Life: unit.OneDuration(5 * time.Minute),
+			Events: true, Tokens: true, References: true,
+		},
+		PodLatency: true, InFlight: 5000, Timeout: unit.Duration(client.DefaultTimeout),
 	}
 }
 
@@ -76,11 +98,25 @@ func (n *Nodes) check(files uint64) []string {
 	if n.StatusReport.D() < time.Second {
 		problems = append(problems, fmt.Sprintf("statusReport: %s is below the limit of 1s", n.StatusReport))
 	}
-	if n.PodStart < 0 {
-		problems = append(problems, "podStart: must be 0s or more")
+	for i, w := range n.Watches {
+		if !slices.Contains(fleet.Watches(), w) {
+			problems = append(problems, fmt.Sprintf("watches[%d]: %q is not one of %s", i, w, strings.Join(fleet.Watches(), ", ")))
+		}
 	}
-	if n.PodStop < 0 {
-		problems = append(problems, "podStop: must be 0s or more")
+	if n.Pods.Crash > 1 {
+		problems = append(problems, fmt.Sprintf("pods.crash: %s is above 100%%", n.Pods.Crash))
+	}
+	if n.Sync != "watchList" && n.Sync != "list" {
+		problems = append(problems, fmt.Sprintf("sync: %q is not one of watchList, list", n.Sync))
+	}
+	if n.Content != "protobuf" && n.Content != "json" {
+		problems = append(problems, fmt.Sprintf("content: %q is not one of protobuf, json", n.Content))
+	}
+	switch {
+	case n.Connections != "shared" && n.Connections != "perNode":
+		problems = append(problems, fmt.Sprintf("connections: %q is not one of shared, perNode", n.Connections))
+	case n.Connections == "perNode" && n.Identity != "node":
+		problems = append(problems, "connections: a certificate of every node's own is its identity: perNode goes with identity: node")
 	}
 	if n.Identity != "node" && n.Identity != "storm" {
 		problems = append(problems, fmt.Sprintf("identity: %q is not one of node, storm", n.Identity))
@@ -93,53 +129,78 @@ func (n *Nodes) check(files uint64) []string {
 
 // files is how many files the fleet may need open: one for every connection.
 func (n *Nodes) files() uint64 {
-	streams := n.InFlight
-	if n.PodWatch {
-		streams += n.Count
+	connections := n.InFlight / streamsPerConnection
+	watches := n.Count * len(n.Watches)
+	if n.Connections == "perNode" {
+		connections += n.Count
 	}
-	return uint64(streams/streamsPerConnection + filesBeside)
+	return uint64(connections + watches/streamsPerConnection + filesBeside)
 }
 
 // Describe implements Workload.
 func (n *Nodes) Describe() string {
-	s := fmt.Sprintf("%s, each renewing its lease every %s and reporting its status every %s", unit.Count(n.Count, "simulated node"), n.Heartbeat, n.StatusReport)
-	if n.PodWatch {
-		s += fmt.Sprintf(", and watching its pods: they run %s after they are bound and are gone %s after they are deleted", n.PodStart, n.PodStop)
+	s := fmt.Sprintf("%s, each renewing its lease every %s, reporting its status every %s", unit.Count(n.Count, "simulated node"), n.Heartbeat, n.StatusReport)
+	switch len(n.Watches) {
+	case 0:
+		s += " and watching nothing"
+	case len(fleet.Watches()):
+		s += fmt.Sprintf(" and keeping the %d watches of a kubelet and a kube-proxy", len(n.Watches))
+	default:
+		s += " and watching " + strings.Join(n.Watches, ", ")
 	}
-	if n.Identity == "node" {
+	if slices.Contains(n.Watches, "pods") && !n.Pods.Off {
+		s += fmt.Sprintf("; pods run %s after they are bound and are gone %s after they are deleted", n.Pods.Start, n.Pods.Stop)
+		if n.Pods.Crash > 0 {
+			s += fmt.Sprintf(", and %s of them crash every %s", n.Pods.Crash, n.Pods.Life)
+		}
+	}
+	switch {
+	case n.Connections == "perNode":
+		s += "; each node has a connection and a certificate of its own"
+	case n.Identity == "node":
 		s += "; their requests are made as system:node users"
 	}
 	return s + "."
 }
 
-// Prepare implements Workload: it registers the nodes.
+// Prepare implements Workload: it registers the nodes and brings their watches
+// up.
 func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
 	cfg := rest.CopyConfig(env.REST)
 	cfg.UserAgent = userAgent(env.Name)
+	p := n.Pods
 	f := fleet.New(fleet.Config{
 		Count: n.Count, Prefix: objectName(env.Name), Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
-		PodWatch: n.PodWatch, PodStart: n.PodStart.D(), PodStop: n.PodStop.D(), PodLatency: n.PodLatency,
-		AsNodes: n.Identity == "node", Timeout: n.Timeout.D(), InFlight: n.InFlight,
+		Watches: n.Watches, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node",
+		Pods: fleet.Pods{
+			Off: p.Off, Start: p.Start, Stop: p.Stop, Work: p.Work, Life: p.Life, Crash: p.Crash.Fraction(),
+			Events: p.Events, Tokens: p.Tokens, References: p.References,
+		},
+		PodLatency: n.PodLatency, Timeout: n.Timeout.D(), InFlight: n.InFlight,
 	}, fleet.Env{
-		Workload: env.Name, REST: cfg, Recorder: env.Recorder, Clock: env.Clock, Seed: env.Seed,
+		Workload: env.Name, REST: cfg, Issue: env.Access.Issue, Recorder: env.Recorder, Clock: env.Clock, Seed: env.Seed,
 		Labels: map[string]string{RunLabel: env.RunID}, Log: env.Log,
 	})
-	if err := f.Register(ctx); err != nil {
+	n.fleet = f
+	if err := f.Up(ctx, env.Progress); err != nil {
 		return fmt.Errorf("workload %s: %w", env.Name, err)
 	}
-	n.fleet = f
 	return nil
+}
+
+// Release implements Releaser.
+func (n *Nodes) Release() {
+	if n.fleet != nil {
+		n.fleet.Close()
+		n.fleet = nil
+	}
 }
 
 // Run implements Workload.
 func (n *Nodes) Run(ctx context.Context, env *Env) error {
-	f := n.fleet
-	if f == nil {
+	if n.fleet == nil {
 		return errors.New("workload " + env.Name + ": its nodes are not registered: call Prepare first")
 	}
-	n.fleet = nil
-	if err := f.Run(ctx); err != nil {
-		return fmt.Errorf("workload %s: %w", env.Name, err)
-	}
+	n.fleet.Run(ctx)
 	return nil
 }

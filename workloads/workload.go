@@ -29,6 +29,11 @@ type Workload interface {
 	Run(ctx context.Context, env *Env) error
 }
 
+// Releaser is a load that holds something from Prepare on, such as open
+// connections. Release is called when the trial is over, also where Run never
+// was, and may be called twice.
+type Releaser interface{ Release() }
+
 // Env is what a load works with.
 type Env struct {
 	Name     string          // the workload's name in the scenario
@@ -39,6 +44,8 @@ type Env struct {
 	Seed     int64  // of this trial and workload, for anything random
 	RunID    string // to label what the load makes
 	Log      *slog.Logger
+	// Progress is told how much of its preparation a load has done; it may be nil.
+	Progress func(done, total int)
 }
 
 // Kinds is the table of workloads: the word in the scenario, and a new value

@@ -160,7 +160,7 @@ func (c *Cluster) Access() clusters.Access {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	access := clusters.Access{
-		Kubeconfig: c.Kubeconfig(), REST: &rest.Config{}, EtcdTLS: c.etcdTLS.Clone(), PKI: c.pki.dir,
+		Kubeconfig: c.Kubeconfig(), REST: &rest.Config{}, EtcdTLS: c.etcdTLS.Clone(), PKI: c.pki.dir, Issue: c.pki.issue,
 	}
 	if len(c.layout.apiservers) > 0 {
 		access.REST = c.pki.restConfig(c.layout.apiservers[0].url())

@@ -36,8 +36,9 @@ import (
 type pki struct {
 	dir string
 
-	mu  sync.Mutex
-	cas map[string]*authority
+	mu     sync.Mutex
+	cas    map[string]*authority
+	shared *ecdsa.PrivateKey // of the certificates that are issued
 }
 
 // The authorities.
@@ -118,12 +119,10 @@ func (p *pki) ensure(name string, c certificate) error {
 	if err != nil {
 		return fmt.Errorf("certificate %s: %w", name, err)
 	}
-	t, err := template(c.common, c.groups)
+	t, err := clientTemplate(c.common, c.groups)
 	if err != nil {
 		return fmt.Errorf("certificate %s: %w", name, err)
 	}
-	t.KeyUsage = x509.KeyUsageDigitalSignature
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	if c.server {
 		t.ExtKeyUsage = append(t.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 		t.DNSNames = c.names
@@ -243,6 +242,42 @@ func template(common string, groups []string) (*x509.Certificate, error) {
 		Subject:      pkix.Name{CommonName: common, Organization: groups},
 		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(lifetime),
 	}, nil
+}
+
+// clientTemplate is the template of a client's certificate.
+func clientTemplate(common string, groups []string) (*x509.Certificate, error) {
+	t, err := template(common, groups)
+	if err != nil {
+		return nil, err
+	}
+	t.KeyUsage = x509.KeyUsageDigitalSignature
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	return t, nil
+}
+
+// issue makes a client certificate that stays in memory. All of them share one
+// key: thousands of simulated nodes need names of their own, and nobody steals
+// one from the other.
+func (p *pki) issue(user string, groups ...string) (tls.Certificate, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shared == nil {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return tls.Certificate{}, err
+		}
+		p.shared = key
+	}
+	t, err := clientTemplate(user, groups)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	ca := p.cas[clusterCA]
+	der, err := x509.CreateCertificate(rand.Reader, t, ca.cert, p.shared.Public(), ca.key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("certificate of %s: %w", user, err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: p.shared}, nil
 }
 
 // clientTLS is the TLS configuration of a client with that certificate, of a

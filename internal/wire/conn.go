@@ -185,7 +185,7 @@ func (c *Conn) endAll() {
 	c.open.Add(int64(-len(left)))
 	c.mu.Unlock()
 	for _, s := range left {
-		s.sink.End(err)
+		s.end(err)
 	}
 	close(c.done)
 }

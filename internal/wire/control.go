@@ -62,7 +62,7 @@ func (r *reader) goAway(f *http2.GoAwayFrame) {
 	}
 	r.mu.Unlock()
 	for _, s := range unseen {
-		s.sink.End(&GoAwayError{Code: f.ErrCode})
+		s.end(&GoAwayError{Code: f.ErrCode})
 	}
 }
 

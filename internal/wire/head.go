@@ -53,7 +53,7 @@ type heads struct {
 	dec   *hpack.Decoder
 	block []byte // of a head that comes in several frames
 	head  Head
-	bad   bool // :status is no number
+	bad   bool // a number is none
 }
 
 func newHeads() *heads {
@@ -67,11 +67,14 @@ func (h *heads) field(f hpack.HeaderField) {
 	switch f.Name {
 	case ":status":
 		n, err := strconv.Atoi(f.Value)
-		h.head.Status, h.bad = n, err != nil || n < 100 || n > 999
+		h.head.Status, h.bad = n, h.bad || err != nil || n < 100 || n > 999
 	case "content-type":
 		h.head.Type = f.Value
 	case "content-encoding":
 		h.head.Encoding = f.Value
+	case "content-length":
+		n, err := strconv.ParseInt(f.Value, 10, 64)
+		h.head.Length, h.bad = n, h.bad || err != nil || n < 0
 	case "retry-after":
 		h.head.RetryAfter = f.Value
 	}
@@ -90,7 +93,7 @@ func (h *heads) take(fragment []byte, whole bool) (Head, error) {
 		fragment = append(h.block, fragment...)
 		h.block = nil
 	}
-	h.head, h.bad = Head{}, false
+	h.head, h.bad = Head{Length: -1}, false
 	if _, err := h.dec.Write(fragment); err != nil {
 		return Head{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
@@ -98,7 +101,7 @@ func (h *heads) take(fragment []byte, whole bool) (Head, error) {
 		return Head{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if h.bad {
-		return Head{}, fmt.Errorf("%w: a status that is no number", ErrMalformed)
+		return Head{}, fmt.Errorf("%w: a status or a length that is no number", ErrMalformed)
 	}
 	return h.head, nil
 }

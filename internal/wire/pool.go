@@ -52,6 +52,16 @@ func (p *Pool) Open(ctx context.Context, r *Request, sink Sink) (*Stream, error)
 	}
 }
 
+// OpenNow opens a stream if a connection has room, and returns ErrFull if none
+// has; a further connection is then on its way.
+func (p *Pool) OpenNow(r *Request, sink Sink) (*Stream, error) {
+	s, d, err := p.try(r, sink)
+	if d != nil {
+		return nil, ErrFull
+	}
+	return s, err
+}
+
 // try opens a stream, or returns what to wait for.
 func (p *Pool) try(r *Request, sink Sink) (*Stream, *dialing, error) {
 	p.mu.Lock()

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -74,7 +75,7 @@ func (r *reader) handle(f http2.Frame) error {
 		return r.opened(f)
 	case *http2.RSTStreamFrame:
 		if s := r.take(f.StreamID); s != nil {
-			s.sink.End(&StreamError{f.ErrCode})
+			s.end(&StreamError{f.ErrCode})
 		}
 	case *http2.GoAwayFrame:
 		r.goAway(f)
@@ -130,11 +131,14 @@ func (r *reader) break_(id uint32, err error) {
 	_ = r.framer.WriteRSTStream(id, http2.ErrCodeProtocol)
 	r.flush()
 	if s != nil {
-		s.sink.End(fmt.Errorf("%w: %w", ErrMalformed, err))
+		s.end(fmt.Errorf("%w: %w", ErrMalformed, err))
 	}
 }
 
-var errOrder = errors.New("a body without a head, or two heads")
+var (
+	errOrder = errors.New("a body without a head, or two heads")
+	errLong  = errors.New("a body beyond its length")
+)
 
 // head takes a part of a header block. The compression's state is the
 // connection's, so that blocks of unknown streams are decoded too.
@@ -147,7 +151,7 @@ func (r *reader) head(id uint32, fragment []byte, whole bool) error {
 	if err != nil || !whole || s == nil {
 		return err
 	}
-	trailers := s.answered
+	trailers := s.sink == nil
 	switch {
 	case trailers && !r.ends:
 		r.break_(id, errOrder)
@@ -159,8 +163,9 @@ func (r *reader) head(id uint32, fragment []byte, whole bool) error {
 		}
 		return nil
 	default:
-		s.answered = true
-		s.sink.Head(h)
+		s.left = h.Length
+		s.rest = s.sink.Head(h)
+		s.sink = nil
 	}
 	if r.ends {
 		r.finish(id)
@@ -170,8 +175,13 @@ func (r *reader) head(id uint32, fragment []byte, whole bool) error {
 
 // finish ends a stream in good order, unless the sink has cancelled it.
 func (r *reader) finish(id uint32) {
-	if s := r.take(id); s != nil {
-		s.sink.End(nil)
+	s := r.take(id)
+	switch {
+	case s == nil:
+	case s.left > 0:
+		s.end(io.ErrUnexpectedEOF)
+	default:
+		s.end(nil)
 	}
 }
 
@@ -182,12 +192,18 @@ func (r *reader) data(f *http2.DataFrame) error {
 		return err
 	}
 	size := int(f.Length)
-	if s != nil && !s.answered {
+	if s != nil && s.sink != nil {
 		r.break_(f.StreamID, errOrder)
 		s = nil
 	}
-	if s != nil && len(f.Data()) > 0 {
-		s.sink.Data(f.Data())
+	if n := int64(len(f.Data())); s != nil && n > 0 {
+		if s.left >= 0 {
+			if s.left -= n; s.left < 0 {
+				r.break_(f.StreamID, errLong)
+				return nil
+			}
+		}
+		s.rest.Data(f.Data())
 	}
 	if f.StreamEnded() {
 		r.received(nil, size)

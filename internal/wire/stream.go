@@ -5,7 +5,6 @@ import "golang.org/x/net/http2"
 // Stream is one request and its answer.
 type Stream struct {
 	conn *Conn
-	sink Sink
 	id   uint32
 
 	// Guarded by the connection's lock.
@@ -13,8 +12,10 @@ type Stream struct {
 	window int64  // what the server takes of it
 
 	// Of the goroutine that reads the connection.
-	answered bool
-	taken    int // bytes received since the last WINDOW_UPDATE
+	sink  Sink // nil once it has said who takes the rest
+	rest  Body
+	taken int   // bytes received since the last WINDOW_UPDATE
+	left  int64 // bytes of the body that are still to come; below 0: not known
 }
 
 // Open sends a request. Its answer goes to the sink, which may be called
@@ -69,4 +70,13 @@ func (c *Conn) drop(id uint32) bool {
 		s.body = nil
 	}
 	return ok
+}
+
+// end tells who takes the answer that it has ended.
+func (s *Stream) end(err error) {
+	if s.sink != nil {
+		s.sink.End(err)
+		return
+	}
+	s.rest.End(err)
 }

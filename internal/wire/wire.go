@@ -2,8 +2,8 @@
 // load must be cheap: thousands of watches held open by one process cost here
 // a hundred-odd bytes each and no goroutine, where net/http spends a goroutine,
 // a pipe and several buffers on every stream. One goroutine reads a connection
-// and hands each answer, as it arrives, to its stream's Sink; what is written
-// by many at once goes out in one record.
+// and hands each answer, as it arrives, to its stream's Sink; what is written by
+// many at once goes out in one record.
 //
 // It is a client for API servers, no general one: TLS with h2 only, no pushes,
 // no trailers, no proxies. The protocol is RFC 9113; frames and header
@@ -80,20 +80,29 @@ type Head struct {
 	Status     int
 	Type       string // content-type
 	Encoding   string // content-encoding
+	Length     int64  // content-length; -1 where it is not said
 	RetryAfter string
 }
 
-// Sink takes the answer of one stream. Its methods are called one after the
-// other by the goroutine that reads the connection: while one runs, no other
-// stream of the connection gets anything, so they must not block. They may
-// open and cancel streams.
+// Sink takes the answer of one stream. Its methods, and those of the Body that
+// it names, are called one after the other by the goroutine that reads the
+// connection: while one runs, no other stream of the connection gets anything,
+// so they must not block. They may open and cancel streams.
 type Sink interface {
-	// Head is called once, before Data. h is the sink's to keep.
-	Head(h Head)
+	// Head is called once, unless the stream ends before. It returns who takes
+	// the rest; that may be the Sink itself.
+	Head(h Head) Body
+	// End is called instead of Head where there is no answer.
+	End(err error)
+}
+
+// Body takes the body of an answer.
+type Body interface {
 	// Data takes a part of the body; p is valid during the call.
 	Data(p []byte)
-	// End is called once, last: with nil where the body is complete, else with
-	// what became of the stream. It is not called for one that was cancelled.
+	// End is called once, last: with nil where the body is complete,
+	// io.ErrUnexpectedEOF where it ended short of its length, else with what
+	// became of the stream. It is not called for one that was cancelled.
 	End(err error)
 }
 

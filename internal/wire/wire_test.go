@@ -28,9 +28,9 @@ type got struct {
 
 func newGot() *got { return &got{done: make(chan struct{})} }
 
-func (g *got) Head(h Head)   { g.head = h }
-func (g *got) Data(p []byte) { g.body.Write(p) }
-func (g *got) End(err error) { g.err = err; close(g.done) }
+func (g *got) Head(h Head) Body { g.head = h; return g }
+func (g *got) Data(p []byte)    { g.body.Write(p) }
+func (g *got) End(err error)    { g.err = err; close(g.done) }
 
 // serve starts Go's own HTTP/2 server, which is the API server's.
 func serve(t testing.TB, streams int, h http.HandlerFunc) Config {
@@ -174,7 +174,7 @@ type onHead struct {
 	headed chan struct{}
 }
 
-func (o *onHead) Head(Head) { close(o.headed) }
+func (o *onHead) Head(Head) Body { close(o.headed); return o }
 
 // peer is the server's end of a connection, for what no real server does.
 type peer struct {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/workloads"
@@ -90,6 +91,7 @@ func (t *trial) execute(ctx context.Context) (err error) {
 
 // underLoad prepares the loads, puts them on, and goes through the timeline.
 func (t *trial) underLoad(ctx context.Context) error {
+	defer t.release()
 	envs, err := t.prepare(ctx)
 	if err != nil {
 		return err
@@ -126,6 +128,7 @@ func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 		env := &workloads.Env{
 			Name: load.Name, Access: access, REST: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
 			Seed: seedOf(t.run.o.Seed, t.planned.Block, load.Name), RunID: t.run.o.RunID, Log: t.run.o.Log,
+			Progress: t.preparing(load.Name),
 		}
 		t.say("preparing "+load.Name, 0)
 		if err := load.Load.Prepare(ctx, env); err != nil {
@@ -134,6 +137,26 @@ func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 		envs = append(envs, env)
 	}
 	return envs, nil
+}
+
+// preparing tells the display how far a load's preparation is, now and then.
+func (t *trial) preparing(name string) func(done, total int) {
+	told := time.Now()
+	return func(done, total int) {
+		if time.Since(told) > time.Second {
+			told = time.Now()
+			t.say(fmt.Sprintf("preparing %s: %s of %s", name, unit.Grouped(done), unit.Grouped(total)), 0)
+		}
+	}
+}
+
+// release gives up what the loads still hold.
+func (t *trial) release() {
+	for _, load := range t.spec.Workloads {
+		if r, ok := load.Load.(workloads.Releaser); ok {
+			r.Release()
+		}
+	}
 }
 
 // seedOf is the same for every profile of a block, so that they meet the same

@@ -5,14 +5,15 @@
 //
 // client-go's REST client is not used for this: it sleeps and repeats a
 // request on 429, and it has a rate limiter; both would hide from the
-// measurement what it is there to see.
+// measurement what it is there to see. Nor is net/http, which costs more a
+// request than a generator that shares the server's processors may take.
 package client
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -21,89 +22,103 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
+	"github.com/storm-harness/storm/internal/wire"
 	"github.com/storm-harness/storm/measure"
 )
 
 // DefaultTimeout is the deadline of a request where no other is set.
 const DefaultTimeout = 10 * time.Second
 
-// A connection on which nothing was heard for pingAfter is pinged, and given up
-// when no answer comes within pingTimeout, so that a server that died silently
-// does not hold watches for ever.
-const (
-	dialTimeout  = 5 * time.Second
-	pingAfter    = 10 * time.Second
-	pingTimeout  = 5 * time.Second
-	writeTimeout = 10 * time.Second
-)
+// sharedBuffer is what a connection that many requests share reads at once.
+const sharedBuffer = 64 << 10
 
 // Client is the connections of one load to one API server. It opens as many
 // as the server's limit of streams a connection demands. Its methods are safe
 // for concurrent use.
 type Client struct {
 	clock   *measure.Clock
-	base    *url.URL
 	timeout time.Duration
-	pool    *pool
-	rt      http.RoundTripper // the pool, with the configuration's credentials
+	host    string // the authority
+	prefix  string // of every path
+	agent   string
+	auth    *credentials // nil where the certificate is all there is
+	config  wire.Config
+	pool    *wire.Pool
 	cut     atomic.Uint64
 }
 
 // New makes a client from a configuration: its address, TLS, credentials,
-// dialer, proxy and user agent count; its rate limits, and its timeout, do
-// not. A timeout of 0 is DefaultTimeout. The client must be closed.
+// dialer and user agent count; its rate limits, and its timeout, do not. A
+// timeout of 0 is DefaultTimeout. The client must be closed.
 func New(cfg *rest.Config, clock *measure.Clock, timeout time.Duration) (*Client, error) {
 	base, _, err := rest.DefaultServerUrlFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("address of the API server: %w", err)
 	}
+	if base.Scheme != "https" {
+		return nil, fmt.Errorf("address of the API server: %s: storm speaks https alone", base)
+	}
 	tc, err := cfg.TransportConfig()
 	if err != nil {
 		return nil, fmt.Errorf("credentials for %s: %w", base.Host, err)
+	}
+	if tc.Proxy != nil {
+		return nil, fmt.Errorf("%s is behind a proxy: storm's loads connect to the API server itself, so name an address that this machine reaches", base.Host)
 	}
 	tlsConfig, err := transport.TLSConfigFor(tc)
 	if err != nil {
 		return nil, fmt.Errorf("TLS for %s: %w", base.Host, err)
 	}
-	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext
-	if tc.DialHolder != nil {
-		dial = tc.DialHolder.Dial
-	}
-	proxy := http.ProxyFromEnvironment
-	if tc.Proxy != nil {
-		proxy = tc.Proxy
-	}
-	t := &http.Transport{
-		Proxy: proxy, DialContext: dial, TLSClientConfig: tlsConfig, TLSHandshakeTimeout: dialTimeout,
-		// Bodies are counted as they are on the wire.
-		DisableCompression: true,
-		Protocols:          new(http.Protocols),
-		HTTP2: &http.HTTP2Config{
-			SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeTimeout,
-		},
-	}
-	t.Protocols.SetHTTP1(true)
-	t.Protocols.SetHTTP2(true)
-	p := newPool(t, base)
-	rt, err := transport.HTTPWrappersForConfig(tc, p)
+	auth, err := newCredentials(tc, base)
 	if err != nil {
 		return nil, fmt.Errorf("credentials for %s: %w", base.Host, err)
 	}
-	base.Path = strings.TrimSuffix(base.Path, "/")
-	if timeout <= 0 {
-		timeout = DefaultTimeout
+	port := base.Port()
+	if port == "" {
+		port = "443"
 	}
-	return &Client{clock: clock, base: base, timeout: timeout, pool: p, rt: rt}, nil
+	c := &Client{
+		clock: clock, timeout: timeout, host: base.Host, prefix: strings.TrimSuffix(base.EscapedPath(), "/"),
+		agent: cfg.UserAgent, auth: auth,
+		config: wire.Config{Addr: net.JoinHostPort(base.Hostname(), port), TLS: tlsConfig, ReadBuffer: sharedBuffer},
+	}
+	if c.agent == "" {
+		c.agent = rest.DefaultKubernetesUserAgent()
+	}
+	if timeout <= 0 {
+		c.timeout = DefaultTimeout
+	}
+	if tc.DialHolder != nil {
+		c.config.Dial = tc.DialHolder.Dial
+	}
+	c.pool = wire.NewPool(c.config)
+	return c, nil
+}
+
+// As returns a client for the same server with connections of its own, on
+// which cert says who asks. It must be closed by itself.
+func (c *Client) As(cert tls.Certificate, agent string) *Client {
+	own := &Client{clock: c.clock, timeout: c.timeout, host: c.host, prefix: c.prefix, agent: agent, config: c.config}
+	own.config.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.config.TLS != nil {
+		own.config.TLS = c.config.TLS.Clone()
+	}
+	own.config.TLS.Certificates = []tls.Certificate{cert}
+	own.config.TLS.GetClientCertificate = nil
+	own.config.ReadBuffer = 0 // there may be thousands
+	own.pool = wire.NewPool(own.config)
+	return own
 }
 
 // Connections returns how many connections are open.
-func (c *Client) Connections() int { return c.pool.open() }
+func (c *Client) Connections() int { return c.pool.Connections() }
 
 // Cut returns how many requests the end of their load has cut off so far.
 func (c *Client) Cut() uint64 { return c.cut.Load() }
 
-// Close closes every connection; what is in flight on them fails.
-func (c *Client) Close() { c.pool.close() }
+// Close closes every connection, and returns when what was in flight on them
+// has failed.
+func (c *Client) Close() { c.pool.Close() }
 
 // Request is one request to the API server.
 type Request struct {
@@ -114,7 +129,7 @@ type Request struct {
 	ContentType string // of Body
 	Accept      string // empty: Protobuf
 	Gzip        bool   // accept a gzipped body, which is handed out as it came
-	As          User   // whom to impersonate; the zero User: nobody
+	As          *User  // whom to impersonate; nil: nobody
 }
 
 // The media types of the Kubernetes API.
@@ -131,31 +146,76 @@ type User struct {
 	Groups []string
 }
 
-// build makes the HTTP request of r.
-func (c *Client) build(ctx context.Context, r *Request) *http.Request {
-	u := *c.base
-	u.Path += r.Path
-	u.RawQuery = r.Query
-	h := make(http.Header, 6)
+// build makes r ready for the wire. The fields that are the same with every
+// request come first, so that the compression finds them.
+func (c *Client) build(ctx context.Context, r *Request) (*wire.Request, error) {
+	path := c.prefix + escaped(r.Path)
+	if r.Query != "" {
+		path += "?" + r.Query
+	}
 	accept := r.Accept
 	if accept == "" {
 		accept = Protobuf
 	}
-	h["Accept"] = []string{accept}
+	w := &wire.Request{Method: r.Method, Authority: c.host, Path: path, Body: r.Body, Fields: make([]wire.Field, 0, 8)}
+	w.Fields = append(w.Fields, wire.Field{Name: "user-agent", Value: c.agent}, wire.Field{Name: "accept", Value: accept})
 	if r.Gzip {
-		h["Accept-Encoding"] = []string{"gzip"}
-	}
-	if r.As.Name != "" {
-		h["Impersonate-User"] = []string{r.As.Name}
-		h["Impersonate-Group"] = r.As.Groups
-	}
-	req := &http.Request{
-		Method: r.Method, URL: &u, Host: u.Host, Header: h,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		w.Fields = append(w.Fields, wire.Field{Name: "accept-encoding", Value: "gzip"})
 	}
 	if r.Body != nil {
-		h["Content-Type"] = []string{r.ContentType}
-		withBody(req, r.Body)
+		w.Fields = append(w.Fields, wire.Field{Name: "content-type", Value: r.ContentType})
 	}
-	return req.WithContext(ctx)
+	if c.auth != nil {
+		fields, err := c.auth.fields(ctx)
+		if err != nil {
+			return nil, err
+		}
+		w.Fields = append(w.Fields, fields...)
+	}
+	if r.As != nil {
+		w.Fields = append(w.Fields, wire.Field{Name: "impersonate-user", Value: r.As.Name, Once: true})
+		for _, g := range r.As.Groups {
+			w.Fields = append(w.Fields, wire.Field{Name: "impersonate-group", Value: g})
+		}
+	}
+	return w, nil
+}
+
+// escaped escapes a path; hardly any needs it.
+func escaped(path string) string {
+	for i := range len(path) {
+		switch b := path[i]; {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '/', b == '-', b == '.', b == '_':
+		default:
+			return (&url.URL{Path: path}).EscapedPath()
+		}
+	}
+	return path
+}
+
+// attempts is how often a request that was not processed is sent in all, and
+// attemptPause the pause before the third; it grows with each. Every HTTP/2
+// client does it so; nothing else is repeated.
+const (
+	attempts     = 7
+	attemptPause = 10 * time.Millisecond
+)
+
+// again says whether a request that ended with err is sent once more, after a
+// pause; i counts the attempts from 1.
+func again(ctx context.Context, i int, err error) bool {
+	return i < attempts && wire.Unprocessed(err) && pause(ctx, i)
+}
+
+// pause waits before the next attempt, unless ctx has ended.
+func pause(ctx context.Context, i int) bool {
+	if i == 1 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-time.After(time.Duration(i-1) * attemptPause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -22,6 +23,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/storm-harness/storm/internal/wire"
 	"github.com/storm-harness/storm/measure"
 )
 
@@ -91,7 +93,7 @@ func TestARequestSaysWhoAsksForWhat(t *testing.T) {
 	c := connect(t, cfg, 0)
 	a := c.Do(t.Context(), &Request{
 		Method: "PATCH", Path: "/api/v1/pods", Query: "a=b%2Fc", Body: []byte("{}"), ContentType: MergePatch,
-		As: User{Name: "system:node:a", Groups: []string{"system:nodes", "other"}},
+		As: &User{Name: "system:node:a", Groups: []string{"system:nodes", "other"}},
 	}, nil, 0)
 	if !a.OK() || got == nil {
 		t.Fatalf("failed: %+v", a)
@@ -129,15 +131,15 @@ func TestConnectionsAreOpenedAsTheServersStreamLimitDemands(t *testing.T) {
 	})
 	c := connect(t, cfg, time.Minute)
 	var all sync.WaitGroup
-	streams := make(chan *Stream, 40)
+	streams := make(chan *body, 40)
 	for range 40 {
 		all.Go(func() {
-			s, a := c.Watch(t.Context(), &Request{Method: "GET", Path: "/watch"})
-			if !a.OK() {
+			b := newBody()
+			if _, a := c.Watch(t.Context(), &Request{Method: "GET", Path: "/watch"}, b); !a.OK() {
 				t.Errorf("watch failed: %+v", a)
 				return
 			}
-			streams <- s
+			streams <- b
 		})
 	}
 	all.Wait()
@@ -146,11 +148,10 @@ func TestConnectionsAreOpenedAsTheServersStreamLimitDemands(t *testing.T) {
 	}
 	close(release)
 	close(streams)
-	for s := range streams {
-		if n, err := s.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-			t.Errorf("read %d, %v, want the end", n, err)
+	for b := range streams {
+		if err := <-b.ended; err != nil {
+			t.Errorf("a watch ended with %v, want good order", err)
 		}
-		s.Close()
 	}
 	// The streams are free again: forty more requests need no new connection.
 	for range 40 {
@@ -187,7 +188,7 @@ func TestStatusesBecomeCodes(t *testing.T) {
 		if a.Code != c.want || a.Status != c.status || a.Bytes != int64(len(c.body)) || a.Done < a.Sent {
 			t.Errorf("%d %.40q: got %+v, want code %q", c.status, c.body, a, c.want)
 		}
-		if _, a := cl.Watch(t.Context(), &Request{Method: "GET", Path: "/"}); c.status >= 300 && a.Code != c.want {
+		if _, a := cl.Watch(t.Context(), &Request{Method: "GET", Path: "/"}, newBody()); c.status >= 300 && a.Code != c.want {
 			t.Errorf("watch, %d: got %+v", c.status, a)
 		}
 	}
@@ -227,39 +228,83 @@ func TestTimeoutsAndCutsAreToldApart(t *testing.T) {
 			t.Errorf("%s with its load ended: %+v", path, a)
 		}
 	}
-	if _, a := short.Watch(t.Context(), &Request{Method: "GET", Path: "/"}); a.Code != CodeTimeout {
+	if _, a := short.Watch(t.Context(), &Request{Method: "GET", Path: "/"}, newBody()); a.Code != CodeTimeout {
 		t.Errorf("watch beyond the deadline: %+v", a)
 	}
 	// Once a watch has begun the deadline is over.
-	s, a := short.Watch(t.Context(), &Request{Method: "GET", Path: "/body"})
+	b := newBody()
+	w, a := short.Watch(t.Context(), &Request{Method: "GET", Path: "/body"}, b)
 	if !a.OK() {
 		t.Fatalf("watch: %+v", a)
 	}
-	defer s.Close()
-	b := make([]byte, 5)
-	if _, err := io.ReadFull(s, b); err != nil || string(b) != "begun" {
-		t.Errorf("read %q, %v", b, err)
+	if got := <-b.parts; got != "begun" {
+		t.Errorf("read %q", got)
 	}
-	again := make(chan error, 1)
-	go func() {
-		_, err := s.Read(b)
-		again <- err
-	}()
 	select {
-	case err := <-again:
+	case err := <-b.ended:
 		t.Errorf("the watch ended by itself: %v", err)
 	case <-time.After(200 * time.Millisecond):
 	}
-	s.Close()
-	if err := <-again; err == nil {
-		t.Error("a closed watch still reads")
+	w.Close()
+}
+
+// body is what came of a watch.
+type body struct {
+	parts chan string
+	ended chan error
+}
+
+func newBody() *body { return &body{make(chan string, 100), make(chan error, 1)} }
+
+func (b *body) Data(p []byte) { b.parts <- string(p) }
+func (b *body) End(err error) { b.ended <- err }
+
+// A gzipped body is counted as it came and as what it holds, and not kept.
+func TestGzippedBodiesAreCountedTwice(t *testing.T) {
+	const size = 40 << 20
+	for name, bad := range map[string]bool{"whole": false, "cut off inside": true} {
+		t.Run(name, func(t *testing.T) {
+			cfg := peer(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Accept-Encoding") != "gzip" {
+					t.Errorf("accepts %q", r.Header.Get("Accept-Encoding"))
+				}
+				w.Header().Set("Content-Encoding", "gzip")
+				var all bytes.Buffer
+				z := gzip.NewWriter(&all)
+				part := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+				for range size / len(part) {
+					_, _ = z.Write(part)
+				}
+				_ = z.Close()
+				b := all.Bytes()
+				if bad {
+					b = b[:len(b)/2]
+				}
+				_, _ = w.Write(b)
+			})
+			c := connect(t, cfg, time.Minute)
+			a := c.Do(t.Context(), &Request{Method: "GET", Path: "/", Gzip: true}, nil, 0)
+			if bad {
+				if a.Code != CodeMalformed {
+					t.Errorf("got %+v", a)
+				}
+				return
+			}
+			if !a.OK() || a.Decoded != size || a.Bytes >= size/10 || a.Bytes == 0 {
+				t.Errorf("got %+v", a)
+			}
+		})
 	}
 }
 
 func TestErrorsBecomeCodes(t *testing.T) {
 	for want, errs := range map[string][]error{
-		CodeTimeout:     {context.DeadlineExceeded, os.ErrDeadlineExceeded, fmt.Errorf("x: %w", &net.DNSError{IsTimeout: true})},
-		CodeReset:       {syscall.ECONNRESET, &net.OpError{Err: syscall.EPIPE}, http2.StreamError{Code: http2.ErrCodeInternal}, errors.New("http2: client connection lost"), errors.New("http2: server sent GOAWAY and closed the connection"), net.ErrClosed},
+		CodeTimeout:     {context.DeadlineExceeded, errDeadline, os.ErrDeadlineExceeded, fmt.Errorf("x: %w", &net.DNSError{IsTimeout: true})},
+		CodeReset:       {syscall.ECONNRESET, &net.OpError{Err: syscall.EPIPE}, &wire.StreamError{Code: http2.ErrCodeInternal}, net.ErrClosed, wire.ErrClosed},
+		CodeGoAway:      {&wire.GoAwayError{Code: http2.ErrCodeEnhanceYourCalm}},
+		CodeSilent:      {wire.ErrSilent},
+		CodeMalformed:   {fmt.Errorf("%w: x", wire.ErrMalformed), wire.ErrNotHTTP2},
+		CodeTLS:         {&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}},
 		CodeEOF:         {io.EOF, fmt.Errorf("x: %w", io.ErrUnexpectedEOF)},
 		CodeUnreachable: {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, syscall.EHOSTUNREACH},
 		CodeLocal:       {&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, syscall.EADDRNOTAVAIL},

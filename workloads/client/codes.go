@@ -9,8 +9,9 @@ import (
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"syscall"
+
+	"github.com/storm-harness/storm/internal/wire"
 )
 
 // The codes of requests that got no HTTP status. One that did has the status
@@ -21,6 +22,8 @@ import (
 const (
 	CodeTimeout     = "timeout"     // the request's own deadline passed
 	CodeReset       = "reset"       // the connection or the stream was reset, or lost
+	CodeGoAway      = "goaway"      // the server closed the connection, and said so
+	CodeSilent      = "silent"      // the server answered nothing on the connection any more, not even a ping
 	CodeEOF         = "eof"         // the body or the connection ended too early
 	CodeUnreachable = "unreachable" // no connection could be made: refused by the host, or no route
 	CodeTLS         = "tls"         // the server's certificate or the handshake was wrong
@@ -70,9 +73,9 @@ func CodeOf(err error) string {
 		certErr *tls.CertificateVerificationError
 		authErr x509.UnknownAuthorityError
 		recErr  tls.RecordHeaderError
-		alert   tls.AlertError
+		stream  *wire.StreamError
+		away    *wire.GoAwayError
 	)
-	msg := err.Error()
 	switch {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE),
 		errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.ENOBUFS):
@@ -80,21 +83,28 @@ func CodeOf(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.EHOSTUNREACH),
 		errors.Is(err, syscall.ENETUNREACH):
 		return CodeUnreachable
-	case errors.As(err, &certErr), errors.As(err, &authErr), errors.As(err, &recErr), errors.As(err, &alert):
+	case errors.Is(err, wire.ErrMalformed), errors.Is(err, wire.ErrNotHTTP2):
+		return CodeMalformed
+	case errors.Is(err, wire.ErrSilent):
+		return CodeSilent
+	case errors.As(err, &away):
+		return CodeGoAway
+	case errors.As(err, &certErr), errors.As(err, &authErr), errors.As(err, &recErr), refusedInTLS(err):
 		return CodeTLS
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
-		errors.Is(err, errClosed):
+	case errors.As(err, &stream), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		errors.Is(err, net.ErrClosed), errors.Is(err, wire.ErrClosed), errors.Is(err, wire.ErrFull):
 		return CodeReset
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return CodeEOF
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+	case errors.Is(err, errDeadline), errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return CodeTimeout
 	}
-	// The HTTP/2 transport's errors have no types that can be named here.
-	for _, s := range []string{"stream error", "connection lost", "GOAWAY", "client conn", "connection error"} {
-		if strings.Contains(msg, s) {
-			return CodeReset
-		}
-	}
 	return CodeOther
+}
+
+// refusedInTLS says whether the server sent an alert, such as that it does not
+// accept the client's certificate; the type in crypto/tls has no exported name.
+func refusedInTLS(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }

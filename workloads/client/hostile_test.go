@@ -90,7 +90,7 @@ func TestNonsenseIsNamed(t *testing.T) {
 		}, []string{CodeReset}},
 		"GOAWAY": {func(fr *http2.Framer, _ uint32, _ net.Conn) {
 			_ = fr.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil)
-		}, []string{CodeReset}},
+		}, []string{CodeGoAway}},
 		"connection closed": {func(_ *http2.Framer, _ uint32, raw net.Conn) {
 			_ = raw.Close()
 		}, []string{CodeEOF, CodeReset}},
@@ -101,10 +101,10 @@ func TestNonsenseIsNamed(t *testing.T) {
 		}, []string{CodeEOF, CodeReset}},
 		"garbage instead of frames": {func(_ *http2.Framer, _ uint32, raw net.Conn) {
 			_, _ = raw.Write(bytes.Repeat([]byte("garbage "), 100))
-		}, []string{CodeReset, CodeEOF, CodeOther}},
+		}, []string{CodeMalformed}},
 		"no status": {func(fr *http2.Framer, s uint32, _ net.Conn) {
 			headers(fr, s, hpack.HeaderField{Name: "x", Value: "y"})
-		}, []string{CodeReset, CodeOther}},
+		}, []string{CodeMalformed}},
 		"silence": {func(*http2.Framer, uint32, net.Conn) {}, []string{CodeTimeout}},
 	} {
 		t.Run(name, func(t *testing.T) {

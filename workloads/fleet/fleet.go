@@ -1,29 +1,31 @@
-// Package fleet simulates nodes as an API server sees them: each has a Node
-// and a Lease that it renews, reports its status, watches its own pods, and
-// takes the pods bound to it through their life. Nothing runs on them.
+// Package fleet simulates nodes as an API server sees them. Each has a kubelet
+// that registers, renews its lease, reports its status, watches what a kubelet
+// watches, and takes the pods bound to it through their life; and a kube-proxy
+// that watches what a kube-proxy watches. Nothing runs on them.
 //
-// A node is a few hundred bytes and, while it watches its pods, one waiting
-// goroutine; the heartbeats of all nodes come from one pacer. Requests are the
-// node's own, as user system:node:NAME in group system:nodes, by impersonation
-// over shared connections, so that the node authorizer, the NodeRestriction
-// admission and the priority levels see what they would see in production.
+// A node is some kilobytes and no goroutine: its watches are reflectors, which
+// the goroutine that reads their connection feeds; what it has to do next is on
+// one agenda; the heartbeats of all nodes come from one pacer. Requests are made
+// as in production, by system:node:NAME of the group system:nodes and by
+// system:kube-proxy, so that the node authorizer, the NodeRestriction admission
+// and the priority levels see what they would see there.
 package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net/http"
-	"slices"
 	"sync"
 	"time"
 
+	"crypto/tls"
+
 	"k8s.io/client-go/rest"
 
-	"github.com/storm-harness/storm/internal/pace"
-	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/agenda"
 	"github.com/storm-harness/storm/workloads/client"
 )
 
@@ -33,19 +35,36 @@ type Config struct {
 	Prefix       string        // of the nodes' names: PREFIX-00000 and so on
 	Heartbeat    time.Duration // between two renewals of a node's lease
 	StatusReport time.Duration // between two reports of an unchanged status
-	PodWatch     bool          // whether nodes watch their pods and take care of them
-	PodStart     time.Duration // from seeing a pod to its containers running
-	PodStop      time.Duration // from seeing a pod's deletion to its containers gone
-	PodLatency   bool          // whether to observe how long pods take to start
+	Watches      []string      // what each node watches, by the names in Watches
+	List         bool          // whether watches begin with a list instead of streaming it
+	JSON         bool          // whether watches and lists are in JSON instead of Protobuf
+	PerNode      bool          // whether each kubelet has a connection and a certificate of its own
 	AsNodes      bool          // whether requests are made as the nodes, or as storm itself
+	Pods         Pods
+	PodLatency   bool          // whether to observe how long pods take to start
 	Timeout      time.Duration // deadline of a request
 	InFlight     int           // heartbeats that may be in flight at once
+}
+
+// Pods says how the pods of the nodes live.
+type Pods struct {
+	Off        bool           // nobody takes care of them
+	Start      unit.Durations // from seeing a pod to its containers running
+	Stop       unit.Durations // from seeing a pod's deletion to its containers gone
+	Work       unit.Durations // how long the containers of a pod run that is to come to an end, as a Job's
+	Life       unit.Durations // how long other containers run before one may crash
+	Crash      float64        // share of the lives that end in a crash
+	Events     bool           // whether the kubelets write Events
+	Tokens     bool           // whether they request the pods' tokens
+	References bool           // whether they watch the Secrets and ConfigMaps that pods name
 }
 
 // Env is what a fleet works with.
 type Env struct {
 	Workload string
 	REST     *rest.Config
+	// Issue makes the nodes' certificates; needed for PerNode alone.
+	Issue    func(user string, groups ...string) (tls.Certificate, error)
 	Recorder *measure.Recorder
 	Clock    *measure.Clock
 	Seed     int64
@@ -53,157 +72,181 @@ type Env struct {
 	Log      *slog.Logger
 }
 
-// Fleet is the simulated nodes.
+// Fleet is the simulated nodes. Call Up, then Run, then Close.
 type Fleet struct {
-	cfg   Config
-	env   Env
-	nodes []*node
+	cfg    Config
+	env    Env
+	nodes  []*node
+	series series
+	kinds  []*watched // what is watched, with what the reflectors of each kind share
+	refs   [2]*watched
+
 	// Heartbeats have connections of their own, as in a kubelet, so that a
 	// flood of pods does not hold them up.
 	heartbeats *client.Client
-	pods       *client.Client
-	series     series
-}
+	kubelets   *client.Client // shared by all kubelets, unless each has its own
+	proxies    *client.Client
+	agenda     *agenda.Agenda
+	observer   *observer
 
-// series is where the fleet's requests are counted.
-type series struct {
-	leaseUpdate, leaseGet, leaseCreate *measure.Series
-	status                             *measure.Series
-	podList, podWatch                  *measure.Series
-	podStatus, podDelete               *measure.Series
+	end   context.CancelFunc // of what runs in the background
+	alive sync.WaitGroup
 }
 
 // New makes the fleet's nodes; it asks nothing of the server yet.
 func New(cfg Config, env Env) *Fleet {
-	f := &Fleet{cfg: cfg, env: env}
+	f := &Fleet{cfg: cfg, env: env, series: newSeries(env), agenda: agenda.New(env.Clock, atOnce)}
+	f.kinds = f.watchKinds()
+	f.refs = f.referenceKinds()
 	f.nodes = make([]*node, cfg.Count)
 	for i := range f.nodes {
-		f.nodes[i] = newNode(cfg.Prefix, i, cfg.AsNodes)
-	}
-	of := func(verb, resource, scope, detail string) *measure.Series {
-		return env.Recorder.Series(rundir.Key{Workload: env.Workload, Verb: verb, Resource: resource, Scope: scope, Detail: detail})
-	}
-	const leases = "leases.coordination.k8s.io"
-	f.series = series{
-		leaseUpdate: of("update", leases, "resource", ""),
-		leaseGet:    of("get", leases, "resource", ""),
-		leaseCreate: of("create", leases, "resource", ""),
-		status:      of("patch", "nodes/status", "resource", ""),
-		podList:     of("list", "pods", "cluster", "rv0"),
-		podWatch:    of("watch", "pods", "cluster", ""),
-		podStatus:   of("patch", "pods/status", "resource", ""),
-		podDelete:   of("delete", "pods", "resource", ""),
+		f.nodes[i] = f.newNode(i)
 	}
 	return f
 }
 
-// connect opens the fleet's connections; the returned function closes them.
-func (f *Fleet) connect() (func(), error) {
-	var err error
-	if f.heartbeats, err = client.New(f.env.REST, f.env.Clock, f.cfg.Timeout); err != nil {
-		return nil, err
-	}
-	if f.pods, err = client.New(f.env.REST, f.env.Clock, f.cfg.Timeout); err != nil {
-		f.heartbeats.Close()
-		return nil, err
-	}
-	return func() {
-		if n := f.heartbeats.Cut() + f.pods.Cut(); n > 0 {
-			f.env.Log.Debug("requests cut off by the end of the load", "workload", f.env.Workload, "cut", n)
+// atOnce bounds the requests of the nodes in flight, heartbeats excepted: a
+// thousand is what the largest API servers take at a time.
+const atOnce = 1000
+
+// connect opens the fleet's connections.
+func (f *Fleet) connect() error {
+	for _, c := range []**client.Client{&f.heartbeats, &f.kubelets, &f.proxies} {
+		var err error
+		if *c, err = client.New(f.env.REST, f.env.Clock, f.cfg.Timeout); err != nil {
+			return err
 		}
-		f.heartbeats.Close()
-		f.pods.Close()
-	}, nil
+	}
+	if !f.cfg.PerNode {
+		for _, n := range f.nodes {
+			n.beats, n.calls = f.heartbeats, f.kubelets
+		}
+		return nil
+	}
+	if f.env.Issue == nil {
+		return errors.New("connections of every node's own need certificates, and storm does not have this cluster's authority: write connections: shared")
+	}
+	cert, err := f.env.Issue(proxyUser.Name, proxyUser.Groups...)
+	if err != nil {
+		return err
+	}
+	f.proxies.Close()
+	f.proxies = f.kubelets.As(cert, f.env.REST.UserAgent)
+	for _, n := range f.nodes {
+		cert, err := f.env.Issue(n.user.Name, n.user.Groups...)
+		if err != nil {
+			return fmt.Errorf("node %s: %w", n.name, err)
+		}
+		n.calls = f.kubelets.As(cert, f.env.REST.UserAgent)
+		n.beats = n.calls
+	}
+	return nil
 }
 
-// registrars is how many nodes register at once.
-const registrars = 32
-
-// Register makes every node's Node and Lease. What is there already stays.
-func (f *Fleet) Register(ctx context.Context) error {
-	disconnect, err := f.connect()
-	if err != nil {
+// Up registers every node and brings all of its watches up; it returns when
+// they have seen everything that was there. progress is told how many of how
+// many watches are up; it may be nil.
+func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
+	if err := f.connect(); err != nil {
 		return err
 	}
-	defer disconnect()
-	version, err := f.serverVersion(ctx)
-	if err != nil {
+	background, end := context.WithCancel(context.WithoutCancel(ctx))
+	f.end = end
+	f.alive.Go(func() { f.agenda.Run(background) })
+	if err := f.register(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	work := make(chan *node)
-	var workers sync.WaitGroup
-	for range min(registrars, len(f.nodes)) {
-		workers.Go(func() {
-			for n := range work {
-				if err := f.register(ctx, n, version); err != nil {
-					cancel(fmt.Errorf("register node %s: %w", n.name, err))
-				}
-			}
-		})
+	now := f.env.Clock.Now()
+	if f.cfg.PodLatency {
+		f.observer = newObserver(f)
+		f.observer.reflector.Start(now)
 	}
 	for _, n := range f.nodes {
-		if ctx.Err() != nil {
-			break
-		}
-		work <- n
+		n.begin(now)
 	}
-	close(work)
-	workers.Wait()
-	return context.Cause(ctx)
+	return f.await(ctx, progress)
+}
+
+// syncPatience is how long nothing may move while watches come up.
+const syncPatience = 60 * time.Second
+
+// await waits until every watch has seen everything that was there.
+func (f *Fleet) await(ctx context.Context, progress func(done, total int)) error {
+	total := len(f.nodes) * len(f.kinds)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	best, since := -1, time.Now()
+	for {
+		done := f.synced()
+		if progress != nil {
+			progress(min(done, total), total)
+		}
+		if done >= total {
+			return nil
+		}
+		if done > best {
+			best, since = done, time.Now()
+		}
+		if time.Since(since) > syncPatience {
+			return fmt.Errorf("only %d of %d watches came up, and for %s no further one: see the API server's log", best, total, syncPatience)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// synced returns how many watches of the nodes have seen everything.
+func (f *Fleet) synced() int {
+	n := 0
+	for _, k := range f.kinds {
+		n += int(k.shared.Counts.Synced.Load())
+	}
+	return n
 }
 
 // Run puts the load of the nodes on until ctx ends. It returns when everything
 // has stopped; failed requests are no error but data.
-func (f *Fleet) Run(ctx context.Context) error {
-	disconnect, err := f.connect()
-	if err != nil {
-		return err
+func (f *Fleet) Run(ctx context.Context) {
+	var beats sync.WaitGroup
+	beats.Go(func() { f.cycle(ctx, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
+	beats.Go(func() { f.cycle(ctx, 2, f.cfg.StatusReport, f.report, f.series.status) })
+	beats.Wait()
+	f.Close()
+}
+
+// Close ends everything that the fleet has open. It may be called twice.
+func (f *Fleet) Close() {
+	for _, k := range append(f.kinds, f.refs[:]...) {
+		k.shared.End()
 	}
-	defer disconnect()
-	var parts sync.WaitGroup
-	parts.Go(func() { f.cycle(ctx, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
-	parts.Go(func() { f.cycle(ctx, 2, f.cfg.StatusReport, f.report, f.series.status) })
-	if f.cfg.PodWatch {
-		agenda := newAgenda(f.env.Clock)
-		parts.Go(func() { agenda.run(ctx) })
-		begin := f.env.Clock.Now()
-		for i, n := range f.nodes {
-			at := begin + int64(i)*int64(time.Second)/startsPerSecond
-			parts.Go(func() { newKubelet(f, n, agenda).run(ctx, at) })
+	if f.observer != nil {
+		f.observer.reflector.Shared.End()
+	}
+	if f.end != nil {
+		f.end()
+	}
+	f.alive.Wait()
+	cut := uint64(0)
+	hangUp := func(c *client.Client) {
+		if c != nil {
+			cut += c.Cut()
+			c.Close()
 		}
 	}
-	if f.cfg.PodLatency {
-		parts.Go(func() { newObserver(f).run(ctx) })
+	if f.cfg.PerNode {
+		for _, n := range f.nodes {
+			hangUp(n.calls)
+			n.calls, n.beats = nil, nil
+		}
 	}
-	parts.Wait()
-	return nil
-}
-
-// startsPerSecond is how many nodes begin to watch in a second: fast, but no
-// herd that no scenario asked for.
-const startsPerSecond = 1000
-
-// cycle does something for every node once a period, each node at a phase of
-// its own, as nodes that were started at different times do.
-func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, do func(context.Context, *node, int64), refused *measure.Series) {
-	rng := rand.New(rand.NewPCG(uint64(f.env.Seed), salt))
-	phases := make([]int64, len(f.nodes))
-	for i := range phases {
-		phases[i] = rng.Int64N(int64(period))
+	hangUp(f.heartbeats)
+	hangUp(f.kubelets)
+	hangUp(f.proxies)
+	f.heartbeats, f.kubelets, f.proxies = nil, nil, nil
+	if cut > 0 {
+		f.env.Log.Debug("requests cut off by the end of the load", "workload", f.env.Workload, "cut", cut)
 	}
-	slices.Sort(phases)
-	order := rng.Perm(len(f.nodes))
-	p := pace.Pacer{Clock: f.env.Clock, Schedule: pace.Cycle(period, phases), InFlight: f.cfg.InFlight}
-	p.Run(ctx, func(ctx context.Context, s pace.Slot) {
-		do(ctx, f.nodes[order[s.N%uint64(len(order))]], s.Intended)
-	}, func(s pace.Slot) {
-		refused.Record(s.Intended, s.Intended, s.Intended, measure.CodeRefused, 0)
-	})
-}
-
-// get is a request for one object.
-func get(path string, as client.User) *client.Request {
-	return &client.Request{Method: http.MethodGet, Path: path, As: as}
 }

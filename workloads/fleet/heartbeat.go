@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/storm-harness/storm/internal/pace"
+	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/lean"
 )
@@ -24,12 +28,33 @@ const leaseSeconds = 40
 // replies are buffers for small answers.
 var replies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// cycle does something for every node once a period, each node at a phase of
+// its own, as nodes that were started at different times do.
+func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, do func(context.Context, *node, int64), refused *measure.Series) {
+	rng := rand.New(rand.NewPCG(uint64(f.env.Seed), salt))
+	phases := make([]int64, len(f.nodes))
+	for i := range phases {
+		phases[i] = rng.Int64N(int64(period))
+	}
+	slices.Sort(phases)
+	order := rng.Perm(len(f.nodes))
+	p := pace.Pacer{Clock: f.env.Clock, Schedule: pace.Cycle(period, phases), InFlight: f.cfg.InFlight}
+	p.Run(ctx, func(ctx context.Context, s pace.Slot) {
+		do(ctx, f.nodes[order[s.N%uint64(len(order))]], s.Intended)
+	}, func(s pace.Slot) {
+		refused.Record(s.Intended, s.Intended, s.Intended, measure.CodeRefused, 0)
+	})
+}
+
 // renew renews a node's lease. Like a kubelet, the node sends the lease with
 // the resourceVersion that it got last; where that was refused as outdated, or
 // the outcome is unknown, it asks for the lease the next time, and where the
 // lease is gone, makes it anew. Each of these requests counts by itself; a
 // failed one is not repeated before the next heartbeat.
 func (f *Fleet) renew(ctx context.Context, n *node, intended int64) {
+	if n.silent.Load() {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	reply := replies.Get().(*bytes.Buffer)
@@ -61,7 +86,7 @@ func (f *Fleet) renew(ctx context.Context, n *node, intended int64) {
 // leaseCall makes a request about the lease and learns its resourceVersion.
 func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, reply *bytes.Buffer) client.Answer {
 	reply.Reset()
-	a := f.heartbeats.Do(ctx, req, reply, objectSize)
+	a := n.beats.Do(ctx, req, reply, objectSize)
 	n.leaseVersion = ""
 	if a.OK() {
 		meta, err := lean.MetaOf(reply.Bytes())
@@ -107,6 +132,9 @@ type beat struct {
 
 // report patches a node's status.
 func (f *Fleet) report(ctx context.Context, n *node, intended int64) {
+	if n.silent.Load() {
+		return
+	}
 	var p statusPatch
 	now := metav1.NewTime(time.Now())
 	for _, c := range conditions(now, now) {
@@ -117,7 +145,7 @@ func (f *Fleet) report(ctx context.Context, n *node, intended int64) {
 	if err != nil {
 		return
 	}
-	f.heartbeats.Do(ctx, &client.Request{
+	n.beats.Do(ctx, &client.Request{
 		Method: http.MethodPatch, Path: "/api/v1/nodes/" + n.name + "/status",
 		Body: body, ContentType: client.StrategicPatch, As: n.as,
 	}, nil, 0).Record(f.series.status, intended)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/lean"
 )
@@ -20,8 +21,8 @@ func idleFleet(t *testing.T, count int) *Fleet {
 	rec := measure.NewRecorder(clock, func(rundir.Window) {})
 	t.Cleanup(rec.Close)
 	return New(Config{
-		Count: count, Heartbeat: 10 * time.Second, StatusReport: time.Minute, PodWatch: true, AsNodes: true,
-		PodStart: time.Second, PodStop: 2 * time.Second, InFlight: 10,
+		Count: count, Heartbeat: 10 * time.Second, StatusReport: time.Minute, Watches: Watches(), AsNodes: true, InFlight: 10,
+		Pods: Pods{Start: unit.OneDuration(time.Second), Stop: unit.OneDuration(2 * time.Second), Work: unit.OneDuration(time.Second), References: true},
 	}, Env{Workload: "fleet", Recorder: rec, Clock: clock, Seed: 1, Log: slog.New(slog.DiscardHandler)})
 }
 
@@ -29,8 +30,8 @@ func podIs(uid, phase string, deleting bool) *lean.Pod {
 	return &lean.Pod{Meta: lean.Meta{Name: "p-" + uid, Namespace: "ns", UID: uid, Deleting: deleting}, Phase: phase, Node: "n"}
 }
 
-// What a kubelet sees of a pod, and what it then has to do: each step adds at
-// most one errand, and none twice.
+// What a kubelet sees of a pod, and what it then has to do: each step adds its
+// errands, and none twice.
 func TestWhatAKubeletDoesAboutItsPods(t *testing.T) {
 	type seen struct {
 		kind, phase string
@@ -40,38 +41,40 @@ func TestWhatAKubeletDoesAboutItsPods(t *testing.T) {
 	}
 	for name, steps := range map[string][]seen{
 		"a life": {
-			{"ADDED", "Pending", false, 1, starting},
+			{"ADDED", "Pending", false, 2, starting},
 			{"MODIFIED", "Pending", false, 0, starting}, // the scheduler's condition
-			{"MODIFIED", "Running", false, 0, running},
-			{"MODIFIED", "Running", true, 1, stopping},
+			{"MODIFIED", "Running", true, 2, stopping},
 			{"MODIFIED", "Running", true, 0, stopping},
 			{"DELETED", "Running", true, 0, 0},
 		},
 		"deleted before it runs": {
-			{"ADDED", "Pending", false, 1, starting},
-			{"MODIFIED", "Pending", true, 1, stopping},
+			{"ADDED", "Pending", false, 2, starting},
+			{"MODIFIED", "Pending", true, 2, stopping},
 			{"DELETED", "Pending", true, 0, 0},
 		},
 		"seen after a restart while it runs": {{"LISTED", "Running", false, 0, running}},
-		"seen after a restart, new":          {{"LISTED", "Pending", false, 1, starting}},
-		"seen after a restart, deleted":      {{"LISTED", "Running", true, 1, stopping}},
+		"seen after a restart, new":          {{"LISTED", "Pending", false, 2, starting}},
+		"seen after a restart, deleted":      {{"LISTED", "Running", true, 2, stopping}},
 		"seen twice over a new list": {
-			{"ADDED", "Pending", false, 1, starting},
+			{"ADDED", "Pending", false, 2, starting},
 			{"LISTED", "Pending", false, 0, starting},
 		},
 		"come to its end":             {{"LISTED", "Succeeded", false, 0, 0}},
-		"come to its end and deleted": {{"ADDED", "Failed", true, 1, stopping}},
+		"come to its end and deleted": {{"ADDED", "Failed", true, 2, stopping}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := idleFleet(t, 1)
-			a := newAgenda(f.env.Clock)
-			k := newKubelet(f, f.nodes[0], a)
+			k := f.nodes[0].kubelet
 			want := 0
 			for i, s := range steps {
-				k.pod(s.kind, 0, podIs("u", s.phase, s.deleting))
+				k.see(s.kind, 0, podIs("u", s.phase, s.deleting))
 				want += s.errands
-				if len(a.due) != want || k.pods["u"] != s.stage {
-					t.Errorf("step %d: %d errands and stage %d, want %d and %d", i, len(a.due), k.pods["u"], want, s.stage)
+				var at stage
+				if p := k.pods["u"]; p != nil {
+					at = p.stage
+				}
+				if f.agenda.Len() != want || at != s.stage {
+					t.Errorf("step %d: %d errands and stage %d, want %d and %d", i, f.agenda.Len(), at, want, s.stage)
 				}
 			}
 		})
@@ -79,39 +82,60 @@ func TestWhatAKubeletDoesAboutItsPods(t *testing.T) {
 }
 
 func TestAListForgetsThePodsThatAreGone(t *testing.T) {
-	f := idleFleet(t, 1)
-	k := newKubelet(f, f.nodes[0], newAgenda(f.env.Clock))
-	k.pod("ADDED", 0, podIs("gone", "Running", false))
-	k.pod("ADDED", 0, podIs("stays", "Running", false))
-	k.pod("LISTED", 0, podIs("stays", "Running", false))
-	k.listed()
-	if len(k.pods) != 1 || k.pods["stays"] != running {
+	k := idleFleet(t, 1).nodes[0].kubelet
+	k.see("ADDED", 0, podIs("gone", "Running", false))
+	k.see("ADDED", 0, podIs("stays", "Running", false))
+	k.see("LISTED", 0, podIs("stays", "Running", false))
+	k.Synced(0)
+	if len(k.pods) != 1 || k.pods["stays"] == nil {
 		t.Errorf("knows %v", k.pods)
 	}
-	k.listed() // an empty list
+	k.Synced(0) // an empty list
 	if len(k.pods) != 0 {
 		t.Errorf("knows %v", k.pods)
 	}
 }
 
 func TestAPodThatWasDeletedMeanwhileIsNotStarted(t *testing.T) {
-	f := idleFleet(t, 1)
-	k := newKubelet(f, f.nodes[0], newAgenda(f.env.Clock))
-	k.pod("ADDED", 0, podIs("u", "Pending", false))
-	k.pod("DELETED", 0, podIs("u", "Pending", false))
+	k := idleFleet(t, 1).nodes[0].kubelet
+	k.see("ADDED", 0, podIs("u", "Pending", false))
+	p := k.pods["u"]
+	k.see("DELETED", 0, podIs("u", "Pending", false))
 	// There is no connection: a request would crash.
-	k.start(context.Background(), 0, &pod{uid: "u"})
+	k.start(context.Background(), 0, p)
+}
+
+// Two pods that name the same objects are one watch each; it ends with the last.
+func TestWhatPodsNameIsWatchedOnceForAsLongAsItIsNeeded(t *testing.T) {
+	k := idleFleet(t, 1).nodes[0].kubelet
+	of := func(uid string) *lean.Pod {
+		p := podIs(uid, "Running", false)
+		p.ConfigMaps, p.Secrets = []string{"ca", "ca", ""}, []string{"key"}
+		return p
+	}
+	k.see("ADDED", 0, of("a"))
+	k.see("ADDED", 0, of("b"))
+	if len(k.refs) != 2 || k.refs[reference{refConfigMap, "ns", "ca"}].pods != 2 {
+		t.Errorf("holds %v", k.refs)
+	}
+	k.see("DELETED", 0, of("a"))
+	if len(k.refs) != 2 {
+		t.Errorf("holds %v", k.refs)
+	}
+	k.see("DELETED", 0, of("b"))
+	if len(k.refs) != 0 {
+		t.Errorf("still holds %v", k.refs)
+	}
 }
 
 func TestARunningPodsStatusNamesItsContainers(t *testing.T) {
-	f := idleFleet(t, 300)
-	k := newKubelet(f, f.nodes[299], newAgenda(f.env.Clock))
-	body, err := json.Marshal(k.runningStatus(&pod{uid: "u", containers: []lean.Container{{Name: "main", Image: "pause:3"}}}))
+	k := idleFleet(t, 300).nodes[299].kubelet
+	body, err := json.Marshal(k.running(&pod{uid: "u", containers: []lean.Container{{Name: "main", Image: "pause:3"}}}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{
-		`"uid":"u"`, `"phase":"Running"`, `"type":"Ready","status":"True"`, `"type":"ContainersReady"`, `"hostIP":"100.64.1.43"`,
+		`"phase":"Running"`, `"type":"Ready","status":"True"`, `"type":"ContainersReady"`, `"hostIP":"100.64.1.43"`,
 		`"name":"main"`, `"image":"pause:3"`, `"ready":true`, `"podIP":"10.`,
 	} {
 		if !strings.Contains(string(body), part) {
@@ -131,18 +155,18 @@ func TestPodStartsAreObserved(t *testing.T) {
 		p.Node = node
 		return p
 	}
-	o.pod("LISTED", 1, bound("old", "Pending", ""))
-	o.listed()
-	o.pod("MODIFIED", 2, bound("old", "Running", "n")) // began before the watch
+	o.see("LISTED", 1, bound("old", "Pending", ""))
+	o.Synced(0)
+	o.see("MODIFIED", 2, bound("old", "Running", "n")) // began before the watch
 
-	o.pod("ADDED", 3, bound("new", "Pending", ""))
-	o.pod("MODIFIED", 4, bound("new", "Pending", "n"))
-	o.pod("MODIFIED", 5, bound("new", "Running", "n"))
-	o.pod("MODIFIED", 6, bound("new", "Running", "n"))
-	o.pod("DELETED", 7, bound("new", "Running", "n"))
+	o.see("ADDED", 3, bound("new", "Pending", ""))
+	o.see("MODIFIED", 4, bound("new", "Pending", "n"))
+	o.see("MODIFIED", 5, bound("new", "Running", "n"))
+	o.see("MODIFIED", 6, bound("new", "Running", "n"))
+	o.see("DELETED", 7, bound("new", "Running", "n"))
 
-	o.pod("ADDED", 8, bound("never", "Pending", "n"))
-	o.pod("MODIFIED", 9, podIs("never", "Pending", true))
+	o.see("ADDED", 8, bound("never", "Pending", "n"))
+	o.see("MODIFIED", 9, podIs("never", "Pending", true))
 	rec.Close()
 	if got["created-scheduled"] != 2 || got["scheduled-running"] != 1 || got["created-running"] != 1 {
 		t.Errorf("observed %v", got)
@@ -150,7 +174,7 @@ func TestPodStartsAreObserved(t *testing.T) {
 	if len(o.pods) != 2 {
 		t.Errorf("keeps %d pods, want the two that are left", len(o.pods))
 	}
-	o.listed()
+	o.Synced(0)
 	if len(o.pods) != 0 {
 		t.Errorf("keeps %d pods after an empty list", len(o.pods))
 	}

@@ -1,30 +1,33 @@
 package fleet
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strconv"
+	"strings"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/workloads/client"
-	"github.com/storm-harness/storm/workloads/lean"
+	"github.com/storm-harness/storm/workloads/reflector"
 )
 
 // node is one simulated node.
 type node struct {
-	index int
-	name  string
-	ip    string
-	as    client.User
-	uid   string // of its Node; set by register
+	index   int
+	name    string
+	ip      string
+	user    client.User  // who its kubelet is
+	as      *client.User // whom its kubelet impersonates; nil: nobody
+	uid     string       // of its Node; set by register
+	beats   *client.Client
+	calls   *client.Client
+	watches []reflector.Reflector
+	kubelet *kubelet
+	silent  atomic.Bool // it is cut off: it does nothing at all
 
 	mu sync.Mutex // held over a renewal of the lease
 	// leaseVersion is the resourceVersion of the lease as the node knows it;
@@ -35,73 +38,51 @@ type node struct {
 // nodesGroup is the group that every kubelet's certificate names.
 var nodesGroup = []string{"system:nodes"}
 
-func newNode(prefix string, i int, asNode bool) *node {
-	n := &node{index: i, name: fmt.Sprintf("%s-%05d", prefix, i)}
+func (f *Fleet) newNode(i int) *node {
+	n := &node{index: i, name: fmt.Sprintf("%s-%05d", f.cfg.Prefix, i)}
 	// 100.64.0.0/10 is for networks such as this; nothing is sent there.
 	n.ip = fmt.Sprintf("100.%d.%d.%d", 64+i>>16, i>>8&255, i&255)
-	if asNode {
-		n.as = client.User{Name: "system:node:" + n.name, Groups: nodesGroup}
+	n.user = client.User{Name: "system:node:" + n.name, Groups: nodesGroup}
+	if f.cfg.AsNodes && !f.cfg.PerNode {
+		n.as = &n.user
+	}
+	n.kubelet = newKubelet(f, n)
+	n.watches = make([]reflector.Reflector, len(f.kinds))
+	for j, k := range f.kinds {
+		n.watches[j] = reflector.Reflector{
+			Shared: k.shared, Path: k.path, Query: strings.ReplaceAll(k.selector, "NODE", n.name),
+			ID: uint64(j)<<32 | uint64(i),
+		}
+		if k.name == "pods" && !f.cfg.Pods.Off {
+			n.watches[j].Sink = n.kubelet
+		}
 	}
 	return n
 }
 
-// patience is how long a registration goes on trying.
-const patience = 60 * time.Second
-
-// objectSize is more than any Node or Lease of storm's takes.
-const objectSize = 256 << 10
-
-// register makes the node's Node and Lease.
-func (f *Fleet) register(ctx context.Context, n *node, version string) error {
-	var body bytes.Buffer
-	meta, err := f.ensure(ctx, n, "/api/v1/nodes", n.name, &body, func() ([]byte, error) {
-		return client.Encode(n.object(version, f.env.Labels))
-	})
-	if err != nil {
-		return err
+// begin starts the node's watches, as its kubelet and its kube-proxy do when
+// they start.
+func (n *node) begin(at int64) {
+	f := n.kubelet.Fleet
+	for j, k := range f.kinds {
+		w := &n.watches[j]
+		w.Client, w.As = n.calls, n.as
+		if k.proxy {
+			w.Client, w.As = f.proxies, nil
+			if f.cfg.AsNodes && !f.cfg.PerNode {
+				w.As = &proxyUser
+			}
+		}
+		w.Start(at)
 	}
-	n.uid = meta.UID
-	meta, err = f.ensure(ctx, n, leasePath, n.name, &body, func() ([]byte, error) { return f.leaseBody(n) })
-	if err != nil {
-		return err
-	}
-	n.leaseVersion = meta.ResourceVersion
-	return nil
 }
 
-// ensure creates an object of the node's, or gets it where it is there.
-func (f *Fleet) ensure(ctx context.Context, n *node, collection, name string, body *bytes.Buffer, encode func() ([]byte, error)) (lean.Meta, error) {
-	encoded, err := encode()
-	if err != nil {
-		return lean.Meta{}, err
+// stop ends the node's watches, and forgets its pods.
+func (n *node) stop() {
+	for j := range n.watches {
+		n.watches[j].Stop()
 	}
-	a, err := f.heartbeats.Insist(ctx, &client.Request{
-		Method: http.MethodPost, Path: collection, Body: encoded, ContentType: client.Protobuf, As: n.as,
-	}, patience, body, objectSize, http.StatusConflict)
-	if err == nil && !a.OK() {
-		_, err = f.heartbeats.Insist(ctx, get(collection+"/"+name, n.as), patience, body, objectSize)
-	}
-	if err != nil {
-		return lean.Meta{}, err
-	}
-	return lean.MetaOf(body.Bytes())
-}
-
-// serverVersion returns the API server's version: simulated kubelets say that
-// they are of the same one.
-func (f *Fleet) serverVersion(ctx context.Context) (string, error) {
-	var body bytes.Buffer
-	req := &client.Request{Method: http.MethodGet, Path: "/version", Accept: client.JSON}
-	if _, err := f.heartbeats.Insist(ctx, req, patience, &body, objectSize); err != nil {
-		return "", err
-	}
-	var v struct {
-		GitVersion string `json:"gitVersion"`
-	}
-	if err := json.Unmarshal(body.Bytes(), &v); err != nil || v.GitVersion == "" {
-		return "", fmt.Errorf("the API server's /version is not understood: %q", body.String())
-	}
-	return v.GitVersion, nil
+	n.kubelet.forget()
 }
 
 // imageCount is how many images a node reports to hold; kubelets report up to

@@ -1,15 +1,12 @@
 package fleet
 
 import (
-	"context"
-	"math/rand/v2"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/measure"
-	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/lean"
+	"github.com/storm-harness/storm/workloads/reflector"
 )
 
 // ViaWatch marks the series that are no requests but what a watch showed.
@@ -20,19 +17,19 @@ const ViaWatch = "watch"
 // The creation is the arrival of the pod's first event, because an object's
 // own creationTimestamp has whole seconds only. What was there before the
 // watch, or was created while it was broken, has no known beginning and does
-// not count.
+// not count. The reflector calls it one event at a time.
 type observer struct {
-	feed                                       feed
+	reflector                                  reflector.Reflector
 	createToSchedule, scheduleToRun, createRun *measure.Series
 
 	pods map[string]*life // by UID
-	seen map[string]*life
 }
 
 // life is when a pod was first seen in each state; 0: not yet, or not known.
 type life struct {
 	created, scheduled int64
 	over               bool // it runs, or there is nothing to learn from it
+	listed             bool // in the list that is coming in
 }
 
 func newObserver(f *Fleet) *observer {
@@ -43,21 +40,31 @@ func newObserver(f *Fleet) *observer {
 		createToSchedule: of("created-scheduled"), scheduleToRun: of("scheduled-running"), createRun: of("created-running"),
 		pods: map[string]*life{},
 	}
-	request := func(verb, detail string) *measure.Series {
-		return f.env.Recorder.Series(rundir.Key{Workload: f.env.Workload, Verb: verb, Resource: "pods", Scope: "cluster", Detail: detail})
+	request := func(verb string) *measure.Series {
+		return f.env.Recorder.Series(rundir.Key{Workload: f.env.Workload, Verb: verb, Resource: "pods", Scope: "cluster", Detail: "observer"})
 	}
-	o.feed = feed{
-		client: f.pods, clock: f.env.Clock, as: client.User{}, sink: o,
-		list: request("list", "observer"), watch: request("watch", "observer"),
-		rng: rand.New(rand.NewPCG(uint64(f.env.Seed), 3)),
+	o.reflector = reflector.Reflector{
+		Shared: &reflector.Shared{
+			Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed, Streaming: !f.cfg.List, Objects: true, JSON: f.cfg.JSON,
+			List: request("list"), Watch: request("watch"),
+		},
+		Client: f.kubelets, Path: "/api/v1/pods", Sink: o, ID: 1 << 40,
 	}
 	return o
 }
 
-func (o *observer) run(ctx context.Context) { o.feed.run(ctx, o.feed.clock.Now()) }
+// Event implements reflector.Sink.
+func (o *observer) Event(at int64, ev lean.Event) error {
+	var p lean.Pod
+	if err := ev.Pod(&p); err != nil {
+		return err
+	}
+	o.see(ev.Type, at, &p)
+	return nil
+}
 
-// pod implements podSink.
-func (o *observer) pod(kind string, at int64, p *lean.Pod) {
+// see takes what the watch shows of a pod.
+func (o *observer) see(kind string, at int64, p *lean.Pod) {
 	if kind == "DELETED" {
 		delete(o.pods, p.UID)
 		return
@@ -70,12 +77,7 @@ func (o *observer) pod(kind string, at int64, p *lean.Pod) {
 		}
 		o.pods[p.UID] = l
 	}
-	if kind == "LISTED" {
-		if o.seen == nil {
-			o.seen = map[string]*life{}
-		}
-		o.seen[p.UID] = l
-	}
+	l.listed = l.listed || kind == "LISTED"
 	if l.over {
 		return
 	}
@@ -95,10 +97,12 @@ func (o *observer) pod(kind string, at int64, p *lean.Pod) {
 	}
 }
 
-// listed implements podSink.
-func (o *observer) listed() {
-	o.pods, o.seen = o.seen, nil
-	if o.pods == nil {
-		o.pods = map[string]*life{}
+// Synced implements reflector.Sink: what the list did not hold is gone.
+func (o *observer) Synced(int64) {
+	for uid, l := range o.pods {
+		if !l.listed {
+			delete(o.pods, uid)
+		}
+		l.listed = false
 	}
 }

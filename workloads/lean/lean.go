@@ -33,15 +33,26 @@ type Meta struct {
 // Pod is what is read of a pod.
 type Pod struct {
 	Meta
-	Node        string
-	HostNetwork bool
-	Containers  []Container
-	Phase       string
-	PodIP       string
+	Node           string
+	HostNetwork    bool
+	Containers     []Container
+	RestartPolicy  string
+	ServiceAccount string
+	Secrets        []string // what its volumes and environment name; a name may come twice
+	ConfigMaps     []string
+	Tokens         []Token // of its service account, to be requested
+	Phase          string
+	PodIP          string
 }
 
 // Container is what is read of a pod's container.
 type Container struct{ Name, Image string }
+
+// Token is a projected service account token.
+type Token struct {
+	Audience string
+	Seconds  int64
+}
 
 // Unwrap returns the object's bytes from an encoded message.
 func Unwrap(msg []byte) ([]byte, error) {
@@ -97,49 +108,6 @@ func (m *Meta) read(raw []byte) error {
 	})
 }
 
-// Read reads a pod's own bytes, as they are in a watch event or a list.
-func (p *Pod) Read(raw []byte) error {
-	*p = Pod{Containers: p.Containers[:0]}
-	var inner error
-	err := walk(raw, func(num protowire.Number, v value) {
-		var e error
-		switch num {
-		case 1:
-			e = p.read(v.bytes)
-		case 2:
-			e = p.spec(v.bytes)
-		case 3:
-			e = p.status(v.bytes)
-		}
-		inner = errors.Join(inner, e)
-	})
-	return errors.Join(err, inner)
-}
-
-func (p *Pod) spec(raw []byte) error {
-	var inner error
-	err := walk(raw, func(num protowire.Number, v value) {
-		switch num {
-		case 2:
-			var c Container
-			inner = errors.Join(inner, walk(v.bytes, func(num protowire.Number, v value) {
-				switch num {
-				case 1:
-					c.Name = string(v.bytes)
-				case 2:
-					c.Image = string(v.bytes)
-				}
-			}))
-			p.Containers = append(p.Containers, c)
-		case 10:
-			p.Node = string(v.bytes)
-		case 11:
-			p.HostNetwork = v.varint != 0
-		}
-	})
-	return errors.Join(err, inner)
-}
-
 func (p *Pod) status(raw []byte) error {
 	return walk(raw, func(num protowire.Number, v value) {
 		switch num {
@@ -151,32 +119,26 @@ func (p *Pod) status(raw []byte) error {
 	})
 }
 
-// List reads an encoded list of pods: it calls each with a Pod that is used
-// again, and returns the list's resourceVersion.
-func List(msg []byte, each func(*Pod)) (resourceVersion string, err error) {
+// List reads an encoded list: it calls each with the bytes of every object, as
+// they are in a watch event, and returns the list's metadata.
+func List(msg []byte, each func(object []byte)) (ListMeta, error) {
 	raw, err := Unwrap(msg)
 	if err != nil {
-		return "", err
+		return ListMeta{}, err
 	}
-	var pod Pod
-	var inner error
+	var meta ListMeta
+	var bad error
 	err = walk(raw, func(num protowire.Number, v value) {
 		switch num {
 		case 1:
-			inner = errors.Join(inner, walk(v.bytes, func(num protowire.Number, v value) {
-				if num == 2 {
-					resourceVersion = string(v.bytes)
-				}
-			}))
+			var err error
+			meta, err = listMeta(v.bytes)
+			bad = errors.Join(bad, err)
 		case 2:
-			if e := pod.Read(v.bytes); e != nil {
-				inner = errors.Join(inner, e)
-				return
-			}
-			each(&pod)
+			each(v.bytes)
 		}
 	})
-	return resourceVersion, errors.Join(err, inner)
+	return meta, errors.Join(err, bad)
 }
 
 // value is one field's value: bytes, or a number.

@@ -42,7 +42,7 @@ func frame(t testing.TB, kind string, object []byte) []byte {
 
 func fullPod(name string) *corev1.Pod {
 	now := metav1.NewTime(time.Unix(1_800_000_000, 0))
-	grace := int64(30)
+	grace, expiration := int64(30), int64(3607)
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Namespace: "ns", UID: types.UID("uid-" + name), ResourceVersion: "4711", Generation: 3,
@@ -51,8 +51,28 @@ func fullPod(name string) *corev1.Pod {
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "u"}},
 		},
 		Spec: corev1.PodSpec{
-			NodeName: "node-7", HostNetwork: true,
-			Containers: []corev1.Container{{Name: "main", Image: "pause:3"}, {Name: "side", Image: "proxy:1", Command: []string{"x"}}},
+			NodeName: "node-7", HostNetwork: true, RestartPolicy: corev1.RestartPolicyAlways, ServiceAccountName: "robot",
+			Containers: []corev1.Container{
+				{Name: "main", Image: "pause:3", EnvFrom: []corev1.EnvFromSource{
+					{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cm-from"}}},
+					{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s-from"}}},
+				}},
+				{Name: "side", Image: "proxy:1", Command: []string{"x"}, Env: []corev1.EnvVar{
+					{Name: "PLAIN", Value: "v"},
+					{Name: "A", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "cm-key"}, Key: "k"}}},
+					{Name: "B", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "s-key"}, Key: "k"}}},
+				}},
+			},
+			Volumes: []corev1.Volume{
+				{Name: "e", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+				{Name: "s", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "s-volume"}}},
+				{Name: "c", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cm-volume"}}}},
+				{Name: "p", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+					{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "vault", ExpirationSeconds: &expiration, Path: "token"}},
+					{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "kube-root-ca.crt"}}},
+					{Secret: &corev1.SecretProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "s-projected"}}},
+				}}}},
+			},
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.1.2.3", HostIP: "100.64.0.1"},
 	}
@@ -62,45 +82,96 @@ func checkPod(t *testing.T, p *Pod, name string) {
 	t.Helper()
 	if p.Name != name || p.Namespace != "ns" || p.UID != "uid-"+name || p.ResourceVersion != "4711" || !p.Deleting ||
 		p.Node != "node-7" || !p.HostNetwork || p.Phase != "Running" || p.PodIP != "10.1.2.3" ||
+		p.RestartPolicy != "Always" || p.ServiceAccount != "robot" || !slices.Equal(p.Tokens, []Token{{"vault", 3607}}) ||
+		!slices.Equal(sorted(p.Secrets), []string{"s-from", "s-key", "s-projected", "s-volume"}) ||
+		!slices.Equal(sorted(p.ConfigMaps), []string{"cm-from", "cm-key", "cm-volume", "kube-root-ca.crt"}) ||
 		!slices.Equal(p.Containers, []Container{{"main", "pause:3"}, {"side", "proxy:1"}}) {
 		t.Errorf("read %+v", *p)
 	}
 }
 
-func TestPodsAreReadFromEventsAndLists(t *testing.T) {
-	var stream bytes.Buffer
-	stream.Write(frame(t, "ADDED", encode(t, fullPod("a"), "Pod")))
-	stream.Write(frame(t, "MODIFIED", encode(t, fullPod("b"), "Pod")))
-	var kinds []string
-	err := Events(&stream, func(ev Event) error {
-		kinds = append(kinds, ev.Type)
-		var p Pod
-		if err := p.Read(ev.Object); err != nil {
+func sorted(names []string) []string { return slices.Sorted(slices.Values(names)) }
+
+// events feeds a whole body to a Splitter, in parts of that size.
+func events(body []byte, size int, each func(Event) error) error {
+	var s Splitter
+	for part := range slices.Chunk(body, size) {
+		err := s.Feed(part, func(frame []byte) error {
+			ev, err := DecodeEvent(frame)
+			if err != nil {
+				return err
+			}
+			return each(ev)
+		})
+		if err != nil {
 			return err
 		}
-		checkPod(t, &p, map[string]string{"ADDED": "a", "MODIFIED": "b"}[ev.Type])
-		if rv, err := ev.ResourceVersion(); err != nil || rv != "4711" {
-			t.Errorf("resourceVersion %q, %v", rv, err)
+	}
+	if s.Partial() {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+func TestPodsAreReadFromEventsAndLists(t *testing.T) {
+	stream := slices.Concat(frame(t, "ADDED", encode(t, fullPod("a"), "Pod")), frame(t, "MODIFIED", encode(t, fullPod("b"), "Pod")))
+	for _, size := range []int{1, 2, 3, 5, 100, len(stream) - 1, len(stream)} {
+		var kinds []string
+		err := events(stream, size, func(ev Event) error {
+			kinds = append(kinds, ev.Type)
+			var p Pod
+			if err := p.Read(ev.Object); err != nil {
+				return err
+			}
+			checkPod(t, &p, map[string]string{"ADDED": "a", "MODIFIED": "b"}[ev.Type])
+			if v, err := ev.Version(); err != nil || v != 4711 {
+				t.Errorf("resourceVersion %d, %v", v, err)
+			}
+			return nil
+		})
+		if err != nil || !slices.Equal(kinds, []string{"ADDED", "MODIFIED"}) {
+			t.Errorf("in parts of %d: %v, events %v", size, err, kinds)
 		}
-		return nil
-	})
-	if !errors.Is(err, io.EOF) || !slices.Equal(kinds, []string{"ADDED", "MODIFIED"}) {
-		t.Errorf("%v, events %v", err, kinds)
 	}
 
 	list := &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "99"}, Items: []corev1.Pod{*fullPod("a"), *fullPod("b")}}
 	want := []string{"a", "b"}
-	rv, err := List(encode(t, list, "PodList"), func(p *Pod) {
-		checkPod(t, p, want[0])
+	m, err := List(encode(t, list, "PodList"), func(object []byte) {
+		var p Pod
+		if err := p.Read(object); err != nil {
+			t.Error(err)
+		}
+		checkPod(t, &p, want[0])
 		want = want[1:]
 	})
-	if err != nil || rv != "99" || len(want) > 0 {
-		t.Errorf("resourceVersion %q, %v, missing %v", rv, err, want)
+	if err != nil || m.Version != 99 || len(want) > 0 {
+		t.Errorf("%+v, %v, missing %v", m, err, want)
 	}
 
 	meta, err := MetaOf(encode(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", UID: "u", ResourceVersion: "5"}}, "Node"))
 	if err != nil || meta != (Meta{Name: "n", UID: "u", ResourceVersion: "5"}) {
 		t.Errorf("metadata %+v, %v", meta, err)
+	}
+}
+
+func TestTheBookmarkBehindTheInitialEventsIsKnown(t *testing.T) {
+	end := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "8", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}}
+	stream := slices.Concat(frame(t, "ADDED", encode(t, fullPod("a"), "Pod")), frame(t, "BOOKMARK", encode(t, &corev1.Pod{}, "Pod")), frame(t, "BOOKMARK", encode(t, end, "Pod")))
+	var ends []bool
+	if err := events(stream, 64, func(ev Event) error { ends = append(ends, ev.EndsInitial()); return nil }); err != nil || !slices.Equal(ends, []bool{false, false, true}) {
+		t.Errorf("%v, %v", ends, err)
+	}
+}
+
+func TestAVersionThatIsNoNumberIsMalformed(t *testing.T) {
+	for _, v := range []string{"x", "-1", "1.5", "99999999999999999999"} {
+		ev, err := DecodeEvent(frame(t, "ADDED", encode(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: v}}, "Pod"))[4:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ev.Version(); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%q: %v", v, err)
+		}
 	}
 }
 
@@ -111,7 +182,7 @@ func TestAnErrorEventEndsTheWatchWithItsStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = Events(bytes.NewReader(frame(t, "ERROR", b)), func(Event) error {
+	err = events(frame(t, "ERROR", b), 1<<20, func(Event) error {
 		t.Error("an error was handed on as an event")
 		return nil
 	})
@@ -127,7 +198,7 @@ func TestBrokenWatchesAreToldApart(t *testing.T) {
 		bytes []byte
 		want  error
 	}{
-		"ended between events":    {whole, io.EOF},
+		"ended between events":    {whole, nil},
 		"cut off within an event": {whole[:len(whole)-3], io.ErrUnexpectedEOF},
 		"cut off within a length": {append(slices.Clone(whole), 0, 0), io.ErrUnexpectedEOF},
 		"cut off after a length":  {whole[:4], io.ErrUnexpectedEOF},
@@ -136,13 +207,13 @@ func TestBrokenWatchesAreToldApart(t *testing.T) {
 		"not Protobuf":            {append([]byte{0, 0, 0, 4}, "\x0a\xff\xff\xff"...), ErrMalformed},
 		"no object":               {frame(t, "ADDED", nil), ErrMalformed},
 	} {
-		if err := Events(bytes.NewReader(c.bytes), func(Event) error { return nil }); !errors.Is(err, c.want) {
+		if err := events(c.bytes, 7, func(Event) error { return nil }); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
 }
 
-func TestContinueTokens(t *testing.T) {
+func TestListHeads(t *testing.T) {
 	items := make([]corev1.Pod, 20)
 	for i := range items {
 		items[i] = *fullPod("p")
@@ -177,8 +248,8 @@ func TestContinueTokens(t *testing.T) {
 		"JSON, last page":           {json(""), ""},
 		"gzipped JSON":              {zip(json(token)), token},
 	} {
-		if got, err := Continue(c.head); err != nil || got != c.want {
-			t.Errorf("%s: got %q, %v", name, got, err)
+		if got, err := HeadOf(c.head); err != nil || got.Continue != c.want || got.Version != 7 && name != "Protobuf, whole" {
+			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
 	for name, head := range map[string][]byte{
@@ -187,8 +258,8 @@ func TestContinueTokens(t *testing.T) {
 		"no metadata":                     []byte(`{"kind":"X"}`), "bad gzip": {0x1f, 0x8b, 1, 2, 3},
 		"cut before the list": list("")[:10],
 	} {
-		if got, err := Continue(head); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s: got %q, %v", name, got, err)
+		if got, err := HeadOf(head); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
 }
@@ -201,8 +272,8 @@ func FuzzEvents(f *testing.F) {
 	f.Add(frame(f, "ERROR", []byte("k8s\x00\x12\x02\x08\x01")))
 	f.Add([]byte{0, 0, 0, 1, 8})
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		_ = Events(bytes.NewReader(b), func(ev Event) error {
-			_, _ = ev.ResourceVersion()
+		_ = events(b, 5, func(ev Event) error {
+			_, _ = ev.Version()
 			return new(Pod).Read(ev.Object)
 		})
 	})
@@ -233,10 +304,10 @@ func FuzzPod(f *testing.F) {
 	})
 }
 
-// FuzzContinue feeds hostile heads of lists.
-func FuzzContinue(f *testing.F) {
+// FuzzHeadOf feeds hostile heads of lists.
+func FuzzHeadOf(f *testing.F) {
 	f.Add(encode(f, &corev1.PodList{ListMeta: metav1.ListMeta{Continue: "x"}}, "PodList"))
 	f.Add([]byte(`{"metadata":{"continue":"x"}}`))
 	f.Add([]byte("\x1f\x8b\x08\x00"))
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Continue(b) })
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = HeadOf(b) })
 }

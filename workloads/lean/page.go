@@ -10,50 +10,66 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// HeadSize is how many bytes of a list Continue needs to see: a list begins
-// with its metadata, before its items, and continue tokens are short.
+// HeadSize is how many bytes of a list HeadOf needs to see: a list begins with
+// its metadata, before its items, and continue tokens are short.
 const HeadSize = 8 << 10
 
-// Continue returns the continue token of a list, of which head is the
-// beginning: in Protobuf or JSON, gzipped or not. The token is empty on the
-// last page. It is an error if the head does not hold the list's metadata.
-func Continue(head []byte) (string, error) {
+// ListMeta is what is read of a list's metadata.
+type ListMeta struct {
+	Version  uint64 // resourceVersion; 0 where there is none
+	Continue string // empty on the last page
+}
+
+// HeadOf returns the metadata of a list, of which head is the beginning: in
+// Protobuf or JSON, gzipped or not. It is an error if the head does not hold
+// the list's metadata.
+func HeadOf(head []byte) (ListMeta, error) {
 	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
 		zr, err := gzip.NewReader(bytes.NewReader(head))
 		if err != nil {
-			return "", errors.Join(ErrMalformed, err)
+			return ListMeta{}, errors.Join(ErrMalformed, err)
 		}
 		// The head of a gzipped body ends in the middle of it, as it must.
 		plain, err := io.ReadAll(io.LimitReader(zr, HeadSize))
 		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return "", errors.Join(ErrMalformed, err)
+			return ListMeta{}, errors.Join(ErrMalformed, err)
 		}
 		head = plain
 	}
 	if body, ok := bytes.CutPrefix(head, magic); ok {
-		return continueProtobuf(body)
+		return headProtobuf(body)
 	}
-	return continueJSON(head)
+	return headJSON(head)
 }
 
-// continueProtobuf goes down to the ListMeta: the messages around it are cut
-// off by the end of the head, so that only their tags and lengths are looked at.
-func continueProtobuf(body []byte) (string, error) {
+// headProtobuf goes down to the ListMeta: the messages around it are cut off by
+// the end of the head, so that only their tags and lengths are looked at.
+func headProtobuf(body []byte) (ListMeta, error) {
 	raw, err := enter(body, 2) // runtime.Unknown.raw: the list
 	if err != nil {
-		return "", err
+		return ListMeta{}, err
 	}
-	raw, err = enter(raw, 1) // its metadata
-	if err != nil {
-		return "", err
+	if raw, err = enter(raw, 1); err != nil { // its metadata
+		return ListMeta{}, err
 	}
-	var token string
-	err = walk(raw, func(num protowire.Number, v value) {
-		if num == 3 {
-			token = string(v.bytes)
+	return listMeta(raw)
+}
+
+// listMeta reads an encoded metav1.ListMeta.
+func listMeta(raw []byte) (ListMeta, error) {
+	var m ListMeta
+	var bad error
+	err := walk(raw, func(num protowire.Number, v value) {
+		switch num {
+		case 2:
+			var err error
+			m.Version, err = number(v.bytes)
+			bad = errors.Join(bad, err)
+		case 3:
+			m.Continue = string(v.bytes)
 		}
 	})
-	return token, err
+	return m, errors.Join(err, bad)
 }
 
 // enter returns the bytes of the first field with that number, as far as they
@@ -82,30 +98,32 @@ func enter(msg []byte, want protowire.Number) ([]byte, error) {
 	return nil, errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
 }
 
-// continueJSON reads the top level up to the metadata.
-func continueJSON(head []byte) (string, error) {
+// headJSON reads the top level up to the metadata.
+func headJSON(head []byte) (ListMeta, error) {
 	dec := json.NewDecoder(bytes.NewReader(head))
 	if _, err := dec.Token(); err != nil {
-		return "", errors.Join(ErrMalformed, err)
+		return ListMeta{}, errors.Join(ErrMalformed, err)
 	}
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
-			return "", errors.Join(ErrMalformed, err)
+			return ListMeta{}, errors.Join(ErrMalformed, err)
 		}
 		if key == "metadata" {
 			var meta struct {
-				Continue string `json:"continue"`
+				ResourceVersion string `json:"resourceVersion"`
+				Continue        string `json:"continue"`
 			}
 			if err := dec.Decode(&meta); err != nil {
-				return "", errors.Join(ErrMalformed, err)
+				return ListMeta{}, errors.Join(ErrMalformed, err)
 			}
-			return meta.Continue, nil
+			version, err := number([]byte(meta.ResourceVersion))
+			return ListMeta{Version: version, Continue: meta.Continue}, err
 		}
 		var skip json.RawMessage
 		if err := dec.Decode(&skip); err != nil {
-			return "", errors.Join(ErrMalformed, err)
+			return ListMeta{}, errors.Join(ErrMalformed, err)
 		}
 	}
-	return "", errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
+	return ListMeta{}, errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
 }

@@ -2,11 +2,8 @@ package lean
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -17,9 +14,8 @@ const maxFrame = 64 << 20
 
 // Event is one event of a watch in Protobuf.
 type Event struct {
-	Type string // ADDED, MODIFIED, DELETED, BOOKMARK, ERROR
-	// Object is the object's own bytes; of an ERROR, a Status. It is valid
-	// until the next event is read.
+	Type string // ADDED, MODIFIED, DELETED, BOOKMARK
+	// Object is the object's own bytes, as valid as the frame is.
 	Object []byte
 }
 
@@ -31,55 +27,9 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return fmt.Sprintf("the watch ended: %d %s", e.Code, e.Message) }
 
-// buffers are shared by all watches: one that waits for its next event holds
-// none.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// Events reads a watch's body and calls each for every event, until the body
-// ends (io.EOF: the server closed it in good order), is cut off, is malformed,
-// or carries an ERROR, which is returned as a *StatusError. A frame is four
-// bytes of length, big-endian, and an encoded metav1.WatchEvent.
-func Events(body io.Reader, each func(Event) error) error {
-	var length [4]byte
-	for {
-		if _, err := io.ReadFull(body, length[:]); err != nil {
-			return err
-		}
-		size := binary.BigEndian.Uint32(length[:])
-		if size > maxFrame {
-			return fmt.Errorf("%w: a frame of %d bytes", ErrMalformed, size)
-		}
-		if err := event(body, int64(size), each); err != nil {
-			return err
-		}
-	}
-}
-
-// event reads one frame of that size.
-func event(body io.Reader, size int64, each func(Event) error) error {
-	buf := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buf)
-	buf.Reset()
-	// Copied as it comes: a length alone must not make storm allocate it.
-	if n, err := io.CopyN(buf, body, size); err != nil {
-		if n < size && errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return err
-	}
-	ev, err := decode(buf.Bytes())
-	if err != nil {
-		return err
-	}
-	if ev.Type == "ERROR" {
-		return statusError(ev.Object)
-	}
-	return each(ev)
-}
-
-// decode takes an encoded WatchEvent apart. The object inside is an encoded
-// message of its own.
-func decode(frame []byte) (Event, error) {
+// DecodeEvent takes an encoded metav1.WatchEvent apart. The object inside is an
+// encoded message of its own. An ERROR is returned as a *StatusError.
+func DecodeEvent(frame []byte) (Event, error) {
 	// The event itself carries the prefix only with some servers.
 	if bytes.HasPrefix(frame, magic) {
 		raw, err := Unwrap(frame)
@@ -109,6 +59,9 @@ func decode(frame []byte) (Event, error) {
 	if ev.Object, err = Unwrap(object); err != nil {
 		return Event{}, err
 	}
+	if ev.Type == "ERROR" {
+		return Event{}, statusError(ev.Object)
+	}
 	return ev, nil
 }
 
@@ -122,11 +75,48 @@ func typeOf(b []byte) string {
 	return string(b)
 }
 
-// ResourceVersion returns the resourceVersion of the event's object.
-func (e Event) ResourceVersion() (string, error) {
-	var m Meta
-	err := object(e.Object, &m)
-	return m.ResourceVersion, err
+// Pod reads the event's object as a pod.
+func (e Event) Pod(p *Pod) error { return p.Read(e.Object) }
+
+// Version returns the resourceVersion of the event's object, which is a number
+// in every server that storm knows; 0 where there is none.
+func (e Event) Version() (uint64, error) {
+	var version uint64
+	var bad error
+	err := walk(e.Object, func(num protowire.Number, v value) {
+		if num == 1 {
+			bad = errors.Join(bad, walk(v.bytes, func(num protowire.Number, v value) {
+				if num == 6 {
+					var err error
+					version, err = number(v.bytes)
+					bad = errors.Join(bad, err)
+				}
+			}))
+		}
+	})
+	return version, errors.Join(err, bad)
+}
+
+// number reads a decimal number.
+func number(b []byte) (uint64, error) {
+	var n uint64
+	for _, c := range b {
+		if c < '0' || c > '9' || n > (1<<64-1-9)/10 {
+			return 0, fmt.Errorf("%w: the resourceVersion %q is no number", ErrMalformed, b)
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	return n, nil
+}
+
+// initialEnd is the annotation of the bookmark that follows the last of the
+// initial events of a streaming list (KEP-3157).
+var initialEnd = []byte("k8s.io/initial-events-end")
+
+// EndsInitial says whether the event is the bookmark behind the last initial
+// event of a streaming list.
+func (e Event) EndsInitial() bool {
+	return e.Type == "BOOKMARK" && bytes.Contains(e.Object, initialEnd)
 }
 
 func statusError(raw []byte) error {

@@ -1,4 +1,4 @@
-package fleet
+package agenda
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 
 func TestErrandsAreDoneInTheirTimeWhateverTheOrderTheyCameIn(t *testing.T) {
 	clock := measure.NewClock()
-	a := newAgenda(clock)
+	a := New(clock, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	var ran sync.WaitGroup
-	ran.Go(func() { a.run(ctx) })
+	ran.Go(func() { a.Run(ctx) })
 
 	const errands = 200
 	var mu sync.Mutex
@@ -25,7 +25,7 @@ func TestErrandsAreDoneInTheirTimeWhateverTheOrderTheyCameIn(t *testing.T) {
 	for range errands {
 		at := clock.Now() + rng.Int64N(int64(100*time.Millisecond))
 		all.Add(1)
-		a.add(at, func(_ context.Context, intended int64) {
+		a.Add(at, func(_ context.Context, intended int64) {
 			defer all.Done()
 			mu.Lock()
 			defer mu.Unlock()
@@ -47,17 +47,17 @@ func TestErrandsAreDoneInTheirTimeWhateverTheOrderTheyCameIn(t *testing.T) {
 
 func TestTheAgendaEndsWithItsContextAndLeavesTheRestUndone(t *testing.T) {
 	clock := measure.NewClock()
-	a := newAgenda(clock)
+	a := New(clock, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	begun := make(chan struct{})
-	a.add(clock.Now(), func(ctx context.Context, _ int64) {
+	a.Add(clock.Now(), func(ctx context.Context, _ int64) {
 		close(begun)
 		<-ctx.Done()
 	})
-	a.add(clock.Now()+int64(time.Hour), func(context.Context, int64) { t.Error("done an hour early") })
+	a.Add(clock.Now()+int64(time.Hour), func(context.Context, int64) { t.Error("done an hour early") })
 	go func() {
 		<-begun
 		cancel()
 	}()
-	a.run(ctx)
+	a.Run(ctx)
 }

@@ -1,4 +1,6 @@
-package fleet
+// Package agenda does things at their time: what thousands of simulated
+// clients have to do next waits on one heap and in one goroutine.
+package agenda
 
 import (
 	"container/heap"
@@ -10,8 +12,8 @@ import (
 	"github.com/storm-harness/storm/measure"
 )
 
-// agenda does things at their time: one goroutine waits for all of them.
-type agenda struct {
+// Agenda does things at their time: one goroutine waits for all of them.
+type Agenda struct {
 	clock *measure.Clock
 	wake  chan struct{} // something earlier has come
 	slots chan struct{} // bounds how many are done at once
@@ -26,20 +28,18 @@ type errand struct {
 	do func(ctx context.Context, intended int64)
 }
 
-// errandsAtOnce bounds the requests about pods in flight; kubelets have a
-// worker for each pod.
-const errandsAtOnce = 1000
-
 // early is how long before an errand the wait for it becomes a fine one: the
 // runtime's timers come up to a millisecond late.
 const early = 1500 * time.Microsecond
 
-func newAgenda(clock *measure.Clock) *agenda {
-	return &agenda{clock: clock, wake: make(chan struct{}, 1), slots: make(chan struct{}, errandsAtOnce)}
+// New makes an agenda that does at most so many things at once.
+func New(clock *measure.Clock, atOnce int) *Agenda {
+	return &Agenda{clock: clock, wake: make(chan struct{}, 1), slots: make(chan struct{}, atOnce)}
 }
 
-// add puts something on the agenda.
-func (a *agenda) add(at int64, do func(ctx context.Context, intended int64)) {
+// Add puts something on the agenda, for the time at, in ns since the clock's
+// origin. do is told that time, and runs in a goroutine of its own.
+func (a *Agenda) Add(at int64, do func(ctx context.Context, intended int64)) {
 	a.mu.Lock()
 	heap.Push(&a.due, errand{at, do})
 	first := a.due[0].at == at
@@ -52,8 +52,15 @@ func (a *agenda) add(at int64, do func(ctx context.Context, intended int64)) {
 	}
 }
 
-// run does what is due until ctx ends and everything begun has returned.
-func (a *agenda) run(ctx context.Context) {
+// Len returns how many things wait for their time.
+func (a *Agenda) Len() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.due)
+}
+
+// Run does what is due until ctx ends and everything begun has returned.
+func (a *Agenda) Run(ctx context.Context) {
 	var begun sync.WaitGroup
 	defer begun.Wait()
 	sleeper := pace.NewSleeper(ctx, a.clock)

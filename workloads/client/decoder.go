@@ -1,0 +1,66 @@
+package client
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"sync"
+)
+
+// decoder counts what a gzipped body holds, as it comes, without holding it.
+// The goroutine that reads the connection hands it the parts; it waits when
+// the decoder is far behind, as it would for a client that decodes.
+type decoder struct {
+	parts chan []byte
+	rest  []byte
+	n     int64
+	err   error
+	done  chan struct{}
+}
+
+// partsAhead is how many parts, of at most a frame each, may wait.
+const partsAhead = 64
+
+// inflaters are decompressors, which are large, to be used again.
+var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+func newDecoder() *decoder {
+	d := &decoder{parts: make(chan []byte, partsAhead), done: make(chan struct{})}
+	go d.run()
+	return d
+}
+
+// take takes a part of the body.
+func (d *decoder) take(p []byte) { d.parts <- bytes.Clone(p) }
+
+// end returns how many bytes there were once all parts are decoded.
+func (d *decoder) end() (int64, error) {
+	close(d.parts)
+	<-d.done
+	return d.n, d.err
+}
+
+func (d *decoder) run() {
+	defer close(d.done)
+	z := inflaters.Get().(*gzip.Reader)
+	defer inflaters.Put(z)
+	if d.err = z.Reset(d); d.err == nil {
+		d.n, d.err = io.Copy(io.Discard, z)
+	}
+	for range d.parts { // whoever hands them over must not wait for ever
+	}
+}
+
+// Read implements io.Reader for the decompressor.
+func (d *decoder) Read(p []byte) (int, error) {
+	for len(d.rest) == 0 {
+		part, ok := <-d.parts
+		if !ok {
+			return 0, io.EOF
+		}
+		d.rest = part
+	}
+	n := copy(p, d.rest)
+	d.rest = d.rest[n:]
+	return n, nil
+}

@@ -1,0 +1,143 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/lean"
+)
+
+// registrars is how many nodes register at once.
+const registrars = 64
+
+// patience is how long a registration goes on trying.
+const patience = 60 * time.Second
+
+// objectSize is more than any Node or Lease of storm's takes.
+const objectSize = 256 << 10
+
+// register makes every node's Node, then its CSINode and Lease. What is there
+// already stays.
+func (f *Fleet) register(ctx context.Context) error {
+	version, err := f.serverVersion(ctx)
+	if err != nil {
+		return err
+	}
+	err = f.each(ctx, func(ctx context.Context, n *node) error { return f.registerNode(ctx, n, version) })
+	if err != nil {
+		return err
+	}
+	return f.each(ctx, f.registerRest)
+}
+
+// each does something for every node, some at a time, until the first error.
+func (f *Fleet) each(ctx context.Context, do func(context.Context, *node) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan *node)
+	var workers sync.WaitGroup
+	for range min(registrars, len(f.nodes)) {
+		workers.Go(func() {
+			for n := range work {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := do(ctx, n); err != nil {
+					cancel(fmt.Errorf("register node %s: %w", n.name, err))
+				}
+			}
+		})
+	}
+	for _, n := range f.nodes {
+		work <- n
+	}
+	close(work)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// registerNode makes the node's Node.
+func (f *Fleet) registerNode(ctx context.Context, n *node, version string) error {
+	body, err := client.Encode(n.object(version, f.env.Labels))
+	if err != nil {
+		return err
+	}
+	meta, err := f.ensure(ctx, n, "/api/v1/nodes", body, f.series.nodeCreate)
+	n.uid = meta.UID
+	return err
+}
+
+// registerRest makes what belongs to the Node: its CSINode, without drivers,
+// and its Lease.
+func (f *Fleet) registerRest(ctx context.Context, n *node) error {
+	body, err := client.Encode(&storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{
+		Name: n.name, Labels: f.env.Labels,
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(n.uid)}},
+	}})
+	if err != nil {
+		return err
+	}
+	if _, err := f.ensure(ctx, n, "/apis/storage.k8s.io/v1/csinodes", body, f.series.csiCreate); err != nil {
+		return err
+	}
+	if body, err = f.leaseBody(n); err != nil {
+		return err
+	}
+	meta, err := f.ensure(ctx, n, leasePath, body, f.series.leaseCreate)
+	n.leaseVersion = meta.ResourceVersion
+	return err
+}
+
+// ensure creates an object of the node's name, or gets it where it is there.
+func (f *Fleet) ensure(ctx context.Context, n *node, collection string, object []byte, count *measure.Series) (lean.Meta, error) {
+	reply := replies.Get().(*bytes.Buffer)
+	defer replies.Put(reply)
+	intended := f.env.Clock.Now()
+	a, err := n.beats.Insist(ctx, &client.Request{
+		Method: http.MethodPost, Path: collection, Body: object, ContentType: client.Protobuf, As: n.as,
+	}, patience, reply, objectSize, http.StatusConflict)
+	if err == nil {
+		if a.OK() {
+			a.Record(count, intended)
+		} else {
+			_, err = n.beats.Insist(ctx, get(collection+"/"+n.name, n.as), patience, reply, objectSize)
+		}
+	}
+	if err != nil {
+		return lean.Meta{}, err
+	}
+	return lean.MetaOf(reply.Bytes())
+}
+
+// get is a request for one object.
+func get(path string, as *client.User) *client.Request {
+	return &client.Request{Method: http.MethodGet, Path: path, As: as}
+}
+
+// serverVersion returns the API server's version: simulated kubelets say that
+// they are of the same one.
+func (f *Fleet) serverVersion(ctx context.Context) (string, error) {
+	var body bytes.Buffer
+	req := &client.Request{Method: http.MethodGet, Path: "/version", Accept: client.JSON}
+	if _, err := f.heartbeats.Insist(ctx, req, patience, &body, objectSize); err != nil {
+		return "", err
+	}
+	var v struct {
+		GitVersion string `json:"gitVersion"`
+	}
+	if err := json.Unmarshal(body.Bytes(), &v); err != nil || v.GitVersion == "" {
+		return "", fmt.Errorf("the API server's /version is not understood: %q", body.String())
+	}
+	return v.GitVersion, nil
+}

@@ -1,0 +1,30 @@
+package fleet
+
+import (
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/measure"
+)
+
+// series is where the fleet's requests are counted.
+type series struct {
+	nodeCreate, csiCreate              *measure.Series
+	leaseUpdate, leaseGet, leaseCreate *measure.Series
+	status                             *measure.Series
+	podStatus, podDelete               *measure.Series
+	events, tokens                     *measure.Series
+}
+
+const leases = "leases.coordination.k8s.io"
+
+func newSeries(env Env) series {
+	of := func(verb, resource string) *measure.Series {
+		return env.Recorder.Series(rundir.Key{Workload: env.Workload, Verb: verb, Resource: resource, Scope: "resource"})
+	}
+	return series{
+		nodeCreate: of("create", "nodes"), csiCreate: of("create", "csinodes.storage.k8s.io"),
+		leaseUpdate: of("update", leases), leaseGet: of("get", leases), leaseCreate: of("create", leases),
+		status:    of("patch", "nodes/status"),
+		podStatus: of("patch", "pods/status"), podDelete: of("delete", "pods"),
+		events: of("create", "events"), tokens: of("create", "serviceaccounts/token"),
+	}
+}

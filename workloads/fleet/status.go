@@ -1,0 +1,141 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storm-harness/storm/workloads/client"
+)
+
+// statusOf is the patch that a kubelet sends of a pod's status.
+type statusOf struct {
+	Metadata struct {
+		UID string `json:"uid"`
+	} `json:"metadata"`
+	Status corev1.PodStatus `json:"status"`
+}
+
+// patch sends a pod's status.
+func (k *kubelet) patch(ctx context.Context, intended int64, p *pod, status corev1.PodStatus) client.Answer {
+	var s statusOf
+	s.Metadata.UID, s.Status = p.uid, status
+	body, err := json.Marshal(s)
+	if err != nil {
+		k.env.Log.Error("encode a pod's status", "error", err)
+		return client.Answer{Code: client.CodeLocal, Cut: true}
+	}
+	a := k.node.calls.Do(ctx, &client.Request{
+		Method: http.MethodPatch, Path: path(p) + "/status", Body: body, ContentType: client.StrategicPatch, As: k.node.as,
+	}, nil, 0)
+	a.Record(k.series.podStatus, intended)
+	return a
+}
+
+// creating is the status of a pod whose containers are being made.
+func (k *kubelet) creating(p *pod) corev1.PodStatus {
+	s := k.status(p, corev1.PodPending, corev1.ConditionFalse)
+	s.PodIP, s.PodIPs = "", nil
+	for i := range s.ContainerStatuses {
+		c := &s.ContainerStatuses[i]
+		c.ContainerID, c.ImageID = "", ""
+		c.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
+	}
+	return s
+}
+
+// running is the status of a pod whose containers run.
+func (k *kubelet) running(p *pod) corev1.PodStatus {
+	s := k.status(p, corev1.PodRunning, corev1.ConditionTrue)
+	now := metav1.Now()
+	for i := range s.ContainerStatuses {
+		s.ContainerStatuses[i].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}}
+	}
+	return s
+}
+
+// succeeded is the status of a pod that has come to its end.
+func (k *kubelet) succeeded(p *pod) corev1.PodStatus {
+	return k.ended(p, corev1.PodSucceeded, 0, "Completed")
+}
+
+// terminated is the status of a deleted pod whose containers have stopped.
+func (k *kubelet) terminated(p *pod) corev1.PodStatus {
+	return k.ended(p, corev1.PodSucceeded, 0, "Completed")
+}
+
+func (k *kubelet) ended(p *pod, phase corev1.PodPhase, code int32, reason string) corev1.PodStatus {
+	s := k.status(p, phase, corev1.ConditionFalse)
+	for i := range s.ContainerStatuses {
+		s.ContainerStatuses[i].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: code, Reason: reason, StartedAt: metav1.NewTime(p.started), FinishedAt: metav1.Now(),
+		}}
+	}
+	return s
+}
+
+// crashed is the status of a pod whose containers wait for their back-off.
+func (k *kubelet) crashed(p *pod) corev1.PodStatus {
+	s := k.status(p, corev1.PodRunning, corev1.ConditionFalse)
+	for i := range s.ContainerStatuses {
+		c := &s.ContainerStatuses[i]
+		c.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{
+			Reason: "CrashLoopBackOff", Message: "back-off restarting failed container " + c.Name,
+		}}
+		c.LastTerminationState = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+			ExitCode: 1, Reason: "Error", StartedAt: metav1.NewTime(p.started), FinishedAt: metav1.Now(),
+		}}
+	}
+	return s
+}
+
+// status is a pod's status, but for the states of its containers.
+func (k *kubelet) status(p *pod, phase corev1.PodPhase, ready corev1.ConditionStatus) corev1.PodStatus {
+	started := metav1.NewTime(p.started)
+	now := metav1.Now()
+	ip := k.node.ip
+	if !p.hostNetwork {
+		ip = podIP(p.uid)
+	}
+	s := corev1.PodStatus{
+		Phase: phase, StartTime: &started,
+		HostIP: k.node.ip, HostIPs: []corev1.HostIP{{IP: k.node.ip}},
+		PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}},
+	}
+	of := func(t corev1.PodConditionType, status corev1.ConditionStatus) {
+		c := corev1.PodCondition{Type: t, Status: status, LastTransitionTime: now}
+		if status == corev1.ConditionFalse {
+			c.Reason = "ContainersNotReady"
+		}
+		s.Conditions = append(s.Conditions, c)
+	}
+	of(corev1.PodReadyToStartContainers, corev1.ConditionTrue)
+	of(corev1.PodInitialized, corev1.ConditionTrue)
+	of(corev1.PodReady, ready)
+	of(corev1.ContainersReady, ready)
+	up := ready == corev1.ConditionTrue
+	k.mu.Lock()
+	crashes := p.crashes
+	k.mu.Unlock()
+	for _, c := range p.containers {
+		s.ContainerStatuses = append(s.ContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, Image: c.Image, ImageID: c.Image, ContainerID: "storm://" + p.uid + "/" + c.Name,
+			Ready: up, Started: &up, RestartCount: crashes,
+		})
+	}
+	return s
+}
+
+// podIP gives a pod an address of 10.0.0.0/8, by its UID: two of a hundred
+// thousand pods may share one, which nothing here minds.
+func podIP(uid string) string {
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(uid) {
+		h = (h ^ uint32(uid[i])) * 16777619
+	}
+	return fmt.Sprintf("10.%d.%d.%d", h>>16&255, h>>8&255, 1+h%254)
+}
