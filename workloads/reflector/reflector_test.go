@@ -1,0 +1,362 @@
+package reflector
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/agenda"
+	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/lean"
+)
+
+// answer is what a server does with one request; it has the encoding that was
+// asked for.
+type answer func(http.ResponseWriter, encoding)
+
+func write(parts ...func(encoding) []byte) answer {
+	return func(w http.ResponseWriter, e encoding) {
+		for _, part := range parts {
+			_, _ = w.Write(part(e))
+		}
+	}
+}
+
+// open writes, and leaves the watch open.
+func open(parts ...func(encoding) []byte) answer {
+	return func(w http.ResponseWriter, e encoding) {
+		write(parts...)(w, e)
+		w.(http.Flusher).Flush()
+		panic(leftOpen)
+	}
+}
+
+var leftOpen = new(int)
+
+func status(code int) answer { return func(w http.ResponseWriter, _ encoding) { w.WriteHeader(code) } }
+
+func bytesOf(b ...byte) func(encoding) []byte { return func(encoding) []byte { return b } }
+
+func event(kind string, obj runtime.Object) func(encoding) []byte {
+	return func(e encoding) []byte { return e.frame(kind, obj) }
+}
+
+func pod(uid, version string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: uid, Namespace: "ns", UID: types.UID(uid), ResourceVersion: version}}
+}
+
+func bookmark(version string) func(encoding) []byte { return event("BOOKMARK", pod("", version)) }
+
+// endOfList is the bookmark behind the initial events of a streaming list.
+func endOfList(version string) func(encoding) []byte {
+	p := pod("", version)
+	p.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: "true"}
+	return event("BOOKMARK", p)
+}
+
+func cutOff(whole func(encoding) []byte) func(encoding) []byte {
+	return func(e encoding) []byte { b := whole(e); return b[:len(b)/2] }
+}
+
+func abort(http.ResponseWriter, encoding) { panic(http.ErrAbortHandler) }
+
+func abortWithin(w http.ResponseWriter, _ encoding) {
+	w.(http.Flusher).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+func list(e encoding) []byte {
+	return e.list(&corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "7"}, Items: []corev1.Pod{*pod("z", "5"), *pod("y", "6")}})
+}
+
+// A server that misbehaves makes a reflector pause, resume or list anew; it is
+// counted and named, and the reflector always comes back.
+func TestAReflectorComesBackFromWhateverTheServerDoes(t *testing.T) {
+	gone := &metav1.Status{Code: 410, Reason: metav1.StatusReasonExpired, Message: "too old resource version"}
+	const listed = "LISTED z, LISTED y, synced"
+	for _, c := range []struct {
+		name      string
+		streaming bool
+		answers   []answer // in order; what comes after them is left unanswered
+		asked     string
+		codes     string // what was counted as failed
+		saw       string
+	}{
+		{"ended in good order", false, []answer{write(list), write()}, "list, watch 7, watch 7", "", listed},
+		{"ended after events", false, []answer{write(list), write(event("ADDED", pod("a", "8")), bookmark("12"))},
+			"list, watch 7, watch 12", "", listed + ", ADDED a"},
+		{"ended after a deletion", false, []answer{write(list), write(event("MODIFIED", pod("z", "8")), event("DELETED", pod("z", "9")))},
+			"list, watch 7, watch 9", "", listed + ", MODIFIED z, DELETED z"},
+		{"expired", false, []answer{write(list), status(410)}, "list, watch 7, list", "watch 410", listed},
+		{"expired in the stream", false, []answer{write(list), write(event("ERROR", gone))}, "list, watch 7, list", "watch 410", listed},
+		{"overloaded", false, []answer{write(list), status(429)}, "list, watch 7, watch 7", "watch 429", listed},
+		{"broken inside", false, []answer{write(list), status(500)}, "list, watch 7, list", "watch 500", listed},
+		{"forbidden", false, []answer{write(list), status(403)}, "list, watch 7, list", "watch 403", listed},
+		{"cut off within an event", false, []answer{write(list), write(event("ADDED", pod("a", "8")), cutOff(event("ADDED", pod("b", "9"))))},
+			"list, watch 7, watch 8", "watch eof", listed + ", ADDED a"},
+		{"reset", false, []answer{write(list), abort}, "list, watch 7, watch 7", "watch reset", listed},
+		{"reset in the stream", false, []answer{write(list), abortWithin}, "list, watch 7, watch 7", "watch reset", listed},
+		{"an event that is none", false, []answer{write(list), write(bytesOf(0, 0, 0, 3, 0xff, 0xff, 0xff, '\n'))}, "list, watch 7, list", "watch malformed", listed},
+		{"a version that is none", false, []answer{write(list), write(event("ADDED", pod("a", "x")))}, "list, watch 7, list", "watch malformed", listed},
+		{"an object that is none", false, []answer{write(list), write(event("ADDED", pod("hostile", "8")))}, "list, watch 7, list", "watch malformed", listed},
+		{"a list overloaded", false, []answer{status(429), write(list), write()}, "list, list, watch 7, watch 7", "list 429", listed},
+		{"a list cut off", false, []answer{write(cutOff(list)), write(list), write()}, "list, list, watch 7, watch 7", "list malformed", listed},
+		{"a list of nothing", false, []answer{write(), write(list)}, "list, list, watch 7", "list malformed", listed},
+		{"a list without a version", false, []answer{write(func(e encoding) []byte { return e.list(&corev1.PodList{}) }), write(list)},
+			"list, list, watch 7", "list malformed", listed},
+
+		{"streaming, ended in good order", true, []answer{write(event("ADDED", pod("z", "5")), endOfList("7"))}, "stream, watch 7", "", "LISTED z, synced"},
+		{"streaming, ended after events", true, []answer{write(event("ADDED", pod("z", "5")), endOfList("7"), event("ADDED", pod("a", "8")))},
+			"stream, watch 8", "", "LISTED z, synced, ADDED a"},
+		{"streaming, not known", true, []answer{status(422), write(list), write()}, "stream, list, watch 7, watch 7", "watch 422", listed},
+		{"streaming, refused", true, []answer{status(400), write(list), write()}, "stream, list, watch 7, watch 7", "watch 400", listed},
+		{"streaming, not known, and expired later", true, []answer{status(422), write(list), status(410)}, "stream, list, watch 7, list", "watch 410, watch 422", listed},
+		{"streaming, ended within the initial events", true, []answer{write(event("ADDED", pod("z", "9"))), write(event("ADDED", pod("z", "9")), endOfList("9"))},
+			"stream, stream, watch 9", "", "LISTED z, LISTED z, synced"},
+		{"streaming, a bookmark within the initial events", true, []answer{write(event("ADDED", pod("z", "9")), bookmark("9"))}, "stream, stream", "", "LISTED z"},
+		{"streaming, reset within the initial events", true, []answer{abortWithin}, "stream, stream", "watch reset", ""},
+		{"streaming, cut off within the initial events", true, []answer{write(event("ADDED", pod("z", "5")), cutOff(endOfList("7")))}, "stream, stream", "watch eof", "LISTED z"},
+		{"streaming, expired later", true, []answer{write(endOfList("7")), status(410), write(endOfList("9"))}, "stream, watch 7, stream, watch 9", "watch 410", "synced, synced"},
+		{"streaming, overloaded", true, []answer{status(429)}, "stream, stream", "watch 429", ""},
+	} {
+		for _, e := range encodings {
+			t.Run(c.name+"/"+e.name, func(t *testing.T) {
+				s := serve(t, e, c.answers...)
+				r := s.reflector(c.streaming)
+				r.Start(s.clock.Now())
+				want := strings.Split(c.asked, ", ")
+				s.await(func() bool { return len(s.asked) >= len(want) })
+				r.Stop()
+				s.check(c.asked, c.saw)
+				if got := s.codes(); got != c.codes {
+					t.Errorf("counted %q, want %q", got, c.codes)
+				}
+				if n := r.Shared.Counts.Open.Load(); n != 0 {
+					t.Errorf("%d watches are counted as open after the end", n)
+				}
+				if n := r.Shared.Counts.Synced.Load(); n != 0 {
+					t.Errorf("%d reflectors are counted as synced after the end", n)
+				}
+			})
+		}
+	}
+}
+
+// A reflector that was stopped asks for nothing and hands nothing on; started
+// again, it remembers nothing.
+func TestAReflectorStopsAndStartsAnew(t *testing.T) {
+	for _, e := range encodings {
+		for _, streaming := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, streaming %v", e.name, streaming), func(t *testing.T) {
+				first := []answer{write(list), open(event("ADDED", pod("a", "8")))}
+				want, saw := "list, watch 7", "LISTED z, LISTED y, synced, ADDED a"
+				if streaming {
+					first = []answer{open(event("ADDED", pod("z", "5")), endOfList("7"), event("ADDED", pod("a", "8")))}
+					want, saw = "stream", "LISTED z, synced, ADDED a"
+				}
+				s := serve(t, e, append(first, first...)...)
+				r := s.reflector(streaming)
+				counts := &r.Shared.Counts
+				r.Start(s.clock.Now())
+				s.await(func() bool { return strings.HasSuffix(s.sawAll(), "ADDED a") })
+				s.await(func() bool { return counts.Open.Load() == 1 })
+				if synced := counts.Synced.Load(); synced != 1 {
+					t.Errorf("%d synced, want 1", synced)
+				}
+				r.Stop()
+				if open, synced := counts.Open.Load(), counts.Synced.Load(); open != 0 || synced != 0 {
+					t.Errorf("stopped, and %d open, %d synced", open, synced)
+				}
+				// The server sees the watch closed before the next is asked for.
+				s.await(func() bool { return s.closed == 1 })
+				s.check(want, saw)
+				r.Start(s.clock.Now())
+				s.await(func() bool { return s.sawAll() == saw+", "+saw })
+				s.await(func() bool { return counts.Open.Load() == 1 })
+				r.Shared.End()
+				r.Stop()
+				s.check(want+", "+want, saw+", "+saw)
+				if got := s.codes(); got != "" {
+					t.Errorf("counted %q", got)
+				}
+				if n := counts.Watches.Load(); n != 2 {
+					t.Errorf("%d watches begun, want 2", n)
+				}
+			})
+		}
+	}
+}
+
+// peer is a server for one reflector, and what it and the reflector's sink saw.
+type peer struct {
+	t     *testing.T
+	e     encoding
+	clock *measure.Clock
+	rec   *measure.Recorder
+	about *agenda.Agenda
+	calls *client.Client
+
+	mu     sync.Mutex
+	asked  []string
+	saw    []string
+	closed int // requests left open that the reflector closed
+	failed []string
+}
+
+func serve(t *testing.T, e encoding, answers ...answer) *peer {
+	t.Helper()
+	p := &peer{t: t, e: e, clock: measure.NewClock()}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Accept"); got != e.accept {
+			t.Errorf("accepts %q, want %q", got, e.accept)
+		}
+		n := p.note(&p.asked, whatOf(r))
+		leave := func() {
+			<-r.Context().Done()
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.closed++
+		}
+		if n > len(answers) {
+			leave()
+			return
+		}
+		defer func() {
+			switch v := recover(); v {
+			case nil:
+			case leftOpen:
+				leave()
+			default:
+				panic(v)
+			}
+		}()
+		answers[n-1](w, e)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	p.rec = measure.NewRecorder(p.clock, func(w rundir.Window) {
+		for code, n := range w.Errors {
+			for range n {
+				p.note(&p.failed, w.Key.Verb+" "+code)
+			}
+		}
+	})
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	var err error
+	if p.calls, err = client.New(&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}, p.clock, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	p.about = agenda.New(p.clock, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	var ran sync.WaitGroup
+	ran.Go(func() { p.about.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		ran.Wait()
+		p.calls.Close()
+	})
+	return p
+}
+
+// whatOf says what a request asks for.
+func whatOf(r *http.Request) string {
+	q := r.URL.Query()
+	switch {
+	case q.Get("watch") == "":
+		return "list"
+	case q.Get("sendInitialEvents") != "":
+		return "stream"
+	}
+	return "watch " + q.Get("resourceVersion")
+}
+
+func (p *peer) reflector(streaming bool) *Reflector {
+	of := func(verb string) *measure.Series { return p.rec.Series(rundir.Key{Workload: "w", Verb: verb}) }
+	return &Reflector{
+		Shared: &Shared{
+			Clock: p.clock, Agenda: p.about, Streaming: streaming, Objects: true, JSON: p.e.json,
+			List: of("list"), Watch: of("watch"), Sync: of("sync"), FirstPause: time.Millisecond,
+		},
+		Client: p.calls, Path: "/api/v1/pods", Sink: p,
+	}
+}
+
+func (p *peer) note(where *[]string, what string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*where = append(*where, what)
+	return len(*where)
+}
+
+// Event implements Sink.
+func (p *peer) Event(_ int64, ev lean.Event) error {
+	var read lean.Pod
+	if err := ev.Pod(&read); err != nil {
+		return err
+	}
+	if read.Name == "hostile" {
+		return lean.ErrMalformed
+	}
+	p.note(&p.saw, ev.Type+" "+read.Name)
+	return nil
+}
+
+// Synced implements Sink.
+func (p *peer) Synced(int64) { p.note(&p.saw, "synced") }
+
+// sawAll returns what the sink saw; the lock is held.
+func (p *peer) sawAll() string { return strings.Join(p.saw, ", ") }
+
+// await waits until something is so, which it looks at with the lock held.
+func (p *peer) await(so func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		got := so()
+		asked, saw := strings.Join(p.asked, ", "), p.sawAll()
+		p.mu.Unlock()
+		if got {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("it did not get there within a minute: asked for %s, saw %s", asked, saw)
+		}
+	}
+}
+
+func (p *peer) check(asked, saw string) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got := strings.Join(p.asked, ", "); got != asked {
+		p.t.Errorf("asked for %s, want %s", got, asked)
+	}
+	if got := p.sawAll(); got != saw {
+		p.t.Errorf("the sink saw %q, want %q", got, saw)
+	}
+}
+
+// codes ends the recording and returns the failures, sorted.
+func (p *peer) codes() string {
+	p.rec.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slices.Sort(p.failed)
+	return strings.Join(p.failed, ", ")
+}
