@@ -48,11 +48,11 @@ func of[T Workload](change func(T)) Workload {
 		case *Nodes:
 			w.Count = 200
 		case *EventChurn:
-			w.Rate = 100
+			w.Rate = unit.Steady(100)
 		case *List:
-			w.Rate, w.Resource = 2, "pods"
+			w.Rate, w.Resource = unit.Steady(2), "pods"
 		case *Deployments:
-			w.Count, w.Churn = 5, .5
+			w.Count, w.Churn = 5, unit.Steady(.5)
 		}
 		change(w)
 		return w
@@ -60,18 +60,30 @@ func of[T Workload](change func(T)) Workload {
 	panic("not in Kinds")
 }
 
+func schedule(text string) unit.Schedule {
+	var s unit.Schedule
+	if err := s.UnmarshalText([]byte(text)); err != nil {
+		panic(err)
+	}
+	return s
+}
+
 func TestDescriptions(t *testing.T) {
 	yes, no := true, false
 	var out strings.Builder
 	for _, w := range []Workload{
 		of(func(*Nodes) {}),
-		of(func(n *Nodes) { n.Watches, n.Identity, n.Heartbeat = []string{"node"}, "storm", unit.Duration(time.Second) }),
+		of(func(n *Nodes) {
+			n.Watches, n.Identity, n.Heartbeat = []string{"node"}, "storm", unit.Duration(time.Second)
+		}),
 		of(func(n *Nodes) { n.Connections, n.Pods.Crash = "perNode", .1 }),
 		of(func(*EventChurn) {}),
 		of(func(e *EventChurn) { e.Namespaces, e.Series = 20, 0 }),
+		of(func(e *EventChurn) { e.Rate = schedule("0/s..500/s over 60s") }),
+		of(func(e *EventChurn) { e.Rate = schedule("100/s for 30s, 200/s for 30s, 400/s") }),
 		of(func(*List) {}),
 		of(func(l *List) { l.ResourceVersion, l.Parallel, l.Unpaginated = "0", 8, &yes }),
-		of(func(l *List) { l.Unpaginated, l.Resource, l.Rate = &no, "nodes", unit.Rate(1.0/60) }),
+		of(func(l *List) { l.Unpaginated, l.Resource, l.Rate = &no, "nodes", unit.Steady(1.0/60) }),
 		of(func(l *List) { l.Limit, l.Namespace, l.Resource = 100, "kube-system", "deployments.apps" }),
 		of(func(*Deployments) {}),
 	} {
@@ -86,8 +98,10 @@ func TestDescriptions(t *testing.T) {
 func TestBadInputIsRefusedByField(t *testing.T) {
 	yes := true
 	cases := map[string]Workload{
-		"rate of zero":            of(func(e *EventChurn) { e.Rate = 0 }),
-		"rate beyond a machine":   of(func(e *EventChurn) { e.Rate = 1e9 }),
+		"rate of zero":            of(func(e *EventChurn) { e.Rate = unit.Schedule{} }),
+		"ramp beyond a machine":   of(func(e *EventChurn) { e.Rate = schedule("0/s..2000000/s over 60s") }),
+		"steps of nothing":        of(func(e *EventChurn) { e.Rate = schedule("0/s for 3s, 0/s") }),
+		"rate beyond a machine":   of(func(e *EventChurn) { e.Rate = unit.Steady(1e9) }),
 		"arrivals unknown":        of(func(e *EventChurn) { e.Arrivals = "bursty" }),
 		"bound of zero":           of(func(e *EventChurn) { e.InFlight = 0 }),
 		"bound too high":          of(func(e *EventChurn) { e.InFlight = 1e6 }),
@@ -116,7 +130,7 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"no deployments":         of(func(d *Deployments) { d.Count = 0 }),
 		"replicas negative":      of(func(d *Deployments) { d.Replicas = -1 }),
 		"replicas beyond reason": of(func(d *Deployments) { d.Replicas = 1e6 }),
-		"churn of zero":          of(func(d *Deployments) { d.Churn = 0 }),
+		"churn of zero":          of(func(d *Deployments) { d.Churn = unit.Schedule{} }),
 	}
 	var out strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(cases)) {

@@ -27,7 +27,7 @@ import (
 type Deployments struct {
 	Count    int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"how many deployments"`
 	Replicas int           `yaml:"replicas" min:"0" max:"10000" doc:"replicas of each; 10 by default"`
-	Churn    unit.Rate     `yaml:"churn" required:"true" doc:"changes a second: one in two scales a deployment, one in four rolls it out anew, one in four deletes it and makes it again"`
+	Churn    unit.Schedule `yaml:"churn" required:"true" doc:"changes a second, as a rate or a schedule: one in two scales a deployment, one in four rolls it out anew, one in four deletes it and makes it again"`
 	Arrivals string        `yaml:"arrivals" enum:"constant,poisson" doc:"whether changes come evenly or at random with that rate on average; constant by default"`
 	InFlight int           `yaml:"inFlight" min:"1" max:"100000" doc:"changes that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
 	Timeout  unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
@@ -62,7 +62,7 @@ func (d *Deployments) Check() []string {
 // Describe implements Workload.
 func (d *Deployments) Describe() string {
 	return fmt.Sprintf("%s of %s, changed at %s: scaled, rolled out anew, or deleted and made again.",
-		unit.Count(d.Count, "deployment"), unit.Count(d.Replicas, "replica"), d.Churn)
+		unit.Count(d.Count, "deployment"), unit.Count(d.Replicas, "replica"), d.Churn.Phrase())
 }
 
 // Prepare implements Workload: it makes the deployments, and does not wait for

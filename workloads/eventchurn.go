@@ -57,7 +57,7 @@ func (e *EventChurn) Describe() string {
 		where = fmt.Sprintf("%d namespaces", e.Namespaces)
 	}
 	return fmt.Sprintf("Writes Events at %s in %s; %s of the writes count an earlier event up.",
-		e.Rate, where, e.Series)
+		e.Rate.Phrase(), where, e.Series)
 }
 
 // Prepare implements Workload: it makes the namespaces.

@@ -113,7 +113,7 @@ func (l *List) Describe() string {
 	if l.Parallel > 1 {
 		many = fmt.Sprintf(", %d at once", l.Parallel)
 	}
-	return fmt.Sprintf("Lists all %s %s at %s%s, %s.", l.Resource, where, l.Rate, many, how)
+	return fmt.Sprintf("Lists all %s %s at %s%s, %s.", l.Resource, where, l.Rate.Phrase(), many, how)
 }
 
 // Prepare implements Workload: a list needs nothing.

@@ -152,7 +152,7 @@ func (r *real) testPods(t *testing.T) {
 	nodes := r.put(t, "fleet", of(func(n *Nodes) {
 		n.Count, n.Pods.Start, n.Pods.Stop = nodeCount, unit.OneDuration(100*time.Millisecond), unit.OneDuration(100*time.Millisecond)
 	}))
-	deploys := r.put(t, "deploys", of(func(d *Deployments) { d.Count, d.Replicas, d.Churn = 4, 5, 4 }))
+	deploys := r.put(t, "deploys", of(func(d *Deployments) { d.Count, d.Replicas, d.Churn = 4, 5, unit.Steady(4) }))
 	eventually(t, "every kind of change", func() bool {
 		return deploys.soFar("patch", "deployments.apps", "scale").OK > 0 && deploys.soFar("patch", "deployments.apps", "roll").OK > 0 &&
 			deploys.soFar("delete", "deployments.apps", "").OK > 0 && deploys.soFar("create", "deployments.apps", "").OK > 0
@@ -202,7 +202,7 @@ func (r *real) testPods(t *testing.T) {
 
 // testEvents holds the events that were made against those acknowledged.
 func (r *real) testEvents(t *testing.T) {
-	l := r.put(t, "churn", of(func(e *EventChurn) { e.Rate, e.Namespaces, e.Series = 200, 3, .3 }))
+	l := r.put(t, "churn", of(func(e *EventChurn) { e.Rate, e.Namespaces, e.Series = unit.Steady(200), 3, .3 }))
 	eventually(t, "events made and patched", func() bool {
 		return l.soFar("create", "events", "").OK >= 300 && l.soFar("patch", "events", "").OK >= 100
 	})
@@ -250,9 +250,9 @@ func (r *real) testLists(t *testing.T) {
 	pages := (len(all.Items) + 4) / 5
 	no := false
 	for name, w := range map[string]*List{
-		"whole": of(func(l *List) { l.Resource, l.Rate = "configmaps", 20 }).(*List),
-		"rv0":   of(func(l *List) { l.Resource, l.Rate, l.ResourceVersion = "configmaps", 20, "0" }).(*List),
-		"pages": of(func(l *List) { l.Resource, l.Rate, l.Unpaginated, l.Limit = "configmaps", 5, &no, 5 }).(*List),
+		"whole": of(func(l *List) { l.Resource, l.Rate = "configmaps", unit.Steady(20) }).(*List),
+		"rv0":   of(func(l *List) { l.Resource, l.Rate, l.ResourceVersion = "configmaps", unit.Steady(20), "0" }).(*List),
+		"pages": of(func(l *List) { l.Resource, l.Rate, l.Unpaginated, l.Limit = "configmaps", unit.Steady(5), &no, 5 }).(*List),
 	} {
 		l := r.put(t, name, w)
 		eventually(t, "ten lists", func() bool { return l.soFar("list", "configmaps", w.detail()).OK >= 10 })

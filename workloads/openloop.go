@@ -22,7 +22,7 @@ const maxInFlight = 100_000
 // OpenLoop is how often a load makes a request, whatever becomes of the
 // requests before it.
 type OpenLoop struct {
-	Rate     unit.Rate     `yaml:"rate" required:"true" doc:"requests a second, such as 100/s"`
+	Rate     unit.Schedule `yaml:"rate" required:"true" doc:"requests a second: 100/s, a ramp 0/s..500/s over 60s, or steps 100/s for 30s, 200/s for 30s, 400/s; time counts from the start of the warmup"`
 	Arrivals string        `yaml:"arrivals" enum:"constant,poisson" doc:"whether requests come evenly or at random with that rate on average; constant by default"`
 	InFlight int           `yaml:"inFlight" min:"1" max:"100000" doc:"requests that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
 	Timeout  unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
@@ -46,12 +46,12 @@ func (o OpenLoop) checkBounds() []string {
 	return append(problems, checkTimeout(o.Timeout)...)
 }
 
-func checkRate(field string, r unit.Rate) []string {
-	switch {
-	case r <= 0:
+func checkRate(field string, s unit.Schedule) []string {
+	switch peak := s.Peak(); {
+	case s.Zero():
 		return []string{field + ": must be above 0/s"}
-	case r.PerSecond() > maxRate:
-		return []string{fmt.Sprintf("%s: %.0f/s is above the limit of %.0f/s", field, r.PerSecond(), float64(maxRate))}
+	case peak > maxRate:
+		return []string{fmt.Sprintf("%s: %s is above the limit of %s", field, peak, unit.Rate(maxRate))}
 	}
 	return nil
 }
@@ -66,18 +66,20 @@ func checkTimeout(d unit.Duration) []string {
 // schedule returns when the requests are intended.
 func (o OpenLoop) schedule(seed int64) pace.Schedule {
 	if o.Arrivals == "poisson" {
-		return pace.Poisson(o.Rate.PerSecond(), seed)
+		return pace.Poisson(o.Rate.Legs(), seed)
 	}
-	return pace.Constant(o.Rate.PerSecond())
+	return pace.Even(o.Rate.Legs())
 }
 
-// run calls do for every slot of the schedule until ctx ends. A slot refused
-// at the bound counts as failed in the series that fits it.
+// run calls do for every slot of the schedule, and returns when ctx ends, also
+// where the schedule did before. A slot refused at the bound counts as failed
+// in the series that fits it.
 func (o OpenLoop) run(ctx context.Context, env *Env, s pace.Schedule, do func(context.Context, pace.Slot), series func(pace.Slot) *measure.Series) {
 	p := pace.Pacer{Clock: env.Clock, Schedule: s, InFlight: o.InFlight}
 	p.Run(ctx, do, func(slot pace.Slot) {
 		series(slot).Record(slot.Intended, slot.Intended, slot.Intended, measure.CodeRefused, 0)
 	})
+	<-ctx.Done()
 }
 
 // client makes the connections of the load: its own, under its own name.

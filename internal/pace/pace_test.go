@@ -52,7 +52,14 @@ func TestSchedules(t *testing.T) {
 		{"batch", Batch(Constant(100), 3), []int64{0, 0, 0, 10 * ms, 10 * ms, 10 * ms, 20 * ms}},
 		{"batch of one", Batch(Constant(100), 1), []int64{0, 10 * ms}},
 		{"no rate", Constant(0), nil},
-		{"no poisson rate", Poisson(-1, 1), nil},
+		{"no poisson rate", Poisson(legs("0/s"), 1), nil},
+		{"ramp up", Even(legs("0/s..10/s over 1s")), []int64{0, 447213595, 632455532, 774596669, 894427190, 1000 * ms, 1100 * ms, 1200 * ms}},
+		{"ramp down to nothing", Even(legs("4/s..0/s over 1s")), []int64{0, 292893218}},
+		{"steps that carry a part of a slot over", Even(legs("1/s for 500ms, 2/s for 1s, 10/s")), []int64{0, 750 * ms, 1250 * ms, 1550 * ms, 1650 * ms}},
+		{"steps that end", Even(legs("2/s for 1s, 4/s for 500ms")), []int64{0, 500 * ms, 1000 * ms, 1250 * ms}},
+		{"a break", Even(legs("2/s for 1s, 0/s for 3s, 2/s")), []int64{0, 500 * ms, 4000 * ms, 4500 * ms}},
+		{"nothing at first", Even(legs("0/s for 3s, 2/s")), []int64{3000 * ms, 3500 * ms}},
+		{"a rate too low to come", Even(legs("0.000000000000000000001/s")), []int64{0}},
 		{"no phases", Cycle(time.Second, nil), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -80,14 +87,15 @@ func times(s Schedule, n int) []int64 {
 
 func TestPoissonHasTheRateAndTheSpreadOfIndependentArrivals(t *testing.T) {
 	const n, rate = 100_000, 500.0
-	at := times(Poisson(rate, 7), n)
+	steady := legs("500/s")
+	at := times(Poisson(steady, 7), n)
 	if !slices.IsSorted(at) {
 		t.Fatal("arrivals go back in time")
 	}
-	if !slices.Equal(at[:100], times(Poisson(rate, 7), 100)) {
+	if !slices.Equal(at[:100], times(Poisson(steady, 7), 100)) {
 		t.Error("the same seed gives other arrivals")
 	}
-	if slices.Equal(at[:100], times(Poisson(rate, 8), 100)) {
+	if slices.Equal(at[:100], times(Poisson(steady, 8), 100)) {
 		t.Error("another seed gives the same arrivals")
 	}
 	var sum, squares float64
@@ -218,7 +226,7 @@ func TestARunWithoutSlotsEnds(t *testing.T) {
 // No slot may come before its time, whatever the sleep is made of.
 func TestSlotsNeverComeEarly(t *testing.T) {
 	clock := realClock{time.Now()}
-	p := &Pacer{Clock: clock, Schedule: first{Poisson(400, 3), 100}, InFlight: 10, Start: clock.Now() + 5*ms}
+	p := &Pacer{Clock: clock, Schedule: first{Poisson(legs("400/s"), 3), 100}, InFlight: 10, Start: clock.Now() + 5*ms}
 	st := p.Run(t.Context(), func(_ context.Context, s Slot) {
 		if now := clock.Now(); now < s.Intended {
 			t.Errorf("slot %d came %d ns early", s.N, s.Intended-now)

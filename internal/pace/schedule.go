@@ -1,8 +1,9 @@
 package pace
 
 import (
-	"math/rand/v2"
 	"time"
+
+	"github.com/storm-harness/storm/internal/unit"
 )
 
 // Schedule says when the slots of a load are intended.
@@ -14,37 +15,10 @@ type Schedule interface {
 	Next(n uint64, prev int64) (next int64, ok bool)
 }
 
-// Constant returns a schedule of rate slots a second, the first at 0. Slot n
-// is computed from n, so that rounding does not add up. A rate of zero or less
-// has no slots.
-func Constant(rate float64) Schedule { return constant(rate) }
-
-type constant float64
-
-func (c constant) Next(n uint64, _ int64) (int64, bool) {
-	if c <= 0 {
-		return 0, false
-	}
-	return int64(float64(n) * float64(time.Second) / float64(c)), true
-}
-
-// Poisson returns a schedule of independent arrivals, rate a second on
-// average: the gaps are exponential, drawn from seed. A schedule is good for
-// one run. A rate of zero or less has no slots.
-func Poisson(rate float64, seed int64) Schedule {
-	return &poisson{rate: rate, rng: rand.New(rand.NewPCG(uint64(seed), 0x706f6973736f6e))}
-}
-
-type poisson struct {
-	rate float64
-	rng  *rand.Rand
-}
-
-func (p *poisson) Next(_ uint64, prev int64) (int64, bool) {
-	if p.rate <= 0 {
-		return 0, false
-	}
-	return prev + int64(p.rng.ExpFloat64()*float64(time.Second)/p.rate), true
+// Constant returns a schedule of rate slots a second, the first at 0. A rate of
+// zero or less has no slots.
+func Constant(rate float64) Schedule {
+	return Even([]unit.Leg{{From: unit.Rate(rate), To: unit.Rate(rate)}})
 }
 
 // Cycle returns a schedule that goes through the phases again and again, once

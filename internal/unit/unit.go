@@ -72,12 +72,26 @@ func (r Rate) Interval() time.Duration {
 	return time.Duration(math.Round(float64(time.Second) / float64(r)))
 }
 
-// String returns r as it is written in a scenario.
+// perUnits are the units of time of a rate, in the order in which they are
+// tried: below one a second, one a minute reads better.
+var perUnits = []struct {
+	name    string
+	seconds float64
+}{{"s", 1}, {"m", 60}, {"h", 3600}}
+
+// String returns r as it is written in a scenario: the shortest text that is
+// read as the same rate.
 func (r Rate) String() string {
-	if r > 0 && r < 1 {
-		return strconv.FormatFloat(float64(r)*60, 'g', 6, 64) + "/m"
+	for _, per := range perUnits {
+		if per.seconds == 1 && r > 0 && r < 1 {
+			continue
+		}
+		n, err := strconv.ParseFloat(strconv.FormatFloat(float64(r)*per.seconds, 'g', 6, 64), 64)
+		if err == nil && Rate(n/per.seconds) == r {
+			return strconv.FormatFloat(n, 'f', -1, 64) + "/" + per.name
+		}
 	}
-	return strconv.FormatFloat(float64(r), 'g', 6, 64) + "/s"
+	return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/s"
 }
 
 // Pattern is the regular expression of a rate's text.
@@ -97,7 +111,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	if !ok || seconds == 0 || err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
 		return fmt.Errorf("%q is not a rate: write one such as 200/s or 30/m", text)
 	}
-	if n < 0 {
+	if math.Signbit(n) {
 		return fmt.Errorf("%q is negative: a rate is 0/s or more", text)
 	}
 	*r = Rate(n / seconds)
