@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/storm-harness/storm/workloads/client"
 )
@@ -50,14 +51,8 @@ func namespaces(workload string, count int) []string {
 // makeNamespaces makes the namespaces; those that are there stay.
 func makeNamespaces(ctx context.Context, c *client.Client, env *Env, names []string) error {
 	for _, name := range names {
-		body, err := client.Encode(&corev1.Namespace{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{RunLabel: env.RunID}},
-		})
-		if err != nil {
-			return err
-		}
-		req := &client.Request{Method: http.MethodPost, Path: "/api/v1/namespaces", Body: body, ContentType: client.Protobuf}
-		if err := insist(ctx, c, req); err != nil {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{RunLabel: env.RunID}}}
+		if err := makeObject(ctx, c, "/api/v1/namespaces", namespace); err != nil {
 			return fmt.Errorf("namespace %s: %w", name, err)
 		}
 	}
@@ -70,4 +65,13 @@ func makeNamespaces(ctx context.Context, c *client.Client, env *Env, names []str
 func insist(ctx context.Context, c *client.Client, req *client.Request) error {
 	_, err := c.Insist(ctx, req, patience, nil, 0, http.StatusConflict)
 	return err
+}
+
+// makeObject makes an object in a collection; one that is there stays.
+func makeObject(ctx context.Context, c *client.Client, path string, object runtime.Object) error {
+	body, err := client.Encode(object)
+	if err != nil {
+		return err
+	}
+	return insist(ctx, c, &client.Request{Method: http.MethodPost, Path: path, Body: body, ContentType: client.Protobuf})
 }

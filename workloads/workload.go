@@ -51,8 +51,9 @@ type Env struct {
 // Kinds is the table of workloads: the word in the scenario, and a new value
 // with that kind's defaults.
 var Kinds = map[string]func() Workload{
-	"nodes":       newNodes,
-	"eventChurn":  newEventChurn,
-	"list":        newList,
-	"deployments": newDeployments,
+	"nodes":          newNodes,
+	"eventChurn":     newEventChurn,
+	"list":           newList,
+	"deployments":    newDeployments,
+	"rogueDaemonSet": newRogueDaemonSet,
 }

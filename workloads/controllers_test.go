@@ -1,0 +1,52 @@
+package workloads
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/internal/unit"
+)
+
+// The loads that keep controllers and their servers at work say what they do,
+// and refuse what they cannot.
+func TestDescriptionsOfControllerLoads(t *testing.T) {
+	var out strings.Builder
+	for _, w := range []Workload{
+		of(func(r *RogueDaemonSet) { r.Count = 1000 }),
+		of(func(r *RogueDaemonSet) {
+			r.Count, r.ResourceVersion, r.Jitter, r.Period, r.Content = 1, "0", .5, unit.Duration(time.Second), "json"
+		}),
+	} {
+		if problems := w.Check(); len(problems) > 0 {
+			t.Errorf("%s\nis refused: %v", w.Describe(), problems)
+		}
+		fmt.Fprintln(&out, w.Describe())
+	}
+	golden(t, "describe-controllers", out.String())
+}
+
+func TestBadInputOfControllerLoads(t *testing.T) {
+	cases := map[string]Workload{
+		"rogue: nobody": of(func(*RogueDaemonSet) {}),
+		"rogue: beyond reason": of(func(r *RogueDaemonSet) {
+			r.Count, r.Period, r.Jitter, r.ResourceVersion, r.Content, r.InFlight, r.Timeout = 1e9, 0, 2, "latest", "yaml", 0, 0
+		}),
+		"rogue: too often": of(func(r *RogueDaemonSet) { r.Count, r.Period = 100_000, unit.Duration(20*time.Millisecond) }),
+	}
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		problems := cases[name].Check()
+		if len(problems) == 0 {
+			t.Errorf("%s: nothing was refused", name)
+		}
+		fmt.Fprintf(&out, "%s\n", name)
+		for _, p := range problems {
+			fmt.Fprintf(&out, "    %s\n", p)
+		}
+	}
+	golden(t, "check-controllers", out.String())
+}
