@@ -1,11 +1,8 @@
 package pace
 
 import (
-<<<<<<< HEAD
-=======
 	"container/heap"
 	"math/rand/v2"
->>>>>>> 0780266 (rogueDaemonSet: a client a node that lists every pod, as one service account)
 	"time"
 
 	"github.com/storm-harness/storm/internal/unit"
