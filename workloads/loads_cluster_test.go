@@ -23,6 +23,7 @@ const nodeCount = 50
 // The loads on one real control plane, and what that says of them by itself.
 func TestLoadsAreWhatTheServerSees(t *testing.T) {
 	r := bringUp(t)
+	t.Run("fidelity", r.testFidelity)
 	t.Run("nodes", r.testNodes)
 	t.Run("pods", r.testPods)
 	t.Run("events", r.testEvents)
@@ -77,7 +78,7 @@ func (r *real) testNodes(t *testing.T) {
 		return l.soFar("update", "leases.coordination.k8s.io", "").OK >= 5*nodeCount
 	})
 	eventually(t, "all nodes ready and without taints", func() bool {
-		nodes, err := r.kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: RunLabel + "=test"})
+		nodes, err := r.kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{LabelSelector: RunLabel + "=test-fleet"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +92,7 @@ func (r *real) testNodes(t *testing.T) {
 		}
 		return ready == nodeCount
 	})
-	leases, err := r.kube.CoordinationV1().Leases("kube-node-lease").List(t.Context(), metav1.ListOptions{LabelSelector: RunLabel + "=test"})
+	leases, err := r.kube.CoordinationV1().Leases("kube-node-lease").List(t.Context(), metav1.ListOptions{LabelSelector: RunLabel + "=test-fleet"})
 	if err != nil || len(leases.Items) != nodeCount {
 		t.Fatalf("%d leases, want %d (%v)", len(leases.Items), nodeCount, err)
 	}
@@ -211,14 +212,11 @@ func (r *real) testEvents(t *testing.T) {
 		t.Errorf("failures: %v", f)
 	}
 	made, series, namespaces := 0, 0, map[string]bool{}
-	events, err := r.kube.CoreV1().Events("").List(t.Context(), metav1.ListOptions{LabelSelector: RunLabel + "=test"})
+	events, err := r.kube.CoreV1().Events("").List(t.Context(), metav1.ListOptions{LabelSelector: RunLabel + "=test-churn"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range events.Items {
-		if !strings.HasPrefix(e.Namespace, "storm-churn") {
-			continue // a kubelet's, of the pods before
-		}
 		made++
 		namespaces[e.Namespace] = true
 		if e.Count > 1 {
@@ -226,6 +224,13 @@ func (r *real) testEvents(t *testing.T) {
 		}
 	}
 	l.agrees("events", made, l.soFar("create", "events", "").OK)
+	const account = "system:serviceaccount:storm-loads:storm-churn"
+	if others := r.requests(t, "churn", func(a audited) bool { return a.Impersonated.Username != account }); len(others) > 0 {
+		t.Errorf("%d requests were not made by %s, the first: %+v", len(others), account, others[0])
+	}
+	if n := r.metric(t, "apiserver_flowcontrol_dispatched_requests_total", map[string]string{"flow_schema": "service-accounts"}); n < float64(made) {
+		t.Errorf("the level of service accounts has dispatched %v requests, %d events were made", n, made)
+	}
 	if len(namespaces) != 3 || series == 0 {
 		t.Errorf("events in %v, %d in a series", namespaces, series)
 	}

@@ -166,7 +166,7 @@ func (n *Nodes) Describe() string {
 // Prepare implements Workload: it registers the nodes and brings their watches
 // up.
 func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
-	cfg := rest.CopyConfig(env.REST)
+	cfg := rest.CopyConfig(env.Admin)
 	cfg.UserAgent = userAgent(env.Name)
 	p := n.Pods
 	f := fleet.New(fleet.Config{

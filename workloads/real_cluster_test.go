@@ -202,8 +202,11 @@ func (r *real) put(t *testing.T, name string, w Workload) *load {
 		l.windows[w.Key] = sum
 	})
 	l.env = &Env{
-		Name: name, Access: r.Access(), REST: rest.CopyConfig(r.Access().REST), Recorder: l.rec, Clock: clock,
-		Seed: 1, RunID: "test", Log: slog.New(cuts{slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}), &l.cut}),
+		Name: name, Access: r.Access(), Admin: rest.CopyConfig(r.Access().REST), Recorder: l.rec, Clock: clock,
+		Seed: 1, RunID: "test-" + name, Log: slog.New(cuts{slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}), &l.cut}),
+	}
+	if err := Identify(t.Context(), l.env); err != nil {
+		t.Fatal(err)
 	}
 	if err := w.Prepare(t.Context(), l.env); err != nil {
 		t.Fatal(err)

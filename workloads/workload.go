@@ -38,7 +38,8 @@ type Releaser interface{ Release() }
 type Env struct {
 	Name     string          // the workload's name in the scenario
 	Access   clusters.Access // admin access; loads make clients of their own from it
-	REST     *rest.Config    // for this load: its user agent, no client-side throttling
+	REST     *rest.Config    // for this load: as its service account, no client-side throttling
+	Admin    *rest.Config    // the same, as the administrator
 	Recorder *measure.Recorder
 	Clock    *measure.Clock
 	Seed     int64  // of this trial and workload, for anything random

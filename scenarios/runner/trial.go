@@ -126,11 +126,14 @@ func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 			return nil, fmt.Errorf("load %s: %w", load.Name, err)
 		}
 		env := &workloads.Env{
-			Name: load.Name, Access: access, REST: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
+			Name: load.Name, Access: access, Admin: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
 			Seed: seedOf(t.run.o.Seed, t.planned.Block, load.Name), RunID: t.run.o.RunID, Log: t.run.o.Log,
 			Progress: t.preparing(load.Name),
 		}
 		t.say("preparing "+load.Name, 0)
+		if err := workloads.Identify(ctx, env); err != nil {
+			return nil, err
+		}
 		if err := load.Load.Prepare(ctx, env); err != nil {
 			return nil, fmt.Errorf("preparing load %s: %w", load.Name, err)
 		}

@@ -1,0 +1,132 @@
+//go:build cluster
+
+package workloads
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storm-harness/storm/workloads/fleet"
+)
+
+// A node and its kube-proxy keep these watches, by what the API server calls
+// them; the fleet's observer adds one of pods.
+var nodeWatches = map[string]int{
+	"nodes": 2, "pods": 1, "services": 2, "runtimeclasses": 1, "csidrivers": 1, "endpointslices": 1, "servicecidrs": 1,
+}
+
+// The server's own count of open watches, of requests, and its audit log agree
+// with what the model of a node says, whoever's connections they come over.
+func (r *real) testFidelity(t *testing.T) {
+	const nodes = 20
+	for _, connections := range []string{"shared", "perNode"} {
+		for _, sync := range []string{"watchList", "list"} {
+			name := strings.ToLower("f-" + connections + "-" + sync)
+			t.Run(connections+" "+sync, func(t *testing.T) {
+				open := func() map[string]float64 {
+					out := map[string]float64{}
+					for resource := range nodeWatches {
+						out[resource] = r.metric(t, "apiserver_longrunning_requests", map[string]string{"verb": "WATCH", "resource": resource})
+					}
+					return out
+				}
+				before := open()
+				l := r.put(t, name, of(func(n *Nodes) { n.Count, n.Connections, n.Sync = nodes, connections, sync }))
+				opened := func() map[string]float64 {
+					more := open()
+					for resource, n := range before {
+						more[resource] -= n
+					}
+					return more
+				}
+				want := map[string]float64{}
+				for resource, each := range nodeWatches {
+					want[resource] = float64(each * nodes)
+				}
+				want["pods"]++ // the observer's
+				var last map[string]float64
+				t.Cleanup(func() {
+					if t.Failed() {
+						t.Logf("more watches at last: %v, the model: %v", last, want)
+					}
+				})
+				// Controllers open some of their watches late: the audit log says
+				// exactly whose they are.
+				eventually(t, "the server counting what a node watches", func() bool {
+					last = opened()
+					for resource, n := range want {
+						if last[resource] < n || last[resource] > n+5 {
+							return false
+						}
+					}
+					return true
+				})
+				r.whoAsked(t, name, connections == "perNode", nodes)
+				l.end()
+				// Nobody is there any more to run what would be scheduled on them.
+				all := metav1.ListOptions{LabelSelector: RunLabel + "=test-" + name}
+				if err := r.kube.CoreV1().Nodes().DeleteCollection(t.Context(), metav1.DeleteOptions{}, all); err != nil {
+					t.Error(err)
+				}
+				if f := l.failures(); len(f) > 0 {
+					t.Errorf("failures: %v", f)
+				}
+				lists := len(r.requests(t, name, func(a audited) bool { return a.Verb == "list" }))
+				allLists := 0
+				if sync == "list" {
+					allLists = nodes*len(fleet.Watches()) + 1
+				}
+				if lists != allLists {
+					t.Errorf("%d lists, want %d", lists, allLists)
+				}
+				eventually(t, "all of it closed", func() bool {
+					for _, left := range opened() {
+						if left > 5 {
+							return false
+						}
+					}
+					return true
+				})
+			})
+		}
+	}
+}
+
+// whoAsked holds the audit log against who a node and its kube-proxy are.
+func (r *real) whoAsked(t *testing.T, workload string, certificates bool, nodes int) {
+	t.Helper()
+	asked := map[string]int{}
+	for _, a := range r.requests(t, workload, func(a audited) bool {
+		return a.Stage == "ResponseStarted" || a.Stage == "ResponseComplete" && a.Verb != "watch"
+	}) {
+		who := a.Impersonated.Username
+		if certificates {
+			if who != "" && a.Object.Resource != "pods" && a.Object.Namespace != loadsNamespace {
+				t.Errorf("with certificates, %s was impersonated for %s", who, a.URI)
+			}
+			who = a.User.Username
+		}
+		if name, is := strings.CutPrefix(who, "system:node:"); is {
+			if a.Object.Name != "" && a.Object.Name != name {
+				t.Errorf("the node %s asked for the %s %s", name, a.Object.Resource, a.Object.Name)
+			}
+			who = "a node"
+		}
+		asked[fmt.Sprintf("%s: %s %s", who, a.Verb, a.Object.Resource)]++
+	}
+	want := []string{"a node: create nodes", "a node: create csinodes", "a node: create leases"}
+	for _, resource := range []string{"nodes", "pods", "services", "runtimeclasses", "csidrivers"} {
+		want = append(want, "a node: watch "+resource)
+	}
+	for _, resource := range []string{"nodes", "services", "endpointslices", "servicecidrs"} {
+		want = append(want, "system:kube-proxy: watch "+resource)
+	}
+	for _, w := range want {
+		if asked[w] != nodes {
+			t.Errorf("%s: %d times, want %d", w, asked[w], nodes)
+		}
+	}
+}
