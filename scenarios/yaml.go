@@ -96,7 +96,7 @@ type gate struct {
 	Resource  string        `yaml:"resource" doc:"only requests to this resource: pods, nodes/status, leases.coordination.k8s.io"`
 	Scope     string        `yaml:"scope" enum:"resource,namespace,cluster" doc:"only requests of this scope: one object, one namespace, all"`
 	Workload  Name          `yaml:"workload" doc:"only requests of this load"`
-	Detail    string        `yaml:"detail" doc:"only requests of this manner: unpaginated, paginated, rv0"`
+	Detail    string        `yaml:"detail" doc:"only requests of this manner: unpaginated, paginated, rv0, unpaginated-exact …"`
 	Phase     string        `yaml:"phase" enum:"warmup,steady,fault,operation,recovery,cooldown" doc:"only what happened in this phase"`
 	Layer     string        `yaml:"layer" enum:"api,etcd" doc:"seen through the apiserver, or at etcd itself"`
 	Op        string        `yaml:"op" enum:"read,write" doc:"only reading or only writing"`

@@ -1,0 +1,136 @@
+package workloads
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/lean"
+)
+
+// lister makes one list after another.
+type lister struct {
+	client    *client.Client
+	path      string
+	selectors url.Values
+	accept    string
+	limit     int    // objects a page; 0: everything in one answer
+	fixed     string // resourceVersion to ask for: a number, empty, or versionCurrent
+	match     string // resourceVersionMatch
+	newest    *newest
+}
+
+// newest is the newest resourceVersion that is known.
+type newest struct{ atomic.Uint64 }
+
+// see takes note of a version, if it is newer.
+func (n *newest) see(version uint64) {
+	for {
+		was := n.Load()
+		if version <= was || n.CompareAndSwap(was, version) {
+			return
+		}
+	}
+}
+
+var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// query returns the parameters of a list, or of its first page.
+func (l *lister) query() url.Values {
+	q := maps.Clone(l.selectors)
+	if l.limit > 0 {
+		q.Set("limit", strconv.Itoa(l.limit))
+	}
+	switch l.fixed {
+	case "":
+		return q
+	case versionCurrent:
+		q.Set("resourceVersion", strconv.FormatUint(l.newest.Load(), 10))
+	default:
+		q.Set("resourceVersion", l.fixed)
+	}
+	if l.match != "" {
+		q.Set("resourceVersionMatch", l.match)
+	}
+	return q
+}
+
+// list makes one whole list. With pages, the answer covers all of them, from
+// the sending of the first to the end of the last, and ends at one that failed.
+func (l *lister) list(ctx context.Context) client.Answer {
+	q := l.query()
+	if l.limit == 0 && l.fixed != versionCurrent {
+		return l.client.Do(ctx, l.request(q), nil, 0) // nobody wants to know its metadata
+	}
+	head := heads.Get().(*bytes.Buffer)
+	defer heads.Put(head)
+	whole, meta := l.page(ctx, q, head)
+	for whole.OK() && meta.Continue != "" {
+		// The token names the version; the API refuses another beside it.
+		q.Del("resourceVersion")
+		q.Del("resourceVersionMatch")
+		q.Set("continue", meta.Continue)
+		var a client.Answer
+		a, meta = l.page(ctx, q, head)
+		a.Sent, a.Bytes, a.Decoded = whole.Sent, a.Bytes+whole.Bytes, a.Decoded+whole.Decoded
+		whole = a
+	}
+	return whole
+}
+
+// page makes one request, and reads the metadata at the head of its answer,
+// which is all that is held of it.
+func (l *lister) page(ctx context.Context, q url.Values, head *bytes.Buffer) (client.Answer, lean.ListMeta) {
+	head.Reset()
+	a := l.client.Do(ctx, l.request(q), head, lean.HeadSize)
+	if !a.OK() {
+		return a, lean.ListMeta{}
+	}
+	meta, err := lean.HeadOf(head.Bytes())
+	if err != nil {
+		a.Code = client.CodeMalformed
+		return a, lean.ListMeta{}
+	}
+	l.newest.see(meta.Version)
+	return a, meta
+}
+
+func (l *lister) request(q url.Values) *client.Request {
+	return &client.Request{Method: http.MethodGet, Path: l.path, Query: q.Encode(), Accept: l.accept, Gzip: true}
+}
+
+// ofOne is the query of a list of one object at the newest version.
+func (l *lister) ofOne() url.Values {
+	q := maps.Clone(l.selectors)
+	q.Set("limit", "1")
+	return q
+}
+
+// one lists one object, and so learns the newest version. It is believed also
+// where it is older than one seen before: etcd may have been restored.
+func (l *lister) one(ctx context.Context) client.Answer {
+	head := heads.Get().(*bytes.Buffer)
+	defer heads.Put(head)
+	a, meta := l.page(ctx, l.ofOne(), head)
+	if a.OK() {
+		l.newest.Store(meta.Version)
+	}
+	return a
+}
+
+// first lists one object until the server answers.
+func (l *lister) first(ctx context.Context) error {
+	var head bytes.Buffer
+	if _, err := l.client.Insist(ctx, l.request(l.ofOne()), patience, &head, lean.HeadSize); err != nil {
+		return err
+	}
+	meta, err := lean.HeadOf(head.Bytes())
+	l.newest.Store(meta.Version)
+	return err
+}
