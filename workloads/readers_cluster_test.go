@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
 )
 
@@ -74,7 +75,7 @@ func (r *real) testListManners(t *testing.T) {
 		"json":       of(func(l *List) { l.Content = "json" }).(*List),
 		"consistent": of(func(*List) {}).(*List),
 	} {
-		w.Resource, w.Namespace, w.LabelSelector, w.Rate = "configmaps", "default", "app=web", 10
+		w.Resource, w.Namespace, w.LabelSelector, w.Rate = "configmaps", "default", "app=web", unit.Steady(10)
 		objects := 6
 		want := size(accepts[w.Content])
 		l := r.put(t, name, w)
