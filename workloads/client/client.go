@@ -29,8 +29,9 @@ import (
 // DefaultTimeout is the deadline of a request where no other is set.
 const DefaultTimeout = 10 * time.Second
 
-// sharedBuffer is what a connection that many requests share reads at once.
-const sharedBuffer = 64 << 10
+// sharedBuffer is what a connection that many requests share reads at once;
+// larger reads go past it.
+const sharedBuffer = 8 << 10
 
 // Client is the connections of one load to one API server. It opens as many
 // as the server's limit of streams a connection demands. Its methods are safe

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -161,11 +162,20 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 		f.observer = newObserver(f)
 		f.observer.reflector.Start(now)
 	}
-	for _, n := range f.nodes {
-		n.begin(now)
+	for i, n := range f.nodes {
+		n.begin(now + int64(i)*int64(time.Second)/startsPerSecond)
 	}
-	return f.await(ctx, progress)
+	if err := f.await(ctx, progress); err != nil {
+		return err
+	}
+	// What the coming up has left is more than what the watches need from here on.
+	debug.FreeOSMemory()
+	return nil
 }
+
+// startsPerSecond is how many nodes begin to watch in a second: fast, but no
+// herd that no scenario asked for.
+const startsPerSecond = 250
 
 // syncPatience is how long nothing may move while watches come up.
 const syncPatience = 60 * time.Second

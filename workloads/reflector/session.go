@@ -99,6 +99,9 @@ func (s *session) open(at int64) {
 	}
 }
 
+// mostWait bounds how many seconds a server can make a reflector wait.
+const mostWait = 60
+
 // refused goes on after a watch that was not opened; the lock is held.
 func (s *session) refused(a client.Answer, streaming bool) {
 	r := s.r
@@ -111,6 +114,12 @@ func (s *session) refused(a client.Answer, streaming bool) {
 		r.plain = true // the server does not know streaming lists: it is asked for a plain one
 		r.schedule(r.Shared.Clock.Now())
 		return
+	case a.Status == http.StatusTooManyRequests && a.RetryAfter != "":
+		if seconds, err := strconv.Atoi(a.RetryAfter); err == nil && seconds >= 0 {
+			// client-go waits as it is told, and does not take that for a failure.
+			r.schedule(r.Shared.Clock.Now() + int64(min(seconds, mostWait))*int64(time.Second))
+			return
+		}
 	case a.Status != 0 && a.Status != http.StatusTooManyRequests:
 		r.forget() // only what may pass leaves the version as it is
 	}
