@@ -167,7 +167,7 @@ func (c *Client) build(ctx context.Context, r *Request) (*wire.Request, error) {
 		w.Fields = append(w.Fields, wire.Field{Name: "content-type", Value: r.ContentType})
 	}
 	if c.auth != nil {
-		fields, err := c.auth.fields(ctx)
+		fields, err := c.auth.fields(ctx, r.As != nil)
 		if err != nil {
 			return nil, err
 		}

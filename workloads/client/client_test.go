@@ -111,6 +111,26 @@ func TestARequestSaysWhoAsksForWhat(t *testing.T) {
 	}
 }
 
+// A request that says whom to impersonate means that, whatever the client's own
+// configuration impersonates.
+func TestARequestsOwnUserGoesBeforeTheConfigurations(t *testing.T) {
+	var got http.Header
+	cfg := peer(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })
+	cfg.BearerToken, cfg.Impersonate = "secret", rest.ImpersonationConfig{UserName: "load", Groups: []string{"loads"}}
+	c := connect(t, cfg, 0)
+	for as, want := range map[*User][2]string{
+		nil: {"[load]", "[loads]"},
+		{Name: "rogue", Groups: []string{"wild"}}: {"[rogue]", "[wild]"},
+	} {
+		if a := c.Do(t.Context(), &Request{Method: "GET", Path: "/", As: as}, nil, 0); !a.OK() {
+			t.Fatalf("failed: %+v", a)
+		}
+		if fmt.Sprint(got["Impersonate-User"]) != want[0] || fmt.Sprint(got["Impersonate-Group"]) != want[1] || got.Get("Authorization") != "Bearer secret" {
+			t.Errorf("as %v: %v", as, got)
+		}
+	}
+}
+
 // The server allows ten streams a connection; forty watches need four.
 func TestConnectionsAreOpenedAsTheServersStreamLimitDemands(t *testing.T) {
 	release := make(chan struct{})

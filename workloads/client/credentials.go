@@ -24,6 +24,7 @@ type credentials struct {
 
 	mu    sync.Mutex
 	known []wire.Field
+	bare  []wire.Field // known without those that say whom to impersonate
 	asked time.Time
 }
 
@@ -38,7 +39,7 @@ func newCredentials(tc *transport.Config, base *url.URL) (*credentials, error) {
 		return nil, err
 	}
 	c := &credentials{wrapped: wrapped, url: base.String()}
-	fields, err := c.fields(context.Background())
+	fields, err := c.fields(context.Background(), false)
 	if err != nil {
 		return nil, err
 	}
@@ -60,16 +61,27 @@ func (capture) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, &headersOf{r.Header}
 }
 
-// fields returns the header fields to send.
-func (c *credentials) fields(ctx context.Context) ([]wire.Field, error) {
+// fields returns the header fields to send. Where the request says by itself
+// whom to impersonate (other), the configuration's word on that is left out.
+func (c *credentials) fields(ctx context.Context, other bool) ([]wire.Field, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.asked) < age {
-		return c.known, nil
+	if time.Since(c.asked) >= age {
+		if err := c.ask(ctx); err != nil {
+			return nil, err
+		}
 	}
+	if other {
+		return c.bare, nil
+	}
+	return c.known, nil
+}
+
+// ask asks the wrappers; the lock is held.
+func (c *credentials) ask(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	resp, err := c.wrapped.RoundTrip(req)
 	if resp != nil {
@@ -77,17 +89,21 @@ func (c *credentials) fields(ctx context.Context) ([]wire.Field, error) {
 	}
 	var got *headersOf
 	if !errors.As(err, &got) {
-		return nil, err
+		return err
 	}
-	var fields []wire.Field
+	var known, bare []wire.Field
 	for name, values := range got.h {
 		if name == "User-Agent" {
 			continue // the client has its own
 		}
 		for _, v := range values {
-			fields = append(fields, wire.Field{Name: strings.ToLower(name), Value: v})
+			f := wire.Field{Name: strings.ToLower(name), Value: v}
+			known = append(known, f)
+			if !strings.HasPrefix(f.Name, "impersonate-") {
+				bare = append(bare, f)
+			}
 		}
 	}
-	c.known, c.asked = fields, time.Now()
-	return fields, nil
+	c.known, c.bare, c.asked = known, bare, time.Now()
+	return nil
 }
