@@ -47,7 +47,7 @@ func film() []reel {
 		build(45*s, "linking etcd v3.6.16", 0, 0),
 		cluster(50*s, "etcd-main-0", "starting"),
 		cluster(51*s, "etcd-main-0", "ready after 0.80s"),
-		cluster(58*s, "", "up after 58.1s"),
+		cluster(58*s, "", "the cluster is up after 58.1s"),
 	}
 	for n, at := range map[int]time.Duration{1: 58 * s, 2: 80 * s} {
 		out = append(out,

@@ -149,7 +149,7 @@ func (r *run) all(ctx context.Context) (err error) {
 			}
 		}()
 	}
-	r.progress(Progress{Stage: StageCluster, Text: fmt.Sprintf("up after %.1fs", time.Since(began).Seconds())})
+	r.progress(Progress{Stage: StageCluster, Text: fmt.Sprintf("the cluster is up after %.1fs", time.Since(began).Seconds())})
 	if n, ok := r.cluster.(networked); ok {
 		mode := "loopback"
 		if n.Namespaces() {
