@@ -51,6 +51,8 @@ func of[T Workload](change func(T)) Workload {
 			w.Rate = unit.Steady(100)
 		case *List:
 			w.Rate, w.Resource = unit.Steady(2), "pods"
+		case *Informers:
+			w.Count, w.Resource = 100, "pods"
 		case *Deployments:
 			w.Count, w.Churn = 5, unit.Steady(.5)
 		}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/internal/unit"
@@ -73,11 +71,7 @@ const filesBeside = 256
 
 // Check implements Workload.
 func (n *Nodes) Check() []string {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		limit.Cur = 1024
-	}
-	return n.check(limit.Cur)
+	return n.check(openFiles())
 }
 
 // check checks the fields, given how many files may be open.

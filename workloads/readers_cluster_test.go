@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +22,7 @@ import (
 func TestReadersAreWhatTheServerSees(t *testing.T) {
 	r := bringUp(t)
 	t.Run("lists of every manner", r.testListManners)
+	t.Run("informers", r.testInformers)
 }
 
 // of adds up what was recorded of a verb, whatever its scope and detail.
@@ -151,4 +153,85 @@ func number(t *testing.T, s string) uint64 {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// configMapWatches is how many watches the server has of the configmaps of one
+// namespace; those of controllers are of the whole cluster.
+func (r *real) configMapWatches(t *testing.T) float64 {
+	return r.metric(t, "apiserver_longrunning_requests", map[string]string{"verb": "WATCH", "resource": "configmaps", "scope": "namespace"})
+}
+
+// Informers sync as they were told to, hold their watches, and are gone after.
+func (r *real) testInformers(t *testing.T) {
+	const count = 40
+	objects, err := r.kube.CoreV1().ConfigMaps("default").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	streamed := func() float64 {
+		return r.metric(t, "apiserver_watch_list_duration_seconds", map[string]string{"resource": "configmaps", "scope": "namespace"})
+	}
+	initial := func() float64 {
+		return r.metric(t, "apiserver_init_events_total", map[string]string{"resource": "configmaps"})
+	}
+	for name, c := range map[string]struct {
+		change func(*Informers)
+		rounds int // of syncs to wait for
+		asks   []string
+	}{
+		"streamed": {func(*Informers) {}, 1, []string{"watch sendInitialEvents"}},
+		//		"streamed-json": {func(n *Informers) { n.Content = "json" }, 1, []string{"watch sendInitialEvents"}},
+		"streamed-own": {func(n *Informers) { n.Connections = "own" }, 1, []string{"watch sendInitialEvents"}},
+		"listed":       {func(n *Informers) { n.Sync = "list" }, 1, []string{"list", "watch"}},
+		//		"listed-json":   {func(n *Informers) { n.Sync, n.Content = "list", "json" }, 1, []string{"list", "watch"}},
+		"listed-again": {func(n *Informers) {
+			n.Sync, n.Every, n.Over = "list", unit.Duration(2*time.Second), unit.Duration(time.Second)
+		}, 3, []string{"list", "watch"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := of(func(n *Informers) { n.Count, n.Resource, n.Namespace = count, "configmaps", "default" }).(*Informers)
+			c.change(w)
+			watches, lists, events, sockets := r.configMapWatches(t), streamed(), initial(), openSockets(t)
+			l := r.put(t, name, w)
+			eventually(t, "all informers in sync", func() bool { return l.of("sync", w.Sync).OK >= uint64(c.rounds*count) })
+			eventually(t, "the watches of all informers", func() bool { return r.configMapWatches(t) == watches+count })
+			if own := openSockets(t) - sockets; (own >= count) != (w.Connections == "own") {
+				t.Errorf("%d connections", own)
+			}
+			l.end()
+			if f := l.failures(); len(f) > 0 {
+				t.Errorf("failures: %v", f)
+			}
+			synced := l.of("sync", w.Sync)
+			if w.Every == 0 && synced.OK != count {
+				t.Errorf("%d syncs of %d informers", synced.OK, count)
+			}
+			var payload uint64
+			for _, o := range objects.Items {
+				payload += uint64(len(o.Data["text"]))
+			}
+			if synced.Bytes < payload*synced.OK {
+				t.Errorf("%d bytes in %d syncs of %d bytes", synced.Bytes, synced.OK, payload)
+			}
+			if w.Sync == "watchList" {
+				if got := streamed() - lists; got != count {
+					t.Errorf("the server streamed %v lists, want %d", got, count)
+				}
+				if got := initial() - events; got < float64(count*len(objects.Items)) {
+					t.Errorf("the server sent %v initial events, want %d of each informer", got, len(objects.Items))
+				}
+			}
+			for _, ask := range c.asks {
+				verb, param, _ := strings.Cut(ask, " ")
+				asked := len(r.requests(t, name, func(a audited) bool {
+					q := query(t, a.URI)
+					done := a.Stage == "ResponseComplete" && verb == "list" || a.Stage == "ResponseStarted" && verb == "watch"
+					return done && a.Verb == verb && a.Object.Resource == "configmaps" && a.Response.Code == 200 && q.Get("limit") == "" &&
+						(param == "" || q.Get(param) == "true")
+				}))
+				l.agrees(ask, asked, l.of(verb, w.Sync).OK)
+			}
+			eventually(t, "all watches closed", func() bool { return r.configMapWatches(t) == watches && openSockets(t) <= sockets })
+		})
+	}
 }

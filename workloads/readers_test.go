@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/internal/unit"
 )
 
 func TestReadersAreDescribed(t *testing.T) {
@@ -15,6 +18,11 @@ func TestReadersAreDescribed(t *testing.T) {
 		of(func(l *List) {
 			l.ResourceVersion, l.Match, l.FieldSelector, l.Namespace = "current", "notOlderThan", "spec.nodeName=node-1", "default"
 			l.Limit, l.Content = 50, "table"
+		}),
+		of(func(*Informers) {}),
+		of(func(n *Informers) {
+			n.Count, n.Namespace, n.LabelSelector, n.Sync, n.Content, n.Connections = 1, "default", "app=web", "list", "json", "own"
+			n.Over, n.Every = unit.Duration(30*time.Second), unit.Duration(time.Minute)
 		}),
 	} {
 		if problems := w.Check(); len(problems) > 0 {
@@ -32,6 +40,11 @@ func TestBadReadersAreRefusedByField(t *testing.T) {
 		"list, match of exactly 0":          of(func(l *List) { l.ResourceVersion, l.Match = "0", "exact" }),
 		"list, match unknown":               of(func(l *List) { l.ResourceVersion, l.Match = "current", "fuzzy" }),
 		"list, selectors that do not parse": of(func(l *List) { l.LabelSelector, l.FieldSelector = "app in (web", "spec.nodeName" }),
+		"informers, none":                   of(func(n *Informers) { n.Count = 0 }),
+		"informers, words unknown":          of(func(n *Informers) { n.Sync, n.Content, n.Connections, n.Timeout = "x", "y", "z", 0 }),
+		"informers, of nothing":             of(func(n *Informers) { n.Resource, n.LabelSelector = "podz", "=" }),
+		"informers, custom":                 of(func(n *Informers) { n.Resource = "widgets.v1.example.com" }),
+		"informers, too often":              of(func(n *Informers) { n.Every = unit.Duration(time.Millisecond) }),
 		"list, content unknown":             of(func(l *List) { l.Content = "yaml" }),
 	}
 	var out strings.Builder
@@ -46,6 +59,18 @@ func TestBadReadersAreRefusedByField(t *testing.T) {
 		}
 	}
 	golden(t, "check-readers", out.String())
+}
+
+func TestWatchesBeyondTheOpenFileLimitAreRefused(t *testing.T) {
+	w := of(func(n *Informers) { n.Count, n.Connections = 2000, "own" }).(*Informers)
+	problems := w.check("pods", 1024)
+	if len(problems) != 1 || !strings.Contains(problems[0], "ulimit -n") {
+		t.Errorf("got %v", problems)
+	}
+	w.Connections = "shared"
+	if problems := w.check("pods", 1024); len(problems) > 0 {
+		t.Errorf("over shared connections: %v", problems)
+	}
 }
 
 func TestTheNewestVersionOnlyMovesOn(t *testing.T) {

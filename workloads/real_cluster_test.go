@@ -131,7 +131,7 @@ func (r *real) requests(t *testing.T, workload string, match func(audited) bool)
 }
 
 // metric returns the sum of a metric's samples with these labels, as the API
-// server itself says.
+// server itself says; of a histogram, how many values it has.
 func (r *real) metric(t *testing.T, name string, labels map[string]string) float64 {
 	t.Helper()
 	body, err := r.kube.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
@@ -152,7 +152,7 @@ func (r *real) metric(t *testing.T, name string, labels map[string]string) float
 			}
 		}
 		if matched == len(labels) {
-			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return sum

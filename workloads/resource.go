@@ -92,3 +92,9 @@ func (r resource) path(namespace string) string {
 	}
 	return root + "/" + r.version + "/" + r.name
 }
+
+// builtin says whether the API server itself has the resource.
+func (r resource) builtin() bool {
+	known, ok := resources[r.name]
+	return ok && known.group == r.group || strings.HasSuffix(r.group, ".k8s.io") || !strings.Contains(r.group, ".")
+}

@@ -57,4 +57,5 @@ var Kinds = map[string]func() Workload{
 	"list":           newList,
 	"deployments":    newDeployments,
 	"rogueDaemonSet": newRogueDaemonSet,
+	"informers":      newInformers,
 }

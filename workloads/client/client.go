@@ -99,15 +99,30 @@ func New(cfg *rest.Config, clock *measure.Clock, timeout time.Duration) (*Client
 // As returns a client for the same server with connections of its own, on
 // which cert says who asks. It must be closed by itself.
 func (c *Client) As(cert tls.Certificate, agent string) *Client {
-	own := &Client{clock: c.clock, timeout: c.timeout, host: c.host, prefix: c.prefix, agent: agent, config: c.config}
+	own := c.again()
+	own.agent, own.auth = agent, nil
 	own.config.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.config.TLS != nil {
 		own.config.TLS = c.config.TLS.Clone()
 	}
 	own.config.TLS.Certificates = []tls.Certificate{cert}
 	own.config.TLS.GetClientCertificate = nil
-	own.config.ReadBuffer = 0 // there may be thousands
 	own.pool = wire.NewPool(own.config)
+	return own
+}
+
+// Twin returns a client like this one with connections of its own, as another
+// process with the same credentials has them. It must be closed by itself.
+func (c *Client) Twin() *Client {
+	own := c.again()
+	own.pool = wire.NewPool(own.config)
+	return own
+}
+
+// again returns a client without a pool, for one of thousands.
+func (c *Client) again() *Client {
+	own := &Client{clock: c.clock, timeout: c.timeout, host: c.host, prefix: c.prefix, agent: c.agent, auth: c.auth, config: c.config}
+	own.config.ReadBuffer = 0
 	return own
 }
 

@@ -42,7 +42,7 @@ func (c *Client) Insist(ctx context.Context, r *Request, patience time.Duration,
 // the roles and the node authorizer's graph take a moment after a start.
 func hopeless(status int) bool {
 	switch status {
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusMethodNotAllowed,
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusMethodNotAllowed, http.StatusNotAcceptable,
 		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return true
 	}

@@ -1,5 +1,5 @@
-// Package lean reads from Kubernetes' Protobuf just what a load needs, without
-// decoding the rest: a simulated node wants five fields of a pod, and thousands
+// Package lean reads from Kubernetes' Protobuf and JSON just what a load needs,
+// without decoding the rest: a simulated node wants five fields of a pod, and thousands
 // of decoders for all of it would cost more than the load they are part of.
 //
 // The field numbers are those of generated.proto in k8s.io/api/core/v1 and
@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// ErrMalformed says that bytes are not the Protobuf they should be.
-var ErrMalformed = errors.New("malformed Protobuf from the API server")
+// ErrMalformed says that bytes are not the Protobuf or JSON they should be.
+var ErrMalformed = errors.New("malformed answer from the API server")
 
 // magic begins every message that the API server encodes; a runtime.Unknown
 // with the object in its field raw follows.

@@ -7,13 +7,19 @@ import (
 
 // Splitter cuts a watch's body, which comes in parts of any size, into frames.
 // One that waits for its next event holds nothing.
-type Splitter struct{ partial []byte }
+type Splitter struct {
+	Format  Format
+	partial []byte
+}
 
 // Feed takes the next part of the body and calls each for every frame that is
 // complete with it; frame is valid during the call. It stops at the first
 // error, of the body's form or of each's, after which the Splitter is of no
 // more use.
 func (s *Splitter) Feed(part []byte, each func(frame []byte) error) error {
+	if s.Format == JSON {
+		return s.feedLines(part, each)
+	}
 	if len(s.partial) > 0 {
 		// Only what the frame lacks is copied, so that a long part with many
 		// frames is cut where it lies.

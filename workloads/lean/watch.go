@@ -12,11 +12,12 @@ import (
 // default; what claims to be much larger is no watch event.
 const maxFrame = 64 << 20
 
-// Event is one event of a watch in Protobuf.
+// Event is one event of a watch, or one object of a list.
 type Event struct {
-	Type string // ADDED, MODIFIED, DELETED, BOOKMARK
+	Type string // ADDED, MODIFIED, DELETED, BOOKMARK; of a list LISTED
 	// Object is the object's own bytes, as valid as the frame is.
 	Object []byte
+	Format Format
 }
 
 // StatusError is the Status that an ERROR event carries.
@@ -75,15 +76,11 @@ func typeOf(b []byte) string {
 	return string(b)
 }
 
-// Pod reads the event's object as a pod.
-func (e Event) Pod(p *Pod) error { return p.Read(e.Object) }
-
-// Version returns the resourceVersion of the event's object, which is a number
-// in every server that storm knows; 0 where there is none.
-func (e Event) Version() (uint64, error) {
+// version returns the resourceVersion of an object.
+func version(object []byte) (uint64, error) {
 	var version uint64
 	var bad error
-	err := walk(e.Object, func(num protowire.Number, v value) {
+	err := walk(object, func(num protowire.Number, v value) {
 		if num == 1 {
 			bad = errors.Join(bad, walk(v.bytes, func(num protowire.Number, v value) {
 				if num == 6 {
@@ -95,6 +92,28 @@ func (e Event) Version() (uint64, error) {
 		}
 	})
 	return version, errors.Join(err, bad)
+}
+
+// annotation returns the value of an annotation of an object.
+func annotation(object []byte, name string) (text []byte, err error) {
+	err = within(object, 1, func(metadata []byte) error {
+		return within(metadata, 12, func(entry []byte) error {
+			var key, content []byte
+			err := walk(entry, func(num protowire.Number, v value) {
+				switch num {
+				case 1:
+					key = v.bytes
+				case 2:
+					content = v.bytes
+				}
+			})
+			if string(key) == name {
+				text = content
+			}
+			return err
+		})
+	})
+	return text, err
 }
 
 // number reads a decimal number.

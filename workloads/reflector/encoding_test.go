@@ -2,6 +2,7 @@ package reflector
 
 import (
 	"encoding/binary"
+	"encoding/json"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +27,22 @@ var encodings = []encoding{
 		}
 		return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
 	}},
+	{"json", true, client.JSON, asJSON, func(kind string, obj runtime.Object) []byte {
+		b, err := json.Marshal(&metav1.WatchEvent{Type: kind, Object: runtime.RawExtension{Raw: asJSON(obj)}})
+		if err != nil {
+			panic(err)
+		}
+		return append(b, '\n')
+	}},
+}
+
+func asJSON(obj runtime.Object) []byte {
+	protobuf(obj) // fills in the kind
+	b, err := json.Marshal(obj)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func protobuf(obj runtime.Object) []byte {

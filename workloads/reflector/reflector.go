@@ -46,7 +46,7 @@ type Shared struct {
 	JSON    bool // whether lists and watches are in JSON instead of Protobuf
 	List    *measure.Series
 	Watch   *measure.Series // the beginning of a watch, and how watches broke
-	Sync    *measure.Series // from the intended beginning until Synced; may be nil
+	Sync    *measure.Series // from the intended beginning until Synced, and the bytes that took; may be nil
 	// FirstPause is the first pause of a back-off; client-go's by default.
 	FirstPause time.Duration
 	Counts     Counts
@@ -72,6 +72,7 @@ type Reflector struct {
 	session *session // what is open, being opened or waits for its time; nil: stopped
 	version uint64   // resourceVersion to watch from; 0: to be listed
 	begun   int64    // intended time of the list that is not complete yet; below 0: it is
+	took    int64    // bytes that came since then
 	pause   time.Duration
 	draws   uint32
 	plain   bool // the server does not know streaming lists
@@ -101,29 +102,32 @@ func (r *Reflector) Start(at int64) {
 	r.Stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.version, r.pause, r.begun = 0, r.Shared.first(), at
+	r.version, r.pause, r.begun, r.took = 0, r.Shared.first(), at, 0
 	r.schedule(at)
 }
 
 // Stop ends the watch and everything that was to follow. An event that is on
-// its way may still come.
-func (r *Reflector) Stop() {
+// its way may still come. Where the reflector had not seen everything yet,
+// syncing is true, and since is when it was to begin.
+func (r *Reflector) Stop() (since int64, syncing bool) {
 	r.mu.Lock()
 	s := r.session
 	r.session = nil
 	var w *client.Watch
 	if s != nil {
 		w = s.close()
+		since, syncing = r.begun, r.begun >= 0
 	}
 	r.mu.Unlock()
 	if w != nil {
 		w.Close()
 	}
+	return since, syncing
 }
 
 // schedule puts the next session on the agenda; the lock is held.
 func (r *Reflector) schedule(at int64) {
-	s := &session{r: r}
+	s := &session{r: r, split: lean.Splitter{Format: r.Shared.format()}}
 	r.session = s
 	r.Shared.Agenda.Add(at, s.begin)
 }
@@ -150,6 +154,13 @@ func (r *Reflector) draw() float64 {
 	const golden = 0x9e3779b97f4a7c15 // spreads IDs over all bits
 	r.draws++
 	return rand.New(rand.NewPCG(uint64(r.Shared.Seed)^(r.ID+1)*golden, uint64(r.draws))).Float64()
+}
+
+func (s *Shared) format() lean.Format {
+	if s.JSON {
+		return lean.JSON
+	}
+	return lean.Protobuf
 }
 
 func (s *Shared) first() time.Duration {

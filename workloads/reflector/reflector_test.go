@@ -157,6 +157,26 @@ func TestAReflectorComesBackFromWhateverTheServerDoes(t *testing.T) {
 	}
 }
 
+// The other encoding than the one asked for is malformed; the reflector never
+// guesses.
+func TestTheWrongEncodingIsMalformed(t *testing.T) {
+	for i, e := range encodings {
+		other := encodings[(i+1)%len(encodings)]
+		t.Run(e.name, func(t *testing.T) {
+			wrong := func(encoding) []byte { return event("ADDED", pod("a", "8"))(other) }
+			s := serve(t, e, write(list), write(wrong, bytesOf('\n')))
+			r := s.reflector(false)
+			r.Start(s.clock.Now())
+			s.await(func() bool { return len(s.asked) >= 3 })
+			r.Stop()
+			s.check("list, watch 7, list", "LISTED z, LISTED y, synced")
+			if got := s.codes(); got != "watch malformed" {
+				t.Errorf("counted %q", got)
+			}
+		})
+	}
+}
+
 // A reflector that was stopped asks for nothing and hands nothing on; started
 // again, it remembers nothing.
 func TestAReflectorStopsAndStartsAnew(t *testing.T) {

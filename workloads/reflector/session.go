@@ -138,7 +138,7 @@ func (s *session) lasted() time.Duration {
 func (r *Reflector) forget() {
 	r.version = 0
 	if r.begun < 0 {
-		r.begun = r.Shared.Clock.Now()
+		r.begun, r.took = r.Shared.Clock.Now(), 0
 	}
 }
 
@@ -146,7 +146,11 @@ func (r *Reflector) request(q string) *client.Request {
 	if r.Query != "" {
 		q += "&" + r.Query
 	}
-	return &client.Request{Method: http.MethodGet, Path: r.Path, Query: q, As: r.As}
+	req := &client.Request{Method: http.MethodGet, Path: r.Path, Query: q, As: r.As}
+	if r.Shared.JSON {
+		req.Accept = client.JSON
+	}
+	return req
 }
 
 // bodies are of lists whose objects are wanted.
@@ -182,6 +186,7 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 		}
 	}
 	a.Record(r.Shared.List, intended)
+	r.took += a.Bytes
 	if !a.OK() {
 		s.over = true
 		r.next(0, false)
@@ -198,8 +203,8 @@ func (s *session) listed(body []byte, at int64) (lean.ListMeta, error) {
 		return lean.HeadOf(body)
 	}
 	var bad error
-	meta, err := lean.List(body, func(object []byte) {
-		bad = errors.Join(bad, s.r.Sink.Event(at, lean.Event{Type: "LISTED", Object: object}))
+	meta, err := s.r.Shared.format().List(body, func(ev lean.Event) {
+		bad = errors.Join(bad, s.r.Sink.Event(at, ev))
 	})
 	return meta, errors.Join(err, bad)
 }
@@ -209,7 +214,7 @@ func (s *session) synced(at int64) {
 	r := s.r
 	if r.begun >= 0 {
 		if r.Shared.Sync != nil {
-			r.Shared.Sync.Record(r.begun, r.begun, at, "", 0)
+			r.Shared.Sync.Record(r.begun, r.begun, at, "", r.took)
 		}
 		r.begun = -1
 		if s.opened != 0 {
@@ -234,6 +239,9 @@ func (s *session) Data(p []byte) {
 		s.open(now)
 	}
 	r.Shared.Counts.Bytes.Add(int64(len(p)))
+	if r.begun >= 0 {
+		r.took += int64(len(p))
+	}
 	err := s.split.Feed(p, func(frame []byte) error { return s.event(now, frame) })
 	var w *client.Watch
 	if err != nil {
@@ -248,7 +256,7 @@ func (s *session) Data(p []byte) {
 // event takes one event; the lock is held.
 func (s *session) event(now int64, frame []byte) error {
 	r := s.r
-	ev, err := lean.DecodeEvent(frame)
+	ev, err := s.split.Format.Event(frame)
 	if err != nil {
 		return err
 	}
