@@ -179,11 +179,11 @@ func (r *real) testInformers(t *testing.T) {
 		rounds int // of syncs to wait for
 		asks   []string
 	}{
-		"streamed": {func(*Informers) {}, 1, []string{"watch sendInitialEvents"}},
-		//		"streamed-json": {func(n *Informers) { n.Content = "json" }, 1, []string{"watch sendInitialEvents"}},
-		"streamed-own": {func(n *Informers) { n.Connections = "own" }, 1, []string{"watch sendInitialEvents"}},
-		"listed":       {func(n *Informers) { n.Sync = "list" }, 1, []string{"list", "watch"}},
-		//		"listed-json":   {func(n *Informers) { n.Sync, n.Content = "list", "json" }, 1, []string{"list", "watch"}},
+		"streamed":      {func(*Informers) {}, 1, []string{"watch sendInitialEvents"}},
+		"streamed-json": {func(n *Informers) { n.Content = "json" }, 1, []string{"watch sendInitialEvents"}},
+		"streamed-own":  {func(n *Informers) { n.Connections = "own" }, 1, []string{"watch sendInitialEvents"}},
+		"listed":        {func(n *Informers) { n.Sync = "list" }, 1, []string{"list", "watch"}},
+		"listed-json":   {func(n *Informers) { n.Sync, n.Content = "list", "json" }, 1, []string{"list", "watch"}},
 		"listed-again": {func(n *Informers) {
 			n.Sync, n.Every, n.Over = "list", unit.Duration(2*time.Second), unit.Duration(time.Second)
 		}, 3, []string{"list", "watch"}},

@@ -50,6 +50,14 @@ var leftOpen = new(int)
 
 func status(code int) answer { return func(w http.ResponseWriter, _ encoding) { w.WriteHeader(code) } }
 
+// later refuses, and says in how many seconds to come again.
+func later(seconds string) answer {
+	return func(w http.ResponseWriter, _ encoding) {
+		w.Header().Set("Retry-After", seconds)
+		w.WriteHeader(http.StatusTooManyRequests)
+	}
+}
+
 func bytesOf(b ...byte) func(encoding) []byte { return func(encoding) []byte { return b } }
 
 func event(kind string, obj runtime.Object) func(encoding) []byte {
@@ -105,6 +113,9 @@ func TestAReflectorComesBackFromWhateverTheServerDoes(t *testing.T) {
 		{"expired", false, []answer{write(list), status(410)}, "list, watch 7, list", "watch 410", listed},
 		{"expired in the stream", false, []answer{write(list), write(event("ERROR", gone))}, "list, watch 7, list", "watch 410", listed},
 		{"overloaded", false, []answer{write(list), status(429)}, "list, watch 7, watch 7", "watch 429", listed},
+		{"told to come again", false, []answer{write(list), later("1")}, "list, watch 7, watch 7", "watch 429", listed},
+		{"told to come again at once", false, []answer{write(list), later("0")}, "list, watch 7, watch 7", "watch 429", listed},
+		{"told to come again, in words", false, []answer{write(list), later("soon")}, "list, watch 7, watch 7", "watch 429", listed},
 		{"broken inside", false, []answer{write(list), status(500)}, "list, watch 7, list", "watch 500", listed},
 		{"forbidden", false, []answer{write(list), status(403)}, "list, watch 7, list", "watch 403", listed},
 		{"cut off within an event", false, []answer{write(list), write(event("ADDED", pod("a", "8")), cutOff(event("ADDED", pod("b", "9"))))},

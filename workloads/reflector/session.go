@@ -115,7 +115,7 @@ func (s *session) refused(a client.Answer, streaming bool) {
 		r.schedule(r.Shared.Clock.Now())
 		return
 	case a.Status == http.StatusTooManyRequests && a.RetryAfter != "":
-		if seconds, err := strconv.Atoi(a.RetryAfter); err == nil && seconds >= 0 {
+		if seconds, err := strconv.Atoi(a.RetryAfter); err == nil && seconds > 0 {
 			// client-go waits as it is told, and does not take that for a failure.
 			r.schedule(r.Shared.Clock.Now() + int64(min(seconds, mostWait))*int64(time.Second))
 			return
