@@ -28,13 +28,17 @@ const leaseSeconds = 40
 // replies are buffers for small answers.
 var replies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// grid is how exactly the nodes' phases are drawn: those that fall together go
+// out in one record and cost one wake-up, and a kubelet's own timer is no finer.
+const grid = int64(10 * time.Millisecond)
+
 // cycle does something for every node once a period, each node at a phase of
 // its own, as nodes that were started at different times do.
 func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, do func(context.Context, *node, int64), refused *measure.Series) {
 	rng := rand.New(rand.NewPCG(uint64(f.env.Seed), salt))
 	phases := make([]int64, len(f.nodes))
 	for i := range phases {
-		phases[i] = rng.Int64N(int64(period))
+		phases[i] = rng.Int64N(max(int64(period)/grid, 1)) * grid
 	}
 	slices.Sort(phases)
 	order := rng.Perm(len(f.nodes))
