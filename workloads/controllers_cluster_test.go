@@ -5,19 +5,24 @@ package workloads
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
+	"github.com/storm-harness/storm/workloads/fleet"
 )
 
 // The loads that keep controllers at work, and what the servers say of them.
 func TestControllerLoadsAreWhatTheServersSee(t *testing.T) {
 	r := bringUp(t)
 	t.Run("rogueDaemonSet", r.testRogue)
+	t.Run("jobs", r.testJobs)
+	t.Run("namespaces", r.testNamespaces)
 }
 
 // The clients list as their own service account, which priority and fairness
@@ -87,4 +92,107 @@ func noise(size int) string {
 		b[i] = "0123456789abcdef"[rand.IntN(16)]
 	}
 	return string(b)
+}
+
+// seen returns what a load's watch saw of objects going from one state to another.
+func (l *load) seen(verb, resource, detail string) rundir.Window {
+	l.rec.Cut()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.windows[rundir.Key{Workload: l.env.Name, Verb: verb, Resource: resource, Scope: "resource", Via: fleet.ViaWatch, Detail: detail}]
+}
+
+// Every Job that was created comes to its end on the simulated nodes, is seen
+// to, and is deleted by the TTL controller.
+func (r *real) testJobs(t *testing.T) {
+	nodes := r.put(t, "fleet", of(func(n *Nodes) {
+		n.Count, n.Pods.Start, n.Pods.Work = 10, unit.OneDuration(100*time.Millisecond), unit.OneDuration(200*time.Millisecond)
+	}))
+	const count = 20
+	l := r.put(t, "batch", of(func(j *Jobs) {
+		j.Rate, j.Completions, j.Parallelism, j.TTL = schedule("5/s for 4s, 0/s"), 3, 2, unit.Duration(time.Second)
+	}))
+	complete := func() rundir.Window { return l.seen("complete", "jobs.batch", "created-complete") }
+	eventually(t, "every Job complete", func() bool { return complete().OK >= count })
+	by := func(verb, user string) int {
+		return len(r.logged(t, func(a audited) bool {
+			return a.Verb == verb && a.Object.Resource == "jobs" && a.Object.Namespace == "storm-batch" && a.Object.Subresource == "" &&
+				a.Stage == "ResponseComplete" && a.Response.Code < 300 && strings.HasPrefix(a.User.Username, user)
+		}))
+	}
+	eventually(t, "every Job deleted by the controller, with its pods", func() bool {
+		pods, err := r.kube.CoreV1().Pods("storm-batch").List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := r.kube.BatchV1().Jobs("storm-batch").List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(pods.Items) == 0 && len(jobs.Items) == 0 && by("delete", "system:serviceaccount:kube-system:ttl-after-finished-controller") == count
+	})
+	l.end()
+	nodes.end()
+	if f := l.failures(); len(f) > 0 {
+		t.Errorf("failures: %v", f)
+	}
+	created := len(r.requests(t, "batch", func(a audited) bool {
+		return a.Verb == "create" && a.Object.Resource == "jobs" && a.Response.Code == 201
+	}))
+	l.agrees("Jobs", created, l.soFar("create", "jobs.batch", "").OK)
+	if created != count || complete().OK != count {
+		t.Errorf("%d Jobs created and %d seen complete, want %d", created, complete().OK, count)
+	}
+	// Each had two rounds of pods, each of them 300 ms on its node.
+	if h, err := rundir.DecodeHist(complete().Hist); err != nil || h.Min() < 600_000 {
+		t.Errorf("a Job took %d µs (%v)", h.Min(), err)
+	}
+	bound := len(r.logged(t, func(a audited) bool {
+		return a.Verb == "create" && a.Object.Subresource == "binding" && a.Object.Namespace == "storm-batch" && a.Response.Code == 201
+	}))
+	if bound != 3*count {
+		t.Errorf("%d pods were bound, want %d", bound, 3*count)
+	}
+}
+
+// Namespaces are made with what is in them, deleted, and seen to go.
+func (r *real) testNamespaces(t *testing.T) {
+	const count = 12
+	l := r.put(t, "tenants", of(func(n *NamespaceChurn) {
+		n.Rate, n.Life, n.ConfigMaps, n.Secrets = schedule("4/s for 3s, 0/s"), unit.OneDuration(time.Second), 2, 1
+	}))
+	gone := func() rundir.Window { return l.seen("finalize", "namespaces", "deleted-gone") }
+	eventually(t, "every namespace gone", func() bool { return gone().OK >= count })
+	l.end()
+	if f := l.failures(); len(f) > 0 {
+		t.Errorf("failures: %v", f)
+	}
+	left, err := r.kube.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: loadLabel + "=storm-tenants"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left.Items) != 0 || gone().OK != count {
+		t.Errorf("%d namespaces are left, %d were seen to go, want %d", len(left.Items), gone().OK, count)
+	}
+	for _, c := range []struct {
+		verb, resource string
+		code, want     int
+	}{{"create", "namespaces", 201, count}, {"create", "configmaps", 201, 2 * count}, {"create", "secrets", 201, count}, {"delete", "namespaces", 200, count}} {
+		served := len(r.requests(t, "tenants", func(a audited) bool {
+			return a.Verb == c.verb && a.Object.Resource == c.resource && a.Response.Code == c.code
+		}))
+		l.agrees(c.verb+" "+c.resource, served, l.soFar(c.verb, c.resource, "").OK)
+		if served != c.want {
+			t.Errorf("%s %s: the server did %d, want %d", c.verb, c.resource, served, c.want)
+		}
+	}
+	finalized := map[string]bool{}
+	for _, a := range r.logged(t, func(a audited) bool {
+		return a.Object.Resource == "namespaces" && a.Object.Subresource == "finalize" && strings.HasSuffix(a.User.Username, ":namespace-controller")
+	}) {
+		finalized[a.Object.Name] = strings.HasPrefix(a.Object.Name, "storm-tenants-")
+	}
+	if len(finalized) != count {
+		t.Errorf("the namespace controller finalized %d namespaces, want %d", len(finalized), count)
+	}
 }

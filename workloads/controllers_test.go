@@ -20,6 +20,12 @@ func TestDescriptionsOfControllerLoads(t *testing.T) {
 		of(func(r *RogueDaemonSet) {
 			r.Count, r.ResourceVersion, r.Jitter, r.Period, r.Content = 1, "0", .5, unit.Duration(time.Second), "json"
 		}),
+		of(func(j *Jobs) { j.Rate = unit.Steady(5) }),
+		of(func(j *Jobs) {
+			j.Rate, j.Completions, j.Parallelism, j.TTL = schedule("0/s..20/s over 60s"), 10, 50, 0
+		}),
+		of(func(n *NamespaceChurn) { n.Rate = unit.Steady(.5) }),
+		of(func(n *NamespaceChurn) { n.Rate, n.ConfigMaps, n.Secrets = unit.Steady(.5), 20, 0 }),
 	} {
 		if problems := w.Check(); len(problems) > 0 {
 			t.Errorf("%s\nis refused: %v", w.Describe(), problems)
@@ -36,6 +42,16 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 			r.Count, r.Period, r.Jitter, r.ResourceVersion, r.Content, r.InFlight, r.Timeout = 1e9, 0, 2, "latest", "yaml", 0, 0
 		}),
 		"rogue: too often": of(func(r *RogueDaemonSet) { r.Count, r.Period = 100_000, unit.Duration(20*time.Millisecond) }),
+		"jobs: nothing":    of(func(j *Jobs) { j.Completions, j.Parallelism, j.Deadline, j.TTL = 0, 0, 0, -1 }),
+		"jobs: beyond reason": of(func(j *Jobs) {
+			j.Rate, j.Completions, j.Parallelism, j.TTL = unit.Steady(1e9), 1e6, 1e6, unit.Duration(1e6*time.Hour)
+		}),
+		"jobs: parts of seconds": of(func(j *Jobs) {
+			j.Rate, j.Deadline, j.TTL = unit.Steady(1), unit.Duration(1500*time.Millisecond), unit.Duration(time.Millisecond)
+		}),
+		"namespaces: beyond reason": of(func(n *NamespaceChurn) {
+			n.Rate, n.ConfigMaps, n.Secrets, n.Size = unit.Steady(1), -1, 1e6, unit.OneSize(2<<20)
+		}),
 	}
 	var out strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(cases)) {

@@ -204,7 +204,6 @@ func deploymentName(i int) string { return "load-" + strconv.Itoa(i) }
 func createDeployment(env *Env, namespace string, i, replicas int) (*client.Request, error) {
 	count := int32(replicas)
 	labels := map[string]string{"app": deploymentName(i), RunLabel: env.RunID}
-	no := false
 	body, err := client.Encode(&appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: deploymentName(i), Namespace: namespace, Labels: labels},
 		Spec: appsv1.DeploymentSpec{
@@ -212,17 +211,23 @@ func createDeployment(env *Env, namespace string, i, replicas int) (*client.Requ
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": deploymentName(i)}},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					AutomountServiceAccountToken: &no,
-					Containers: []corev1.Container{{
-						Name: "main", Image: "registry.k8s.io/pause:3.10",
-						Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
-							corev1.ResourceCPU: quantity.MustParse("10m"), corev1.ResourceMemory: quantity.MustParse("16Mi"),
-						}},
-					}},
-				},
+				Spec:       pausePod(),
 			},
 		},
 	})
 	return &client.Request{Method: http.MethodPost, Path: deploymentsPath(namespace), Body: body, ContentType: client.Protobuf}, err
+}
+
+// pausePod is a pod as small as they come: one container that does nothing.
+func pausePod() corev1.PodSpec {
+	no := false
+	return corev1.PodSpec{
+		AutomountServiceAccountToken: &no,
+		Containers: []corev1.Container{{
+			Name: "main", Image: "registry.k8s.io/pause:3.10",
+			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+				corev1.ResourceCPU: quantity.MustParse("10m"), corev1.ResourceMemory: quantity.MustParse("16Mi"),
+			}},
+		}},
+	}
 }

@@ -110,6 +110,12 @@ type audited struct {
 // requests returns what the audit log holds of one load.
 func (r *real) requests(t *testing.T, workload string, match func(audited) bool) []audited {
 	t.Helper()
+	return r.logged(t, func(a audited) bool { return a.UserAgent == userAgent(workload) && match(a) })
+}
+
+// logged returns what the audit log holds of anybody.
+func (r *real) logged(t *testing.T, match func(audited) bool) []audited {
+	t.Helper()
 	f, err := os.Open(r.audit)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +129,7 @@ func (r *real) requests(t *testing.T, workload string, match func(audited) bool)
 		if json.Unmarshal(lines.Bytes(), &a) != nil {
 			continue // the line that is being written
 		}
-		if a.UserAgent == userAgent(workload) && match(a) {
+		if match(a) {
 			out = append(out, a)
 		}
 	}

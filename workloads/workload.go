@@ -58,4 +58,6 @@ var Kinds = map[string]func() Workload{
 	"deployments":    newDeployments,
 	"rogueDaemonSet": newRogueDaemonSet,
 	"informers":      newInformers,
+	"jobs":           newJobs,
+	"namespaces":     newNamespaceChurn,
 }

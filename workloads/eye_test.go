@@ -1,0 +1,50 @@
+package workloads
+
+import (
+	"testing"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/measure"
+)
+
+// Only what a watch saw from one state to the other counts.
+func TestSpansCountWhatWasSeenFromEndToEnd(t *testing.T) {
+	begun, ended := sight{uid: "a", begun: true}, sight{uid: "a", begun: true, ended: true}
+	failed := sight{uid: "a", begun: true, ended: true, code: "failed"}
+	gone := sight{uid: "a", begun: true}
+	type step struct {
+		kind string
+		seen sight
+	}
+	const synced = "synced"
+	for name, c := range map[string]struct {
+		steps      []step
+		ok, failed uint64
+	}{
+		"begun and ended":             {steps: []step{{"ADDED", begun}, {"MODIFIED", begun}, {"MODIFIED", ended}}, ok: 1},
+		"ended once":                  {steps: []step{{"ADDED", begun}, {"MODIFIED", ended}, {"MODIFIED", ended}, {"DELETED", ended}}, ok: 1},
+		"ended by its deletion":       {steps: []step{{"ADDED", sight{uid: "a"}}, {"MODIFIED", begun}, {"DELETED", ended}}, ok: 1},
+		"failed":                      {steps: []step{{"ADDED", begun}, {"MODIFIED", failed}}, failed: 1},
+		"begun before the watch":      {steps: []step{{"LISTED", begun}, {synced, sight{}}, {"MODIFIED", ended}}},
+		"deleted before its end":      {steps: []step{{"ADDED", begun}, {"DELETED", gone}, {"MODIFIED", ended}}}, // the last is another, whose beginning nobody saw
+		"only its end was seen":       {steps: []step{{"DELETED", ended}}},
+		"ended while it was broken":   {steps: []step{{"ADDED", begun}, {"LISTED", ended}, {synced, sight{}}}, ok: 1},
+		"gone while it was broken":    {steps: []step{{"ADDED", begun}, {synced, sight{}}, {"DELETED", ended}}},
+		"there still, and then ended": {steps: []step{{"ADDED", begun}, {"LISTED", begun}, {synced, sight{}}, {"MODIFIED", ended}}, ok: 1},
+	} {
+		var ok, bad uint64
+		rec := measure.NewRecorder(measure.NewClock(), func(w rundir.Window) { ok, bad = ok+w.OK, bad+w.Errors["failed"] })
+		s := newSpans(&Env{Name: "x", Recorder: rec}, "complete", resources["jobs"], "created-complete", nil)
+		for i, st := range c.steps {
+			if st.kind == synced {
+				s.Synced(int64(i))
+				continue
+			}
+			s.see(int64(i), st.kind, st.seen)
+		}
+		rec.Close()
+		if ok != c.ok || bad != c.failed {
+			t.Errorf("%s: %d counted, %d failed, want %d and %d", name, ok, bad, c.ok, c.failed)
+		}
+	}
+}
