@@ -4,6 +4,8 @@ package workloads
 
 import (
 	"fmt"
+	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -11,9 +13,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
+	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/fleet"
 )
 
@@ -23,6 +27,7 @@ func TestControllerLoadsAreWhatTheServersSee(t *testing.T) {
 	t.Run("rogueDaemonSet", r.testRogue)
 	t.Run("jobs", r.testJobs)
 	t.Run("namespaces", r.testNamespaces)
+	t.Run("stages", r.testStages)
 }
 
 // The clients list as their own service account, which priority and fairness
@@ -195,4 +200,72 @@ func (r *real) testNamespaces(t *testing.T) {
 	if len(finalized) != count {
 		t.Errorf("the namespace controller finalized %d namespaces, want %d", len(finalized), count)
 	}
+}
+
+// A cluster is filled stage by stage; what storm saw of it is what is there.
+func (r *real) testStages(t *testing.T) {
+	change := func(s *Stages) {
+		s.Stages, s.Scale, s.Replicas, s.Workers, s.Pending, s.Hold = []Stage{{2_000}, {6_000}, {9_500}}, .01, 15, 3, 20, 0
+	}
+	// The nodes of the load are the only ones that there is room on.
+	too := of(func(s *Stages) { change(s); s.Stages, s.Scale = append(s.Stages, Stage{1_000_000}), 1 })
+	env := &Env{
+		Name: "much", Access: r.Access(), REST: rest.CopyConfig(r.Access().REST), Recorder: measure.NewRecorder(measure.NewClock(), func(rundir.Window) {}),
+		Clock: measure.NewClock(), RunID: "test", Log: slog.New(slog.DiscardHandler),
+	}
+	defer env.Recorder.Close()
+	err := too.Prepare(t.Context(), env)
+	too.(Releaser).Release()
+	if err == nil || !strings.Contains(err.Error(), "the last stage is 1,000,000 pods") {
+		t.Errorf("more than fits: %v", err)
+	}
+
+	nodes := r.put(t, "fleet", of(func(n *Nodes) { n.Count, n.Pods.Start = 10, unit.OneDuration(100*time.Millisecond) }))
+	l := r.put(t, "fill", of(change))
+	eventually(t, "the last stage", func() bool { return l.seen("stage", "pods", "to 95").OK == 1 })
+	pods, err := r.kube.CoreV1().Pods("storm-fill").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := 0
+	for _, p := range pods.Items {
+		if p.Status.Phase == corev1.PodRunning && strings.HasPrefix(p.Spec.NodeName, "storm-fleet-") {
+			running++
+		}
+	}
+	deployments, err := r.kube.AppsV1().Deployments("storm-fill").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	replicas := map[int32]int{}
+	for _, d := range deployments.Items {
+		replicas[*d.Spec.Replicas]++
+	}
+	l.end()
+	nodes.end()
+	if f := l.failures(); len(f) > 0 {
+		t.Errorf("failures: %v", f)
+	}
+	// To 20: 15 and 5; to 60: 15, 15 and 10; to 95: 15, 15 and 5.
+	if running != 95 || len(pods.Items) != 95 || !maps.Equal(replicas, map[int32]int{15: 5, 10: 1, 5: 2}) {
+		t.Errorf("%d pods, of which %d run on the load's nodes, in deployments of %v", len(pods.Items), running, replicas)
+	}
+	bound := len(r.logged(t, func(a audited) bool {
+		return a.Verb == "create" && a.Object.Subresource == "binding" && a.Object.Namespace == "storm-fill" && a.Response.Code == 201
+	}))
+	counted, started := uint64(0), uint64(0)
+	for name, want := range map[string]uint64{"to 20": 20, "to 60": 40, "to 95": 35} {
+		b, s, st := l.seen("bind", "pods", name), l.seen("start", "pods", name), l.seen("stage", "pods", name)
+		if b.OK != want || s.OK != want || st.OK != 1 {
+			t.Errorf("%s: %d pods seen bound, %d running, want %d, in %d stages", name, b.OK, s.OK, want, st.OK)
+		}
+		counted, started = counted+b.OK, started+s.OK
+	}
+	if uint64(bound) != counted || started != counted {
+		t.Errorf("the scheduler bound %d pods, storm saw %d bound and %d running", bound, counted, started)
+	}
+	created := l.soFar("create", "deployments.apps", "closed-loop")
+	l.agrees("deployments", len(r.requests(t, "fill", func(a audited) bool {
+		return a.Verb == "create" && a.Object.Resource == "deployments" && a.Response.Code == 201
+	})), created.OK)
 }

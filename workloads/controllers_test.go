@@ -24,6 +24,8 @@ func TestDescriptionsOfControllerLoads(t *testing.T) {
 		of(func(j *Jobs) {
 			j.Rate, j.Completions, j.Parallelism, j.TTL = schedule("0/s..20/s over 60s"), 10, 50, 0
 		}),
+		of(func(*Stages) {}),
+		of(func(s *Stages) { s.Scale, s.Workers, s.Hold = .01, 1, 0 }),
 		of(func(n *NamespaceChurn) { n.Rate = unit.Steady(.5) }),
 		of(func(n *NamespaceChurn) { n.Rate, n.ConfigMaps, n.Secrets = unit.Steady(.5), 20, 0 }),
 	} {
@@ -48,6 +50,12 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 		}),
 		"jobs: parts of seconds": of(func(j *Jobs) {
 			j.Rate, j.Deadline, j.TTL = unit.Steady(1), unit.Duration(1500*time.Millisecond), unit.Duration(time.Millisecond)
+		}),
+		"stages: none":           of(func(s *Stages) { s.Stages = nil }),
+		"stages: not rising":     of(func(s *Stages) { s.Stages = []Stage{{10}, {10}, {0}} }),
+		"stages: scaled to none": of(func(s *Stages) { s.Stages, s.Scale = []Stage{{10}, {2000}, {2010}}, .01 }),
+		"stages: beyond reason": of(func(s *Stages) {
+			s.Stages, s.Scale, s.Replicas, s.Workers, s.Pending, s.Hold, s.Timeout = []Stage{{1e9}}, 2, 0, 0, -1, -1, 0
 		}),
 		"namespaces: beyond reason": of(func(n *NamespaceChurn) {
 			n.Rate, n.ConfigMaps, n.Secrets, n.Size = unit.Steady(1), -1, 1e6, unit.OneSize(2<<20)

@@ -59,5 +59,6 @@ var Kinds = map[string]func() Workload{
 	"rogueDaemonSet": newRogueDaemonSet,
 	"informers":      newInformers,
 	"jobs":           newJobs,
+	"stages":         newStages,
 	"namespaces":     newNamespaceChurn,
 }
