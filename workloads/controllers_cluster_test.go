@@ -210,10 +210,13 @@ func (r *real) testStages(t *testing.T) {
 	// The nodes of the load are the only ones that there is room on.
 	too := of(func(s *Stages) { change(s); s.Stages, s.Scale = append(s.Stages, Stage{1_000_000}), 1 })
 	env := &Env{
-		Name: "much", Access: r.Access(), REST: rest.CopyConfig(r.Access().REST), Recorder: measure.NewRecorder(measure.NewClock(), func(rundir.Window) {}),
+		Name: "much", Access: r.Access(), Admin: rest.CopyConfig(r.Access().REST), Recorder: measure.NewRecorder(measure.NewClock(), func(rundir.Window) {}),
 		Clock: measure.NewClock(), RunID: "test", Log: slog.New(slog.DiscardHandler),
 	}
 	defer env.Recorder.Close()
+	if err := Identify(t.Context(), env); err != nil {
+		t.Fatal(err)
+	}
 	err := too.Prepare(t.Context(), env)
 	too.(Releaser).Release()
 	if err == nil || !strings.Contains(err.Error(), "the last stage is 1,000,000 pods") {

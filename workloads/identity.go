@@ -3,7 +3,6 @@ package workloads
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -45,12 +44,7 @@ func Identify(ctx context.Context, env *Env) error {
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: name, Namespace: loadsNamespace}},
 		}},
 	} {
-		body, err := client.Encode(made.object)
-		if err != nil {
-			return err
-		}
-		req := &client.Request{Method: http.MethodPost, Path: made.path, Body: body, ContentType: client.Protobuf}
-		if err := insist(ctx, c, req); err != nil {
+		if err := makeObject(ctx, c, made.path, made.object); err != nil {
 			return fmt.Errorf("workload %s: its service account: %w", env.Name, err)
 		}
 	}

@@ -128,7 +128,7 @@ func (r *RogueDaemonSet) Prepare(ctx context.Context, env *Env) error {
 	if err := makeNamespaces(ctx, c, env, []string{ns}); err != nil {
 		return err
 	}
-	labels := map[string]string{RunLabel: env.RunID}
+	labels, role := map[string]string{RunLabel: env.RunID}, ns+"-"+rogueAccount // the load itself has one by the name of ns
 	for _, o := range []struct {
 		path   string
 		object runtime.Object
@@ -137,12 +137,12 @@ func (r *RogueDaemonSet) Prepare(ctx context.Context, env *Env) error {
 			ObjectMeta: metav1.ObjectMeta{Name: rogueAccount, Namespace: ns, Labels: labels},
 		}},
 		{"/apis/rbac.authorization.k8s.io/v1/clusterroles", &rbacv1.ClusterRole{
-			ObjectMeta: metav1.ObjectMeta{Name: ns, Labels: labels},
+			ObjectMeta: metav1.ObjectMeta{Name: role, Labels: labels},
 			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}},
 		}},
 		{"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: ns, Labels: labels},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: ns},
+			ObjectMeta: metav1.ObjectMeta{Name: role, Labels: labels},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: ns, Name: rogueAccount}},
 		}},
 	} {
