@@ -53,6 +53,8 @@ func of[T Workload](change func(T)) Workload {
 			w.Rate, w.Resource = unit.Steady(2), "pods"
 		case *Informers:
 			w.Count, w.Resource = 100, "pods"
+		case *Watchers:
+			w.Count, w.Rate = 100, unit.Steady(20)
 		case *Deployments:
 			w.Count, w.Churn = 5, unit.Steady(.5)
 		}

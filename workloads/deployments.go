@@ -77,29 +77,16 @@ func (d *Deployments) Prepare(ctx context.Context, env *Env) error {
 	if err := makeNamespaces(ctx, c, env, names); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var workers sync.WaitGroup
-	next := make(chan int)
-	for range min(16, d.Count) {
-		workers.Go(func() {
-			for i := range next {
-				req, err := createDeployment(env, names[0], i, d.Replicas)
-				if err == nil {
-					err = insist(ctx, c, req)
-				}
-				if err != nil {
-					cancel(fmt.Errorf("workload %s: deployment %d: %w", env.Name, i, err))
-				}
-			}
-		})
-	}
-	for i := 0; i < d.Count && ctx.Err() == nil; i++ {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	return context.Cause(ctx)
+	return eachOf(ctx, d.Count, func(ctx context.Context, i int) error {
+		req, err := createDeployment(env, names[0], i, d.Replicas)
+		if err == nil {
+			err = insist(ctx, c, req)
+		}
+		if err != nil {
+			return fmt.Errorf("workload %s: deployment %d: %w", env.Name, i, err)
+		}
+		return nil
+	})
 }
 
 // Run implements Workload.

@@ -7,15 +7,18 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/fleet"
 )
 
 // The loads that read, on one real control plane.
@@ -23,6 +26,8 @@ func TestReadersAreWhatTheServerSees(t *testing.T) {
 	r := bringUp(t)
 	t.Run("lists of every manner", r.testListManners)
 	t.Run("informers", r.testInformers)
+	t.Run("watchers", r.testWatchers)
+	t.Run("watchers of a server that is killed", r.testWatchersOutage)
 }
 
 // of adds up what was recorded of a verb, whatever its scope and detail.
@@ -233,5 +238,84 @@ func (r *real) testInformers(t *testing.T) {
 			}
 			eventually(t, "all watches closed", func() bool { return r.configMapWatches(t) == watches && openSockets(t) <= sockets })
 		})
+	}
+}
+
+// delivered is what was recorded of deliveries.
+func (l *load) delivered(resource string) rundir.Window {
+	l.rec.Cut()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.windows[rundir.Key{Workload: l.env.Name, Verb: "deliver", Resource: resource, Scope: "resource", Via: fleet.ViaWatch}]
+}
+
+// Every write that the server did is delivered to every watch that it holds.
+func (r *real) testWatchers(t *testing.T) {
+	const count = 70
+	for name, change := range map[string]func(*Watchers){
+		"streamed":    func(*Watchers) {},
+		"listed-json": func(w *Watchers) { w.Sync, w.Content, w.Connections = "list", "json", "own" },
+		"secrets":     func(w *Watchers) { w.Resource, w.Objects, w.Arrivals = "secrets", 1, "poisson" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := of(func(w *Watchers) { w.Count, w.Rate = count, unit.Steady(50) }).(*Watchers)
+			change(w)
+			watches := func() float64 {
+				return r.metric(t, "apiserver_longrunning_requests", map[string]string{"verb": "WATCH", "resource": w.Resource, "scope": "namespace"})
+			}
+			before := watches()
+			l := r.put(t, name, w)
+			if got := watches() - before; got != count {
+				t.Errorf("the server holds %v watches, want %d", got, count)
+			}
+			eventually(t, "a hundred writes on every watch", func() bool { return l.delivered(w.Resource).OK >= 100*count })
+			l.end()
+			if f := l.failures(); len(f) > 0 {
+				t.Errorf("failures: %v", f)
+			}
+			written := l.soFar("patch", w.Resource, "").OK
+			l.agrees("writes", len(r.requests(t, name, func(a audited) bool {
+				return a.Verb == "patch" && a.Object.Resource == w.Resource && a.Response.Code == 200
+			})), written)
+			got := l.delivered(w.Resource)
+			if got.OK < count*written || got.OK > count*(written+l.cut.Load()) || got.Hist == "" {
+				t.Errorf("%d deliveries of %d writes to %d watches, and %d cut off", got.OK, written, count, l.cut.Load())
+			}
+			if got.Bytes < got.OK<<10 {
+				t.Errorf("%d bytes in %d deliveries of 1 KiB", got.Bytes, got.OK)
+			}
+			eventually(t, "all watches closed", func() bool { return watches() == before })
+		})
+	}
+}
+
+// A server that is killed loses no acknowledged write's event but those that the
+// watches, which have to list anew, can no longer be shown one by one.
+func (r *real) testWatchersOutage(t *testing.T) {
+	l := r.put(t, "outlast", of(func(w *Watchers) { w.Count, w.Rate = 20, unit.Steady(50) }))
+	ok := func() uint64 { return l.delivered("configmaps").OK }
+	eventually(t, "deliveries", func() bool { return ok() >= 20*20 })
+	apiserver := clusters.OfKind(r, clusters.KindAPIServer, "")[0]
+	if err := apiserver.(clusters.Signaler).Signal(t.Context(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "failed writes", func() bool { return l.soFar("patch", "configmaps", "").Errors["unreachable"] > 0 })
+	restarter := apiserver.(clusters.Restarter)
+	if err := restarter.Start(t.Context(), clusters.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := restarter.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the watches on the new server", func() bool { return r.configMapWatches(t) >= 20 })
+	again := ok()
+	eventually(t, "deliveries after the outage", func() bool { return ok() >= again+20*50 })
+	l.end()
+	for what, n := range l.failures() {
+		t.Logf("%s: %d", what, n)
+	}
+	lost := l.delivered("configmaps").Errors
+	if lost[CodeMissed]+lost[CodeUnresumed] > 0 {
+		t.Errorf("deliveries that did not come: %v", lost)
 	}
 }

@@ -24,6 +24,11 @@ func TestReadersAreDescribed(t *testing.T) {
 			n.Count, n.Namespace, n.LabelSelector, n.Sync, n.Content, n.Connections = 1, "default", "app=web", "list", "json", "own"
 			n.Over, n.Every = unit.Duration(30*time.Second), unit.Duration(time.Minute)
 		}),
+		of(func(*Watchers) {}),
+		of(func(w *Watchers) {
+			w.Count, w.Resource, w.Objects, w.Size, w.Sync, w.Connections = 1, "secrets", 1, 64<<10, "list", "own"
+			w.Rate = schedule("0/s..100/s over 30s")
+		}),
 	} {
 		if problems := w.Check(); len(problems) > 0 {
 			t.Errorf("%s\nis refused: %v", w.Describe(), problems)
@@ -45,6 +50,11 @@ func TestBadReadersAreRefusedByField(t *testing.T) {
 		"informers, of nothing":             of(func(n *Informers) { n.Resource, n.LabelSelector = "podz", "=" }),
 		"informers, custom":                 of(func(n *Informers) { n.Resource = "widgets.v1.example.com" }),
 		"informers, too often":              of(func(n *Informers) { n.Every = unit.Duration(time.Millisecond) }),
+		"watchers, none":                    of(func(w *Watchers) { w.Count = 0 }),
+		"watchers, no rate":                 of(func(w *Watchers) { w.Rate = unit.Schedule{} }),
+		"watchers, out of range":            of(func(w *Watchers) { w.Objects, w.Size, w.InFlight, w.Timeout, w.Arrivals = 0, 2<<20, 0, 0, "bursty" }),
+		"watchers, too much":                of(func(w *Watchers) { w.Count, w.Rate = 2000, unit.Steady(1000) }),
+		"watchers, of others":               of(func(w *Watchers) { w.Resource = "pods" }),
 		"list, content unknown":             of(func(l *List) { l.Content = "yaml" }),
 	}
 	var out strings.Builder

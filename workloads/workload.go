@@ -61,4 +61,5 @@ var Kinds = map[string]func() Workload{
 	"jobs":           newJobs,
 	"stages":         newStages,
 	"namespaces":     newNamespaceChurn,
+	"watchers":       newWatchers,
 }

@@ -125,6 +125,13 @@ func (r *Reflector) Stop() (since int64, syncing bool) {
 	return since, syncing
 }
 
+// Open says whether the reflector's watch is open now.
+func (r *Reflector) Open() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.session != nil && !r.session.over && r.session.opened != 0
+}
+
 // schedule puts the next session on the agenda; the lock is held.
 func (r *Reflector) schedule(at int64) {
 	s := &session{r: r, split: lean.Splitter{Format: r.Shared.format()}}
