@@ -243,3 +243,32 @@ func FuzzJSONPod(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkEvent is what one event of a pod costs a watcher that reads its
+// version and one annotation.
+func BenchmarkEvent(b *testing.B) {
+	for name, c := range map[string]struct {
+		format Format
+		frame  []byte
+	}{
+		"protobuf": {Protobuf, frame(b, "MODIFIED", encode(b, fullPod("a"), "Pod"))[4:]},
+		"json":     {JSON, line(b, "MODIFIED", encodeJSON(b, fullPod("a"), "Pod"))},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(c.frame)))
+			for b.Loop() {
+				ev, err := c.format.Event(c.frame)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := ev.Version(); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := ev.Annotation("a"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
