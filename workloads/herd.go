@@ -13,6 +13,7 @@ import (
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/agenda"
 	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/fleet"
 	"github.com/storm-harness/storm/workloads/reflector"
 )
 
@@ -22,7 +23,7 @@ type Watching struct {
 	Sync        string        `yaml:"sync" enum:"watchList,list" doc:"how a watch begins: streaming the list within it, as client-go does from 1.35 on, or after a list; watchList by default"`
 	Content     string        `yaml:"content" enum:"protobuf,json" doc:"encoding of watches and lists; protobuf by default; custom resources have JSON alone"`
 	Connections string        `yaml:"connections" enum:"shared,own" doc:"shared: all of them share as few connections as the server's limit of streams allows; own: each has a TLS connection of its own, as separate processes do; shared by default"`
-	Timeout     unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a list and of the beginning of a watch; 60s by default, which is the API server's own"`
+	Timeout     unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, and of the beginning of a watch; 60s by default, 10s for watchers"`
 }
 
 // maxWatches is beyond what any API server is known to bear.
@@ -110,9 +111,9 @@ func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sin
 	if err != nil {
 		return nil, err
 	}
-	series := func(verb string) *measure.Series {
+	series := func(verb, via string) *measure.Series {
 		return env.Recorder.Series(rundir.Key{
-			Workload: env.Name, Verb: verb, Resource: of.resource.String(), Scope: scopeIn(of.namespace), Detail: w.Sync,
+			Workload: env.Name, Verb: verb, Resource: of.resource.String(), Scope: scopeIn(of.namespace), Via: via, Detail: w.Sync,
 		})
 	}
 	h := &herd{
@@ -120,7 +121,7 @@ func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sin
 		shared: &reflector.Shared{
 			Clock: env.Clock, Agenda: agenda.New(env.Clock, w.Count), Seed: env.Seed,
 			Streaming: w.Sync == "watchList", Gzip: true, JSON: w.Content == "json", Objects: sink != nil,
-			List: series("list"), Watch: series("watch"), Sync: series("sync"),
+			List: series("list", ""), Watch: series("watch", ""), Sync: series("sync", fleet.ViaWatch),
 		},
 	}
 	for i := range h.reflectors {
