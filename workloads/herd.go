@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -158,32 +157,11 @@ func (h *herd) close() {
 		"events", counts.Events.Load(), "bytes", counts.Bytes.Load(), "cut", cut)
 }
 
-// herdPatience is how long nothing may move while watches come up.
-const herdPatience = 60 * time.Second
-
 // await waits until every watch has seen everything that was there.
 func (h *herd) await(ctx context.Context) error {
-	total := len(h.reflectors)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for best, since := -1, time.Now(); ; {
-		done := int(h.shared.Counts.Synced.Load())
-		if h.env.Progress != nil {
-			h.env.Progress(done, total)
-		}
-		switch {
-		case done >= total:
-			return nil
-		case done > best:
-			best, since = done, time.Now()
-		case time.Since(since) > herdPatience:
-			return fmt.Errorf("workload %s: only %d of %d watches came up, and for %s no further one: see the API server's log",
-				h.env.Name, best, total, herdPatience)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	synced := func() int { return int(h.shared.Counts.Synced.Load()) }
+	if err := reflector.Await(ctx, len(h.reflectors), synced, h.env.Progress); err != nil {
+		return fmt.Errorf("workload %s: %w", h.env.Name, err)
 	}
+	return nil
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/agenda"
 	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/reflector"
 )
 
 // Config says what the nodes do.
@@ -165,7 +166,7 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	for i, n := range f.nodes {
 		n.begin(now + int64(i)*int64(time.Second)/startsPerSecond)
 	}
-	if err := f.await(ctx, progress); err != nil {
+	if err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), f.synced, progress); err != nil {
 		return err
 	}
 	// What the coming up has left is more than what the watches need from here on.
@@ -176,37 +177,6 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 // startsPerSecond is how many nodes begin to watch in a second: fast, but no
 // herd that no scenario asked for.
 const startsPerSecond = 250
-
-// syncPatience is how long nothing may move while watches come up.
-const syncPatience = 60 * time.Second
-
-// await waits until every watch has seen everything that was there.
-func (f *Fleet) await(ctx context.Context, progress func(done, total int)) error {
-	total := len(f.nodes) * len(f.kinds)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	best, since := -1, time.Now()
-	for {
-		done := f.synced()
-		if progress != nil {
-			progress(min(done, total), total)
-		}
-		if done >= total {
-			return nil
-		}
-		if done > best {
-			best, since = done, time.Now()
-		}
-		if time.Since(since) > syncPatience {
-			return fmt.Errorf("only %d of %d watches came up, and for %s no further one: see the API server's log", best, total, syncPatience)
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
 
 // synced returns how many watches of the nodes have seen everything.
 func (f *Fleet) synced() int {

@@ -1,0 +1,37 @@
+package reflector
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// syncPatience is how long nothing may move while watches come up.
+const syncPatience = 60 * time.Second
+
+// Await waits until total reflectors have seen everything that was there;
+// synced says how many have. progress is told so; it may be nil. It gives up
+// when for a minute no further one has.
+func Await(ctx context.Context, total int, synced func() int, progress func(done, total int)) error {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for best, since := -1, time.Now(); ; {
+		done := synced()
+		if progress != nil {
+			progress(min(done, total), total)
+		}
+		switch {
+		case done >= total:
+			return nil
+		case done > best:
+			best, since = done, time.Now()
+		case time.Since(since) > syncPatience:
+			return fmt.Errorf("only %d of %d watches came up, and for %s no further one: see the API server's log", best, total, syncPatience)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
