@@ -293,13 +293,15 @@ func (r *real) testWatchers(t *testing.T) {
 // watches, which have to list anew, can no longer be shown one by one.
 func (r *real) testWatchersOutage(t *testing.T) {
 	l := r.put(t, "outlast", of(func(w *Watchers) { w.Count, w.Rate = 20, unit.Steady(50) }))
+	herd := r.put(t, "herd", of(func(n *Informers) { n.Resource, n.Count, n.Every = "configmaps", 10, unit.Duration(time.Second) }))
 	ok := func() uint64 { return l.delivered("configmaps").OK }
-	eventually(t, "deliveries", func() bool { return ok() >= 20*20 })
+	eventually(t, "deliveries", func() bool { return ok() >= 20*20 && herd.of("sync", "watchList").OK >= 10 })
 	apiserver := clusters.OfKind(r, clusters.KindAPIServer, "")[0]
 	if err := apiserver.(clusters.Signaler).Signal(t.Context(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "failed writes", func() bool { return l.soFar("patch", "configmaps", "").Errors["unreachable"] > 0 })
+	eventually(t, "informers that did not get in sync", func() bool { return herd.of("sync", "watchList").Errors[CodeUnsynced] >= 10 })
 	restarter := apiserver.(clusters.Restarter)
 	if err := restarter.Start(t.Context(), clusters.Change{}); err != nil {
 		t.Fatal(err)
@@ -308,9 +310,12 @@ func (r *real) testWatchersOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the watches on the new server", func() bool { return r.configMapWatches(t) >= 20 })
-	again := ok()
-	eventually(t, "deliveries after the outage", func() bool { return ok() >= again+20*50 })
+	again, synced := ok(), herd.of("sync", "watchList").OK
+	eventually(t, "deliveries and syncs after the outage", func() bool {
+		return ok() >= again+20*50 && herd.of("sync", "watchList").OK >= synced+10
+	})
 	l.end()
+	herd.end()
 	for what, n := range l.failures() {
 		t.Logf("%s: %d", what, n)
 	}
