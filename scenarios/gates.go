@@ -256,7 +256,9 @@ func (c *check) gatesOn(key string, gates []gate) {
 	}
 	for i, g := range gates {
 		at := fmt.Sprintf("%s[%d]", key, i)
-		if g.Workload != "" {
+		// Loads that could not be read are one mistake, and said where it is.
+		readable := c.decoded("spec.workloads")
+		if g.Workload != "" && readable {
 			c.known(at+".workload", string(g.Workload), "workload", loads)
 		}
 		if g.Shard != "" {
@@ -265,7 +267,7 @@ func (c *check) gatesOn(key string, gates []gate) {
 		if g.Component != "" {
 			c.known(at+".component", g.Component, "component", components(spec))
 		}
-		if strings.HasPrefix(string(g.Metric), "api.") && len(loads) == 0 {
+		if strings.HasPrefix(string(g.Metric), "api.") && len(loads) == 0 && readable {
 			c.add(at+".metric", "%s is measured of the load, and there are no workloads", g.Metric)
 		}
 	}
