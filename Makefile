@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LINT    := v2.15.0
 export CGO_ENABLED = 0
 
-.PHONY: all build run test test-unit test-cluster lint bench clean help
+.PHONY: all build run test test-unit test-cluster lint bench bench-fleet clean help
 
 all: build
 
@@ -33,6 +33,10 @@ bench: build ## figures: pacer, recorder, a link, analysis, cluster up and reset
 	$(BIN) components get
 	$(GO) test -run '^$$' -bench 'Pacer|Record|Cut|RoundTrip|Analyse' -benchtime 2s ./internal/pace ./measure ./clusters/local/network ./report
 	$(GO) test -tags cluster -run '^$$' -bench 'Up|Reset' -benchtime 3x ./clusters/local
+
+bench-fleet: ## figures of the fleet and the client beside KWOK, hey, wrk and curl; ARGS="-rows a,c,d -span 1m", ARGS=-help (docs/performance.md)
+	$(GO) build -trimpath -o bin/bench-fleet ./bench
+	bin/bench-fleet $(ARGS)
 
 clean: ## remove what was built here
 	rm -rf bin

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/pprof"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/internal/pace"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
+)
+
+// who is how a generator reaches the server: with a token, because not every
+// peer takes a client certificate.
+type who struct {
+	Host  string
+	CA    string // file
+	Token string
+}
+
+func (w who) client(clock *measure.Clock) (*client.Client, error) {
+	return client.New(&rest.Config{
+		Host: w.Host, BearerToken: w.Token, UserAgent: "storm/bench", TLSClientConfig: rest.TLSClientConfig{CAFile: w.CA},
+	}, clock, 0)
+}
+
+// closedSetup is what the generator "closed" is told: to ask the same again as
+// soon as it is answered, by so many at a time, for a time or so often.
+type closedSetup struct {
+	Who      who
+	Path     string
+	Query    string
+	InFlight int
+	Seconds  float64
+	Times    int    // at most so often in all; 0: no bound
+	Profile  string // file of a processor profile, if any
+}
+
+// stageDone is the stage with the result.
+const stageDone = "done"
+
+func (s closedSetup) play(ctx context.Context, out *talker) error {
+	clock := measure.NewClock()
+	c, err := s.Who.client(clock)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if s.Profile != "" {
+		f, err := os.Create(s.Profile)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	end := clock.Now() + int64(s.Seconds*float64(time.Second))
+	parts := make([]result, s.InFlight)
+	begun := clock.Now()
+	var workers sync.WaitGroup
+	for i := range parts {
+		workers.Go(func() {
+			r := &parts[i]
+			req := &client.Request{Method: "GET", Path: s.Path, Query: s.Query}
+			for n := 0; ctx.Err() == nil && (s.Times > 0 && n < s.Times/s.InFlight || s.Times == 0 && clock.Now() < end); n++ {
+				r.count(c.Do(ctx, req, nil, 0))
+			}
+		})
+	}
+	workers.Wait()
+	total := result{Seconds: time.Duration(clock.Now() - begun).Seconds()}
+	for _, r := range parts {
+		total.OK += r.OK
+		total.Bytes += r.Bytes
+		for code, n := range r.Errors {
+			total.fail(code, n)
+		}
+	}
+	out.tell(message{Stage: stageDone, Result: &total})
+	return ctx.Err()
+}
+
+func (r *result) count(a client.Answer) {
+	r.Bytes += a.Bytes
+	if a.OK() {
+		r.OK++
+		return
+	}
+	r.fail(a.Code, 1)
+}
+
+func (r *result) fail(code string, n uint64) {
+	if r.Errors == nil {
+		r.Errors = map[string]uint64{}
+	}
+	r.Errors[code] += n
+}
+
+// openSetup is what the generator "open" is told: to ask at a rate, whatever
+// becomes of it, as every load of storm's does.
+type openSetup struct {
+	Who     who
+	Path    string
+	Rate    float64
+	Seconds float64
+}
+
+// openInFlight bounds what the generator "open" has in flight.
+const openInFlight = 5000
+
+func (s openSetup) play(ctx context.Context, out *talker) error {
+	goFirst()
+	clock := measure.NewClock()
+	c, err := s.Who.client(clock)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	rec := measure.NewRecorder(clock, func(rundir.Window) {})
+	defer rec.Close()
+	series := rec.Series(rundir.Key{Workload: "bench", Verb: "get", Resource: "configmaps", Scope: "resource"})
+	within, cancel := context.WithTimeout(ctx, time.Duration(s.Seconds*float64(time.Second)))
+	defer cancel()
+	p := pace.Pacer{Clock: clock, Schedule: pace.Poisson(unit.Steady(unit.Rate(s.Rate)).Legs(), 1), InFlight: openInFlight}
+	req := &client.Request{Method: "GET", Path: s.Path}
+	p.Run(within, func(ctx context.Context, slot pace.Slot) {
+		c.Do(ctx, req, nil, 0).Record(series, slot.Intended)
+	}, func(slot pace.Slot) {
+		series.Record(slot.Intended, slot.Intended, slot.Intended, measure.CodeRefused, 0)
+	})
+	t := rec.Totals()
+	out.tell(message{Stage: stageDone, Totals: &t})
+	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/storm-harness/storm/internal/procfs"
+	"github.com/storm-harness/storm/measure"
+)
+
+// watchesOfANode are what the model keeps for each, and heartbeat is the time
+// between two renewals: the defaults of the workload.
+const (
+	watchesOfANode = 9
+	heartbeat      = 10 * time.Second
+)
+
+// fleetRun is what was seen of one fleet.
+type fleetRun struct {
+	registered, up float64 // seconds since the nodes began to come up
+	storm          usage
+	peak           float64 // storm's largest RSS ever, bytes
+	all            map[string]usage
+	before         float64 // the API server's RSS without the fleet, bytes
+	watches        float64 // more than without the fleet, by the server's count, at the end of the span
+	renewals       float64 // a second, by the server's count
+	tally          tally
+	totals         measure.Totals
+	due            float64 // renewals in the span
+}
+
+// fleet runs one fleet on a fresh control plane and measures it for the span.
+func (b *bench) fleet(ctx context.Context, nodes int, perNode bool, span time.Duration) (fleetRun, error) {
+	var r fleetRun
+	err := b.with(ctx, func(ctx context.Context, p *plane) error { return r.measure(ctx, b, p, nodes, perNode, span) })
+	return r, err
+}
+
+func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, perNode bool, span time.Duration) (err error) {
+	pids := processes(p)
+	alone, err := procfs.ReadMemory(pids[server])
+	if err != nil {
+		return err
+	}
+	r.before = float64(alone.RSS)
+	before, err := p.metrics(ctx)
+	if err != nil {
+		return err
+	}
+	b.say("%d nodes come up", nodes)
+	access := p.Access()
+	storm, err := generator(ctx, "fleet", fleetSetup{Kubeconfig: access.Kubeconfig, PKI: access.PKI, Nodes: nodes, PerNode: perNode})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, storm.end()) }()
+	up, err := storm.until(ctx, stageUp, func(m message) {
+		if m.Stage == stageRegistered {
+			r.registered = m.At
+		}
+	})
+	if err != nil {
+		return err
+	}
+	r.up = up.At
+	b.say("up after %.1f s, the Node objects after %.1f s; settling for %s", r.up, r.registered, b.settle)
+	select {
+	case <-time.After(b.settle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := mark(ctx, storm, func(message) {}); err != nil {
+		return err
+	}
+	first, err := p.metrics(ctx)
+	if err != nil {
+		return err
+	}
+	b.say("measuring for %s", span)
+	begun := time.Now()
+	pids["storm"] = storm.cmd.Process.Pid
+	if r.all, err = observe(ctx, pids, span); err != nil {
+		return err
+	}
+	if err := mark(ctx, storm, r.take); err != nil {
+		return err
+	}
+	took := time.Since(begun)
+	last, err := p.metrics(ctx)
+	if err != nil {
+		return err
+	}
+	memory, err := procfs.ReadMemory(pids["storm"])
+	if err != nil {
+		return err
+	}
+	r.peak = float64(memory.Peak)
+	r.storm, r.watches = r.all["storm"], last.watches()-before.watches()
+	r.renewals = (last.renewals() - first.renewals()) / took.Seconds()
+	r.due = float64(nodes) * span.Seconds() / heartbeat.Seconds()
+	return r.tally.bad
+}
+
+func (r *fleetRun) take(m message) {
+	r.tally.take(m.Window)
+	if m.Totals != nil {
+		r.totals = *m.Totals
+	}
+}
+
+// mark has a fleet hand out what it has recorded, up to now.
+func mark(ctx context.Context, fleet *process, each func(message)) error {
+	if err := fleet.ask(commandMark); err != nil {
+		return err
+	}
+	_, err := fleet.until(ctx, stageMarked, each)
+	return err
+}
+
+// shared measures the rows of a fleet over shared connections.
+func (b *bench) shared(ctx context.Context) error {
+	r, err := b.fleet(ctx, b.nodes, false, b.span)
+	if err != nil {
+		return err
+	}
+	b.cost("a", "shared connections", "100 MB; 8 s", r)
+	b.add(row{
+		Row: "c", What: fmt.Sprintf("%d Node objects made / everything up: CSINodes, leases, all watches in sync", b.nodes),
+		Storm: fmt.Sprintf("%.1f s / %.1f s", r.registered, r.up), HeldTo: "6 s / 40 s (5,000 nodes)",
+		Figures: map[string]float64{"registered.s": r.registered, "up.s": r.up},
+	})
+	b.add(row{
+		Row: "d", What: fmt.Sprintf("leases renewed within 1 s of schedule, %d nodes for %s", b.nodes, b.span),
+		Storm: fmt.Sprintf("%.3f %% of %.0f", 100*r.tally.share(r.due), r.due), HeldTo: "99.9 %",
+		Peer: fmt.Sprintf("the server counts %.1f/s; %s", r.renewals, r.tally.failures()),
+		Figures: map[string]float64{
+			"share": r.tally.share(r.due), "due": r.due, "renewed": float64(r.tally.renewed), "late": float64(r.tally.late),
+			"failed": float64(r.tally.failed), "server.per.s": r.renewals, "lag.p99.ms": float64(r.totals.LagP99) / 1e6, "lag.max.ms": float64(r.totals.LagMax) / 1e6,
+		},
+	})
+	return nil
+}
+
+// perNode measures a fleet in which each node has a connection of its own.
+func (b *bench) perNode(ctx context.Context) error {
+	r, err := b.fleet(ctx, b.nodes, true, b.span)
+	if err == nil {
+		b.cost("b", "a connection and a certificate for each node", "300 MB; 8 s", r)
+	}
+	return err
+}
+
+// cost adds what a fleet costs storm and the control plane.
+func (b *bench) cost(letter, how, heldTo string, r fleetRun) {
+	api := r.all[server]
+	grown := api.RSS - r.before
+	figures := map[string]float64{
+		"rss.mean.bytes": r.storm.RSS, "rss.most.bytes": r.storm.Most, "rss.peak.bytes": r.peak, "cpu.s.per.min": r.storm.perMinute(),
+		"watches": r.watches, "renewals.per.s": r.renewals, "registered.s": r.registered, "up.s": r.up, "share": r.tally.share(r.due),
+		"apiserver.rss.before.bytes": r.before, "apiserver.rss.mean.bytes": api.RSS, "apiserver.bytes.per.watch": grown / r.watches,
+		"apiserver.bytes.per.node": grown / float64(b.nodes), "apiserver.cpu.ms.per.node.min": 1000 * api.perMinute() / float64(b.nodes),
+	}
+	for name, u := range r.all {
+		figures[name+".cpu.s.per.min"] = u.perMinute()
+	}
+	b.add(row{
+		Row: letter, What: fmt.Sprintf("%d nodes, %d watches a node, leases, statuses; %s: storm's memory (largest) and processor time a minute", b.nodes, watchesOfANode, how),
+		Storm: fmt.Sprintf("%s (%s); %.1f s", mb(r.storm.RSS), mb(r.storm.Most), r.storm.perMinute()), HeldTo: heldTo,
+		Peer: fmt.Sprintf("KWOK, leases alone: row h; the server counts %.0f watches and %.1f renewals/s", r.watches, r.renewals), Figures: figures,
+	})
+	b.add(row{
+		Row: letter, What: "what that costs the API server: memory (per watch; per node), processor time a minute (per node)",
+		Storm: fmt.Sprintf("%s (%.0f kB; %.0f kB), %.1f s (%.1f ms)", mb(api.RSS), grown/r.watches/1e3, grown/float64(b.nodes)/1e3,
+			api.perMinute(), 1000*api.perMinute()/float64(b.nodes)),
+	})
+}
