@@ -274,6 +274,7 @@ func FuzzEvents(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_ = events(b, 5, func(ev Event) error {
 			_, _ = ev.Version()
+			_, _ = ev.Annotation("a")
 			return new(Pod).Read(ev.Object)
 		})
 	})
