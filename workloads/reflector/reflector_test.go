@@ -284,7 +284,7 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 	p.rec = measure.NewRecorder(p.clock, func(w rundir.Window) {
 		for code, n := range w.Errors {
 			for range n {
-				p.note(&p.failed, w.Key.Verb+" "+code)
+				p.note(&p.failed, w.Verb+" "+code)
 			}
 		}
 	})
