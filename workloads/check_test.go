@@ -57,6 +57,10 @@ func of[T Workload](change func(T)) Workload {
 			w.Count, w.Rate = 100, unit.Steady(20)
 		case *Deployments:
 			w.Count, w.Churn = 5, unit.Steady(.5)
+		case *ObjectChurn:
+			w.Rate, w.Resource = unit.Steady(50), "configmaps"
+		case *Preload:
+			w.Objects = []PreloadObjects{{Resource: "configmaps", Count: 10_000, Size: sizes("1KiB..4KiB"), Namespaces: 10}}
 		}
 		change(w)
 		return w
@@ -66,6 +70,14 @@ func of[T Workload](change func(T)) Workload {
 
 func schedule(text string) unit.Schedule {
 	var s unit.Schedule
+	if err := s.UnmarshalText([]byte(text)); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func sizes(text string) unit.Sizes {
+	var s unit.Sizes
 	if err := s.UnmarshalText([]byte(text)); err != nil {
 		panic(err)
 	}
@@ -83,6 +95,7 @@ func TestDescriptions(t *testing.T) {
 		of(func(n *Nodes) { n.Connections, n.Pods.Crash = "perNode", .1 }),
 		of(func(*EventChurn) {}),
 		of(func(e *EventChurn) { e.Namespaces, e.Series = 20, 0 }),
+		of(func(e *EventChurn) { e.Lists = .01 }),
 		of(func(e *EventChurn) { e.Rate = schedule("0/s..500/s over 60s") }),
 		of(func(e *EventChurn) { e.Rate = schedule("100/s for 30s, 200/s for 30s, 400/s") }),
 		of(func(*List) {}),
@@ -90,6 +103,16 @@ func TestDescriptions(t *testing.T) {
 		of(func(l *List) { l.Unpaginated, l.Resource, l.Rate = &no, "nodes", unit.Steady(1.0/60) }),
 		of(func(l *List) { l.Limit, l.Namespace, l.Resource = 100, "kube-system", "deployments.apps" }),
 		of(func(*Deployments) {}),
+		of(func(*ObjectChurn) {}),
+		of(func(o *ObjectChurn) {
+			o.Resource, o.Size, o.Population = "widgets.load.storm.dev", sizes("lognormal 4KiB p99 256KiB"), 20_000
+			o.Create, o.Update, o.Patch, o.Delete = 0, 1, 0, 0
+		}),
+		of(func(o *ObjectChurn) { o.Size, o.Resource = sizes("1MiB"), "secrets" }),
+		of(func(*Preload) {}),
+		of(func(p *Preload) {
+			p.Objects = append(p.Objects, PreloadObjects{Resource: "pods", Count: 500, Size: sizes("2KiB"), Namespaces: 1})
+		}),
 	} {
 		if problems := w.Check(); len(problems) > 0 {
 			t.Errorf("%s\nis refused: %v", w.Describe(), problems)
@@ -112,6 +135,7 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"no deadline":             of(func(e *EventChurn) { e.Timeout = 0 }),
 		"no namespaces":           of(func(e *EventChurn) { e.Namespaces = 0 }),
 		"share above all":         of(func(e *EventChurn) { e.Series = 1.5 }),
+		"shares above all":        of(func(e *EventChurn) { e.Series, e.Lists = .5, .6 }),
 		"no resource":             of(func(l *List) { l.Resource = "" }),
 		"resource unknown":        of(func(l *List) { l.Resource = "pod" }),
 		"resource of wrong group": of(func(l *List) { l.Resource = "pods.apps" }),
@@ -134,7 +158,27 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"no deployments":         of(func(d *Deployments) { d.Count = 0 }),
 		"replicas negative":      of(func(d *Deployments) { d.Replicas = -1 }),
 		"replicas beyond reason": of(func(d *Deployments) { d.Replicas = 1e6 }),
-		"churn of zero":          of(func(d *Deployments) { d.Churn = unit.Schedule{} }),
+		"object no carrier":      of(func(o *ObjectChurn) { o.Resource = "deployments" }),
+		"object unknown":         of(func(o *ObjectChurn) { o.Resource = "configmap" }),
+		"object too large":       of(func(o *ObjectChurn) { o.Size = sizes("1KiB..2MiB") }),
+		"lease too large":        of(func(o *ObjectChurn) { o.Resource, o.Size = "leases", sizes("256KiB") }),
+		"widget too large":       of(func(o *ObjectChurn) { o.Resource, o.Size = "widgets", sizes("1536KiB") }),
+		"tail too large":         of(func(o *ObjectChurn) { o.Size = sizes("exponential 256KiB") }),
+		"shares below all":       of(func(o *ObjectChurn) { o.Delete = 0 }),
+		"share below nothing":    of(func(o *ObjectChurn) { o.Create, o.Delete = -.5, 1 }),
+		"population too small":   of(func(o *ObjectChurn) { o.Population = 10 }),
+		"population of nobody":   of(func(o *ObjectChurn) { o.Population = 0 }),
+		"namespaces of objects":  of(func(o *ObjectChurn) { o.Namespaces = 1e6 }),
+		"preload of nothing":     of(func(p *Preload) { p.Objects = nil }),
+		"preload beyond reason": of(func(p *Preload) {
+			p.Objects = []PreloadObjects{
+				{Resource: "nodes", Count: 0, Namespaces: 0},
+				{Resource: "pods", Count: 1e9, Size: sizes("1MiB"), Namespaces: 1},
+				{Resource: "pods", Count: 1, Namespaces: 1},
+			}
+			p.Parallel, p.Timeout = 0, 0
+		}),
+		"churn of zero": of(func(d *Deployments) { d.Churn = unit.Schedule{} }),
 	}
 	var out strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(cases)) {

@@ -77,15 +77,12 @@ func (d *Deployments) Prepare(ctx context.Context, env *Env) error {
 	if err := makeNamespaces(ctx, c, env, names); err != nil {
 		return err
 	}
-	return eachOf(ctx, d.Count, func(ctx context.Context, i int) error {
+	return fill(ctx, env, fillers, d.Count, "deployment", func(ctx context.Context, i int) error {
 		req, err := createDeployment(env, names[0], i, d.Replicas)
-		if err == nil {
-			err = insist(ctx, c, req)
-		}
 		if err != nil {
-			return fmt.Errorf("workload %s: deployment %d: %w", env.Name, i, err)
+			return err
 		}
-		return nil
+		return insist(ctx, c, req)
 	})
 }
 

@@ -23,12 +23,14 @@ import (
 
 // EventChurn is the load of kubelets and controllers that report what they do:
 // Events created, and some of them patched into a series as client-go's
-// recorder does it when the same happens again. In clusters that live, events
-// are most of what etcd writes.
+// recorder does it when the same happens again, and, where it is asked for,
+// somebody who lists them. In clusters that live, events are most of what etcd
+// writes.
 type EventChurn struct {
 	OpenLoop   `yaml:",inline"`
 	Namespaces int          `yaml:"namespaces" min:"1" max:"10000" doc:"namespaces to spread the events over; 1 by default"`
 	Series     unit.Percent `yaml:"series" doc:"share of the requests that count an earlier event up instead of creating one; 20% by default"`
+	Lists      unit.Percent `yaml:"lists" doc:"share of the requests that list the events of one of the namespaces, all in one answer and from the newest state; none by default"`
 }
 
 func newEventChurn() Workload {
@@ -44,8 +46,11 @@ func (e *EventChurn) Check() []string {
 	if e.Namespaces < 1 || e.Namespaces > 10_000 {
 		problems = append(problems, fmt.Sprintf("namespaces: %d is not between 1 and 10000", e.Namespaces))
 	}
-	if e.Series < 0 || e.Series > 1 {
-		problems = append(problems, fmt.Sprintf("series: %s is not between 0%% and 100%%", e.Series))
+	shares := []share{{"series", e.Series}, {"lists", e.Lists}}
+	if problem := checkShares(shares); problem != "" {
+		problems = append(problems, problem)
+	} else if sum := sumOf(shares); sum > 1 {
+		problems = append(problems, fmt.Sprintf("lists: with series: %s they are %s, above 100%%", e.Series, sum))
 	}
 	return problems
 }
@@ -55,6 +60,10 @@ func (e *EventChurn) Describe() string {
 	where := "one namespace"
 	if e.Namespaces > 1 {
 		where = fmt.Sprintf("%d namespaces", e.Namespaces)
+	}
+	if e.Lists > 0 {
+		return fmt.Sprintf("Writes and lists Events at %s in %s; %s of the requests count an earlier event up, and %s list all events of a namespace.",
+			e.Rate.Phrase(), where, e.Series, e.Lists)
 	}
 	return fmt.Sprintf("Writes Events at %s in %s; %s of the writes count an earlier event up.",
 		e.Rate.Phrase(), where, e.Series)
@@ -77,26 +86,28 @@ func (e *EventChurn) Run(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer env.hangUp(c)
+	of := func(verb, scope, detail string) *measure.Series {
+		return env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: verb, Resource: "events", Scope: scope, Detail: detail})
+	}
 	ch := &churn{
-		env: env, client: c, namespaces: namespaces(env.Name, e.Namespaces),
-		create: env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "create", Resource: "events", Scope: "resource"}),
-		patch:  env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "patch", Resource: "events", Scope: "resource"}),
-		share:  e.Series.Fraction(),
+		EventChurn: e, env: env, client: c, namespaces: namespaces(env.Name, e.Namespaces),
+		create: of("create", "resource", ""), patch: of("patch", "resource", ""), list: of("list", "namespace", "unpaginated"),
 		// The instant tells the names of one run of the load from another's.
 		prefix: strconv.FormatInt(env.Clock.Now(), 36),
 	}
-	e.run(ctx, env, e.schedule(env.Seed), ch.slot, ch.series)
+	e.run(ctx, env, e.schedule(env.Seed), ch.slot, ch.draw)
 	return nil
 }
 
 // churn is one run of the load.
 type churn struct {
+	*EventChurn
 	env        *Env
 	client     *client.Client
 	namespaces []string
 	create     *measure.Series
 	patch      *measure.Series
-	share      float64
+	list       *measure.Series
 	prefix     string
 
 	mu   sync.Mutex
@@ -110,28 +121,33 @@ type event struct {
 	count           int32
 }
 
-// patches says whether a slot is for a patch; the seed alone decides.
-func (c *churn) patches(slot pace.Slot) bool {
-	return rand.New(rand.NewPCG(uint64(c.env.Seed), slot.N)).Float64() < c.share
-}
-
-func (c *churn) series(slot pace.Slot) *measure.Series {
-	if c.patches(slot) {
+// draw says what a slot is for, by its series; the seed alone decides.
+func (c *churn) draw(slot pace.Slot) *measure.Series {
+	switch u := rand.New(rand.NewPCG(uint64(c.env.Seed), slot.N)).Float64(); {
+	case u < c.Series.Fraction():
 		return c.patch
+	case u < c.Series.Fraction()+c.Lists.Fraction():
+		return c.list
 	}
 	return c.create
 }
 
 // slot makes one request. While there is no event to patch, it creates one.
 func (c *churn) slot(ctx context.Context, slot pace.Slot) {
-	if c.patches(slot) {
+	namespace := c.namespaces[slot.N%uint64(len(c.namespaces))]
+	switch c.draw(slot) {
+	case c.list:
+		lister := &lister{client: c.client, path: resources["events"].path(namespace)}
+		lister.list(ctx).Record(c.list, slot.Intended)
+		return
+	case c.patch:
 		if ev, ok := c.earlier(slot); ok {
 			c.again(ctx, ev).Record(c.patch, slot.Intended)
 			return
 		}
 	}
 	ev := event{
-		namespace: c.namespaces[slot.N%uint64(len(c.namespaces))],
+		namespace: namespace,
 		name:      fmt.Sprintf("load-%d.%s%x", slot.N%1000, c.prefix, slot.N),
 		count:     1,
 	}

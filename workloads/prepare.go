@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -75,29 +74,4 @@ func makeObject(ctx context.Context, c *client.Client, path string, object runti
 		return err
 	}
 	return insist(ctx, c, &client.Request{Method: http.MethodPost, Path: path, Body: body, ContentType: client.Protobuf})
-}
-
-// eachOf does something for each number below count, some at once, and ends at
-// the first error.
-func eachOf(ctx context.Context, count int, do func(ctx context.Context, i int) error) error {
-	const atOnce = 16
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var workers sync.WaitGroup
-	next := make(chan int)
-	for range min(atOnce, count) {
-		workers.Go(func() {
-			for i := range next {
-				if err := do(ctx, i); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	for i := 0; i < count && ctx.Err() == nil; i++ {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	return context.Cause(ctx)
 }

@@ -41,6 +41,7 @@ var resources = map[string]resource{
 	"csinodes":                  {"storage.k8s.io", "v1", "csinodes", false},
 	"runtimeclasses":            {"node.k8s.io", "v1", "runtimeclasses", false},
 	"customresourcedefinitions": {"apiextensions.k8s.io", "v1", "customresourcedefinitions", false},
+	"widgets":                   {widgetGroup, "v1", "widgets", true}, // storm's own: see widgets.go
 }
 
 // fullName is resource.version.group, by which kubectl names any resource;

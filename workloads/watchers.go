@@ -114,11 +114,11 @@ func (w *Watchers) Prepare(ctx context.Context, env *Env) error {
 		return fmt.Errorf("workload %s: %w", env.Name, err)
 	}
 	path := resources[w.Resource].path(namespace)
-	err = eachOf(ctx, w.Objects, func(ctx context.Context, i int) error {
+	err = fill(ctx, env, fillers, w.Objects, "object", func(ctx context.Context, i int) error {
 		return makeObject(ctx, c, path, w.object(watchedName(i), env.RunID))
 	})
 	if err != nil {
-		return fmt.Errorf("workload %s: %w", env.Name, err)
+		return err
 	}
 	w.Release()
 	w.deliveries = newDeliveries(w.Count)

@@ -62,4 +62,6 @@ var Kinds = map[string]func() Workload{
 	"stages":         newStages,
 	"namespaces":     newNamespaceChurn,
 	"watchers":       newWatchers,
+	"objectChurn":    newObjectChurn,
+	"preload":        newPreload,
 }

@@ -305,10 +305,35 @@ func FuzzPod(f *testing.F) {
 	})
 }
 
+// The version of an object is found in the beginning of it, whatever follows.
+func TestVersionOfAnObjectFromItsHead(t *testing.T) {
+	pod := fullPod("a")
+	pod.ResourceVersion = "12345"
+	pod.Annotations = map[string]string{"a": strings.Repeat("x", 2*HeadSize)}
+	whole := encode(t, pod, "Pod")
+	custom := `{"apiVersion":"x/v1","kind":"Widget","metadata":{"name":"w","resourceVersion":"12345","uid":"u"},"spec":{"cargo":"` + strings.Repeat("x", 2*HeadSize)
+	for name, head := range map[string][]byte{"Protobuf": whole, "Protobuf, cut off": whole[:HeadSize], "JSON, cut off": []byte(custom)[:HeadSize]} {
+		if got, err := VersionOf(head); err != nil || got != 12345 {
+			t.Errorf("%s: got %d, %v", name, got, err)
+		}
+	}
+	for name, head := range map[string][]byte{
+		"nothing": nil, "magic alone": whole[:4], "cut off before": whole[:20],
+		"JSON cut off before": []byte(custom)[:40], "no version": encode(t, &corev1.Pod{}, "Pod"), "a word": []byte(`{"metadata":{"resourceVersion":"x"}}`),
+	} {
+		if got, err := VersionOf(head); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: got %d, %v", name, got, err)
+		}
+	}
+}
+
 // FuzzHeadOf feeds hostile heads of lists.
 func FuzzHeadOf(f *testing.F) {
 	f.Add(encode(f, &corev1.PodList{ListMeta: metav1.ListMeta{Continue: "x"}}, "PodList"))
 	f.Add([]byte(`{"metadata":{"continue":"x"}}`))
 	f.Add([]byte("\x1f\x8b\x08\x00"))
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = HeadOf(b) })
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		_, _ = HeadOf(b)
+		_, _ = VersionOf(b)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -126,4 +127,29 @@ func headJSON(head []byte) (ListMeta, error) {
 		}
 	}
 	return ListMeta{}, errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
+}
+
+// VersionOf returns the resourceVersion of an object, of which head is the
+// beginning: in Protobuf or JSON, of whatever kind. It is an error if the head
+// does not reach that far.
+func VersionOf(head []byte) (uint64, error) {
+	body, ok := bytes.CutPrefix(head, magic)
+	if !ok {
+		meta, err := headJSON(head)
+		if err == nil && meta.Version == 0 {
+			err = fmt.Errorf("%w: no resourceVersion", ErrMalformed)
+		}
+		return meta.Version, err
+	}
+	for _, field := range []protowire.Number{2, 1, 6} { // runtime.Unknown.raw: the object; its metadata; its resourceVersion
+		var err error
+		if body, err = enter(body, field); err != nil {
+			return 0, err
+		}
+	}
+	version, err := number(body)
+	if err == nil && version == 0 {
+		err = fmt.Errorf("%w: no resourceVersion", ErrMalformed)
+	}
+	return version, err
 }
