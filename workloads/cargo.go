@@ -87,7 +87,8 @@ func idlePod() corev1.PodSpec {
 	no := false
 	return corev1.PodSpec{
 		SchedulerName: noScheduler, AutomountServiceAccountToken: &no,
-		Containers: []corev1.Container{{Name: "main", Image: "registry.k8s.io/pause:3.10"}},
+		ServiceAccountName: "default", // as the API server fills it in at the creation, and at no update
+		Containers:         []corev1.Container{{Name: "main", Image: "registry.k8s.io/pause:3.10"}},
 	}
 }
 

@@ -62,11 +62,11 @@ func (s stored) cargo(t *testing.T, kind carrier) int {
 }
 
 // stored returns a load's objects in these namespaces.
-func (r *real) stored(t *testing.T, kind carrier, namespaces []string) []stored {
+func (r *real) stored(t *testing.T, kind carrier, load string, count int) []stored {
 	t.Helper()
 	var out []stored
-	for _, n := range namespaces {
-		body, err := r.kube.CoreV1().RESTClient().Get().AbsPath(kind.resource.path(n)).Param("labelSelector", RunLabel+"=test").DoRaw(t.Context())
+	for _, n := range namespaces(load, count) {
+		body, err := r.kube.CoreV1().RESTClient().Get().AbsPath(kind.resource.path(n)).Param("labelSelector", RunLabel+"=test-"+load).DoRaw(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,14 +129,19 @@ func (r *real) testEventLists(t *testing.T) {
 // Objects of a kind are created, updated, patched and deleted as often as the
 // server says, are never more than the population, and carry what they should.
 func (r *real) testObjectChurn(t *testing.T, resource string) {
-	const population = 40
+	const population = 200
 	kind, name := carriers[resource], "churn-"+resource
 	o := of(func(o *ObjectChurn) {
-		o.Resource, o.Rate, o.Namespaces, o.Size = resource, unit.Steady(150), 2, sizes("1KiB..8KiB")
+		o.Resource, o.Rate, o.Namespaces, o.Size = resource, unit.Steady(100), 2, sizes("1KiB..8KiB")
 		o.Population, o.InFlight = population, population
 	}).(*ObjectChurn)
 	l := r.put(t, name, o)
 	of := func(verb string) uint64 { return l.soFar(verb, kind.resource.String(), "").OK }
+	defer func() {
+		if t.Failed() {
+			t.Log(l.failures())
+		}
+	}()
 	eventually(t, "every verb", func() bool {
 		return of("create") >= 40 && of("update") >= 40 && of("patch") >= 40 && of("delete") >= 40
 	})
@@ -151,7 +156,7 @@ func (r *real) testObjectChurn(t *testing.T, resource string) {
 		}
 		l.agrees(verb, done, of(verb))
 	}
-	there := r.stored(t, kind, namespaces(name, 2))
+	there := r.stored(t, kind, name, 2)
 	unsure := int(l.cut.Load())
 	if n := len(o.people.idle); len(there) > population || len(there) < n-unsure || len(there) > n+unsure {
 		t.Errorf("%d objects on the server, the load knows of %d and %d requests were cut off; the population is %d", len(there), n, unsure, population)
@@ -177,13 +182,13 @@ func (r *real) testObjectChurn(t *testing.T, resource string) {
 // counted as such, and the objects are read anew.
 func (r *real) testConflicts(t *testing.T) {
 	l := r.put(t, "contended", of(func(o *ObjectChurn) {
-		o.Rate, o.Population, o.InFlight = unit.Steady(100), 10, 10
+		o.Rate, o.Population, o.InFlight = unit.Steady(50), 100, 100
 		o.Create, o.Update, o.Patch, o.Delete = 0, 1, 0, 0
 	}))
 	maps := r.kube.CoreV1().ConfigMaps("storm-contended")
 	conflicts := func() uint64 { return l.soFar("update", "configmaps", "").Errors["409"] }
 	eventually(t, "conflicts, and objects read anew", func() bool {
-		for i := range 10 {
+		for i := range 100 {
 			patch := fmt.Sprintf(`{"metadata":{"annotations":{"other":"%d"}}}`, rand.Uint64())
 			if _, err := maps.Patch(t.Context(), fmt.Sprintf("load-%d", i), types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 				t.Fatal(err)
@@ -210,8 +215,9 @@ func (r *real) testRamp(t *testing.T) {
 		e.Rate, e.Series = schedule("0/s..100/s over 2s, 50/s for 1s, 50/s..0/s over 2s"), 0
 	}))
 	const all = 100 + 50 + 50
+	begun := l.env.Clock.Now()
 	eventually(t, "the last of them", func() bool { return l.soFar("create", "events", "").OK == all })
-	time.Sleep(time.Second) // there is nothing to be observed: none is to come
+	eventually(t, "a while after the end of the schedule", func() bool { return l.env.Clock.Now()-begun > int64(6*time.Second) })
 	l.end()
 	if n := r.answered(t, "ramp", "create", "events", http.StatusCreated); n != all {
 		t.Errorf("the server took %d, want %d", n, all)
@@ -232,7 +238,7 @@ func (r *real) testPreload(t *testing.T) {
 	defer l.end()
 	for _, o := range p.Objects {
 		kind := carriers[o.Resource]
-		there := r.stored(t, kind, namespaces("base", o.Namespaces))
+		there := r.stored(t, kind, "base", o.Namespaces)
 		if len(there) != o.Count || r.answered(t, "base", "create", o.Resource, http.StatusCreated) != o.Count {
 			t.Errorf("%d %s, want %d", len(there), o.Resource, o.Count)
 		}
@@ -268,7 +274,7 @@ func (r *real) testLimits(t *testing.T) {
 	}
 	defer c.Close()
 	for name, kind := range carriers {
-		if there := r.stored(t, kind, namespaces("largest", 1)); len(there) != 2 || there[0].cargo(t, kind) != int(kind.limit) {
+		if there := r.stored(t, kind, "largest", 1); len(there) != 2 || there[0].cargo(t, kind) != int(kind.limit) {
 			t.Errorf("%s: %d objects of %s", name, len(there), kind.limit)
 		}
 		// Less than 5 KiB above the limit the server has enough.
