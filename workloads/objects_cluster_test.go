@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +89,17 @@ func (r *real) answered(t *testing.T, workload, verb, resource string, status in
 	}))
 }
 
+// onlyFailed holds that no request failed otherwise than so. The in-flight bound
+// is reached where the machine has other things to do.
+func (l *load) onlyFailed(codes ...string) {
+	l.t.Helper()
+	for what, n := range l.failures() {
+		if _, code, _ := strings.Cut(what, ": "); !slices.Contains(codes, code) {
+			l.t.Errorf("%d failures: %s", n, what)
+		}
+	}
+}
+
 // ok returns the successes of a series.
 func (l *load) ok(verb, resource, scope, detail string) uint64 {
 	l.rec.Cut()
@@ -146,9 +159,7 @@ func (r *real) testObjectChurn(t *testing.T, resource string) {
 		return of("create") >= 40 && of("update") >= 40 && of("patch") >= 40 && of("delete") >= 40
 	})
 	l.end()
-	if f := l.failures(); len(f) > 0 {
-		t.Errorf("failures: %v", f)
-	}
+	l.onlyFailed("refused")
 	for verb, status := range map[string]int{"create": http.StatusCreated, "update": http.StatusOK, "patch": http.StatusOK, "delete": http.StatusOK} {
 		done := r.answered(t, name, verb, resource, status)
 		if verb == "create" {
@@ -201,11 +212,7 @@ func (r *real) testConflicts(t *testing.T) {
 	l.end()
 	l.agrees("conflicts", r.answered(t, "contended", "update", "configmaps", http.StatusConflict), conflicts())
 	l.agrees("updates", r.answered(t, "contended", "update", "configmaps", http.StatusOK), l.soFar("update", "configmaps", "").OK)
-	for what := range l.failures() {
-		if what != "update configmaps: 409" {
-			t.Errorf("failure: %s", what)
-		}
-	}
+	l.onlyFailed("409", "refused")
 }
 
 // A ramp that comes down to nothing asks for as many requests as it adds up to,
