@@ -18,8 +18,8 @@ type Informers struct {
 	Namespace     string        `yaml:"namespace" doc:"the namespace to watch; all of them by default"`
 	LabelSelector string        `yaml:"labelSelector" doc:"only objects with these labels, such as app=web,tier!=cache"`
 	FieldSelector string        `yaml:"fieldSelector" doc:"only objects with these fields, such as spec.nodeName=node-1"`
-	Over          unit.Duration `yaml:"over" doc:"time over which the informers start, one after the other; 0s by default: all together"`
-	Every         unit.Duration `yaml:"every" doc:"time after which each informer starts anew, as in a process that is restarted, and syncs again; 0s by default: never"`
+	StartOver     unit.Duration `yaml:"startOver" doc:"time over which the informers start, one after the other; 0s by default: all together"`
+	RestartEvery  unit.Duration `yaml:"restartEvery" doc:"time after which each informer starts anew, as in a process that is restarted, and syncs again; 0s by default: never"`
 }
 
 func newInformers() Workload {
@@ -35,8 +35,8 @@ const minEvery = unit.Duration(time.Second)
 // Check implements Workload.
 func (n *Informers) Check() []string {
 	problems := append(n.check(n.Resource, openFiles()), checkCollection(n.Resource, n.Namespace, n.LabelSelector, n.FieldSelector)...)
-	if n.Every > 0 && n.Every < minEvery {
-		problems = append(problems, fmt.Sprintf("every: %s is below the limit of %s", n.Every, minEvery))
+	if n.RestartEvery > 0 && n.RestartEvery < minEvery {
+		problems = append(problems, fmt.Sprintf("restartEvery: %s is below the limit of %s", n.RestartEvery, minEvery))
 	}
 	return problems
 }
@@ -44,11 +44,11 @@ func (n *Informers) Check() []string {
 // Describe implements Workload.
 func (n *Informers) Describe() string {
 	when := "all start together"
-	if n.Over > 0 {
-		when = fmt.Sprintf("they start within %s", n.Over)
+	if n.StartOver > 0 {
+		when = fmt.Sprintf("they start within %s", n.StartOver)
 	}
-	if n.Every > 0 {
-		when += fmt.Sprintf(" and anew every %s", n.Every)
+	if n.RestartEvery > 0 {
+		when += fmt.Sprintf(" and anew every %s", n.RestartEvery)
 	}
 	return fmt.Sprintf("%s of %s %s, each %s; %s.", unit.Count(n.Count, "informer"), n.Resource,
 		where(n.Resource, n.Namespace, n.LabelSelector, n.FieldSelector), n.manner(), when)
@@ -83,10 +83,10 @@ func (n *Informers) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	run := &informers{herd: h, every: int64(n.Every)}
+	run := &informers{herd: h, every: int64(n.RestartEvery)}
 	now := env.Clock.Now()
 	for i := range h.reflectors {
-		at := now + int64(n.Over)*int64(i)/int64(n.Count)
+		at := now + int64(n.StartOver)*int64(i)/int64(n.Count)
 		h.shared.Agenda.Add(at, run.start(i))
 	}
 	<-ctx.Done()

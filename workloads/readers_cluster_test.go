@@ -190,7 +190,7 @@ func (r *real) testInformers(t *testing.T) {
 		"listed":        {func(n *Informers) { n.Sync = "list" }, 1, []string{"list", "watch"}},
 		"listed-json":   {func(n *Informers) { n.Sync, n.Content = "list", "json" }, 1, []string{"list", "watch"}},
 		"listed-again": {func(n *Informers) {
-			n.Sync, n.Every, n.Over = "list", unit.Duration(2*time.Second), unit.Duration(time.Second)
+			n.Sync, n.RestartEvery, n.StartOver = "list", unit.Duration(2*time.Second), unit.Duration(time.Second)
 		}, 3, []string{"list", "watch"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func (r *real) testInformers(t *testing.T) {
 				t.Errorf("failures: %v", f)
 			}
 			synced := l.of("sync", w.Sync)
-			if w.Every == 0 && synced.OK != count {
+			if w.RestartEvery == 0 && synced.OK != count {
 				t.Errorf("%d syncs of %d informers", synced.OK, count)
 			}
 			var payload uint64
@@ -293,7 +293,7 @@ func (r *real) testWatchers(t *testing.T) {
 // watches, which have to list anew, can no longer be shown one by one.
 func (r *real) testWatchersOutage(t *testing.T) {
 	l := r.put(t, "outlast", of(func(w *Watchers) { w.Count, w.Rate = 20, unit.Steady(50) }))
-	herd := r.put(t, "herd", of(func(n *Informers) { n.Resource, n.Count, n.Every = "configmaps", 10, unit.Duration(time.Second) }))
+	herd := r.put(t, "herd", of(func(n *Informers) { n.Resource, n.Count, n.RestartEvery = "configmaps", 10, unit.Duration(time.Second) }))
 	ok := func() uint64 { return l.delivered("configmaps").OK }
 	eventually(t, "deliveries", func() bool { return ok() >= 20*20 && herd.of("sync", "watchList").OK >= 10 })
 	apiserver := clusters.OfKind(r, clusters.KindAPIServer, "")[0]

@@ -22,7 +22,7 @@ func TestReadersAreDescribed(t *testing.T) {
 		of(func(*Informers) {}),
 		of(func(n *Informers) {
 			n.Count, n.Namespace, n.LabelSelector, n.Sync, n.Content, n.Connections = 1, "default", "app=web", "list", "json", "own"
-			n.Over, n.Every = unit.Duration(30*time.Second), unit.Duration(time.Minute)
+			n.StartOver, n.RestartEvery = unit.Duration(30*time.Second), unit.Duration(time.Minute)
 		}),
 		of(func(*Watchers) {}),
 		of(func(w *Watchers) {
@@ -49,7 +49,7 @@ func TestBadReadersAreRefusedByField(t *testing.T) {
 		"informers, words unknown":          of(func(n *Informers) { n.Sync, n.Content, n.Connections, n.Timeout = "x", "y", "z", 0 }),
 		"informers, of nothing":             of(func(n *Informers) { n.Resource, n.LabelSelector = "podz", "=" }),
 		"informers, custom":                 of(func(n *Informers) { n.Resource = "widgets.v1.example.com" }),
-		"informers, too often":              of(func(n *Informers) { n.Every = unit.Duration(time.Millisecond) }),
+		"informers, too often":              of(func(n *Informers) { n.RestartEvery = unit.Duration(time.Millisecond) }),
 		"watchers, none":                    of(func(w *Watchers) { w.Count = 0 }),
 		"watchers, no rate":                 of(func(w *Watchers) { w.Rate = unit.Schedule{} }),
 		"watchers, out of range":            of(func(w *Watchers) { w.Objects, w.Size, w.InFlight, w.Timeout, w.Arrivals = 0, 2<<20, 0, 0, "bursty" }),
