@@ -54,7 +54,7 @@ func newBench(o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bench{options: o, store: store, dir: dir, peers: cache, begun: time.Now()}, nil
+	return &bench{options: o, store: store, dir: dir, peers: cache, begun: time.Now(), rows: []row{}}, nil
 }
 
 func (b *bench) close() {
