@@ -33,12 +33,16 @@ func TestDocsAreTrue(t *testing.T) {
 	if len(blocks) < 2 {
 		t.Fatalf("found %d examples", len(blocks))
 	}
-	scenario, profile := blocks[0][1], blocks[1][1]
-	s, err := Load(Source{"example.yaml", []byte(scenario)}, testKinds(), Changes{Profiles: []Source{{"profile.yaml", []byte(profile)}}})
+	scenario := blocks[0][1] // the others are profiles
+	var profiles []Source
+	for _, b := range blocks[1:] {
+		profiles = append(profiles, Source{"profile.yaml", []byte(b[1])})
+	}
+	s, err := Load(Source{"example.yaml", []byte(scenario)}, testKinds(), Changes{Profiles: profiles})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Profiles) != 3 || len(s.Warnings) > 0 {
+	if len(s.Profiles) != 2+len(profiles) || len(s.Warnings) > 0 {
 		t.Errorf("%d profiles, warnings: %v", len(s.Profiles), s.Warnings)
 	}
 
