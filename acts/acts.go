@@ -51,6 +51,10 @@ type Aimed interface {
 // a load, and would slow the building up.
 type Gradual interface{ BuildsUp() }
 
+// Passing is a fault that is over as soon as it is done, as a restart is: what
+// it disturbed comes back by itself, and nothing is held.
+type Passing interface{ Passes() }
+
 // Target is what an act hit.
 type Target struct {
 	Shard string
@@ -68,6 +72,8 @@ type Env struct {
 	Cluster clusters.Cluster
 	Clock   *measure.Clock
 	Log     *slog.Logger
+	// Fleets are the loads of simulated nodes, by their names in the scenario.
+	Fleets map[string]Fleet
 	// Dir is the trial's directory, for what an act leaves: a backup.
 	Dir string
 	// Act is the name of the act under way; Run sets it.

@@ -169,7 +169,13 @@ func (s *Shard) AwaitJoined(ctx context.Context) (string, error) {
 // Until repeats look until it returns nil; when ctx ends first, it returns the
 // last thing that look complained of.
 func Until(ctx context.Context, look func(context.Context) error) error {
-	ticker := time.NewTicker(pollEvery)
+	return UntilEvery(ctx, pollEvery, look)
+}
+
+// UntilEvery is Until for a look that costs something: it is repeated no more
+// often than that.
+func UntilEvery(ctx context.Context, every time.Duration, look func(context.Context) error) error {
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var last error
 	for {

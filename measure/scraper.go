@@ -59,12 +59,24 @@ func (s *Scraper) Run(ctx context.Context) error {
 	return nil
 }
 
-func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) {
-	transport := &http.Transport{
+// ScrapeOnce reads the selected families of one component's metrics, named as
+// in the text format; it takes 10 s at most.
+func ScrapeOnce(ctx context.Context, t ScrapeTarget) (map[string]float64, error) {
+	transport := t.transport()
+	defer transport.CloseIdleConnections()
+	return scrape(ctx, &http.Client{Transport: transport, Timeout: 10 * time.Second}, t)
+}
+
+func (t ScrapeTarget) transport() *http.Transport {
+	return &http.Transport{
 		TLSClientConfig: t.TLS.Clone(), // of nil: nil
 		DialContext:     (&net.Dialer{Timeout: dialTimeout}).DialContext, TLSHandshakeTimeout: dialTimeout,
 		MaxIdleConnsPerHost: 1,
 	}
+}
+
+func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) {
+	transport := t.transport()
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: max(2*s.interval, 5*time.Second)}
 	timer := time.NewTimer(delay)

@@ -17,6 +17,10 @@ const (
 	kindBackup  = "backup"
 	kindRestore = "restore"
 	kindQuota   = "quotaBreach"
+
+	kindRestartKubelets = "kubeletRestart"
+	kindSilence         = "rackSilence"
+	kindDrain           = "drain"
 )
 
 // timeline checks the order of a timeline's steps.
@@ -65,9 +69,15 @@ func (c *check) hold(key string, f *fault, after []step) {
 			}
 		}
 		c.add(key+".heal", "the timeline is to heal it, but no operation follows: add one, or write heal: auto")
-	case f.For == nil:
+	case f.For == nil && !passes(f.Act.Value):
 		c.add(key+".for", "is missing: how long is the effect held before storm heals it, such as 10s?")
 	}
+}
+
+// passes says whether a fault is over as soon as it is done.
+func passes(a acts.Act) bool {
+	_, ok := a.(acts.Passing)
+	return ok
 }
 
 // actNames checks that every act can be told from the others.
@@ -123,6 +133,7 @@ func (c *check) actsOn(key string, steps []step) {
 		if needs[clusters.CanLink] && spec.Network == "loopback" {
 			c.add(a.key, "needs members with links between them, but cluster.network is loopback: take auto or namespaces")
 		}
+		c.fleet(a)
 		value, has := strict.Lookup(a.act, "shard")
 		name, ok := value.(string)
 		if !has || !ok {

@@ -67,7 +67,7 @@ type step struct {
 
 type fault struct {
 	Name Name                   `yaml:"name" doc:"the fault's name in gates and in the report; its kind by default"`
-	For  *unit.Duration         `yaml:"for" doc:"how long its effect is held; needed unless the timeline heals it"`
+	For  *unit.Duration         `yaml:"for" doc:"how long its effect is held; needed unless the timeline heals it, or there is nothing to hold, as with kubeletRestart"`
 	Heal string                 `yaml:"heal" enum:"auto,timeline" default:"auto" doc:"who repairs it: storm after that time, or a later operation of the timeline"`
 	Act  strict.OneOf[acts.Act] `kinds:"fault"`
 }

@@ -125,6 +125,22 @@ func (p *Pool) Connections() int {
 	return n
 }
 
+// HangUp ends every connection there is, as the end of a process does, and
+// returns when their streams have ended, with ErrHungUp. The pool stays usable:
+// the next stream is opened on a new connection.
+func (p *Pool) HangUp() {
+	p.mu.Lock()
+	conns := p.conns
+	p.conns = nil
+	p.mu.Unlock()
+	for _, c := range conns {
+		c.fail(ErrHungUp)
+	}
+	for _, c := range conns {
+		<-c.Done()
+	}
+}
+
 // Close ends every connection, and returns when their streams have ended.
 func (p *Pool) Close() {
 	p.cancel()

@@ -110,6 +110,8 @@ type Body interface {
 var (
 	// ErrClosed says that the connection was closed from this side.
 	ErrClosed = errors.New("the connection is closed")
+	// ErrHungUp ends what was open when this side hung up.
+	ErrHungUp = errors.New("this side has hung up")
 	// ErrFull says that the connection has as many streams as the server allows.
 	ErrFull = errors.New("the connection has no stream left")
 	// ErrSilent says that the server did not answer a ping.

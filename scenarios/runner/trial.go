@@ -71,7 +71,7 @@ func (t *trial) execute(ctx context.Context) (err error) {
 	t.eyes.health.Faulted(true)
 	t.env = &acts.Env{
 		Cluster: t.run.cluster, Clock: t.eyes.clock, Log: t.run.o.Log, Dir: t.dir.Path(), RunID: t.run.o.RunID,
-		Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.marks.Mark,
+		Fleets: t.fleets(), Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.marks.Mark,
 	}
 	t.eyes.begin(context.WithoutCancel(ctx)) // observing goes on while a Ctrl-C is healed
 	var end context.CancelFunc
@@ -140,6 +140,17 @@ func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 		envs = append(envs, env)
 	}
 	return envs, nil
+}
+
+// fleets are the loads of simulated nodes, for acts to reach.
+func (t *trial) fleets() map[string]acts.Fleet {
+	out := map[string]acts.Fleet{}
+	for _, load := range t.spec.Workloads {
+		if f, ok := load.Load.(acts.Fleet); ok {
+			out[load.Name] = f
+		}
+	}
+	return out
 }
 
 // preparing tells the display how far a load's preparation is, now and then.

@@ -21,7 +21,7 @@ type Answer struct {
 	Decoded    int64  // of the body, once it is no longer gzipped
 	RetryAfter string // of a 429 or 503 that says when to come again
 	// Cut is true where the request failed because the caller's context had
-	// ended: it says nothing about the server and is not counted.
+	// ended, or the client hung up: it says nothing about the server and is not counted.
 	Cut bool
 }
 
@@ -96,7 +96,7 @@ func (c *Client) patiently(ctx context.Context, w *wire.Request, k *call, atMost
 func (c *Client) name(ctx context.Context, a *Answer, err error) {
 	switch {
 	case err == nil || a.Code != "":
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, wire.ErrHungUp):
 		a.Cut = true
 		c.cut.Add(1)
 		a.Code = CodeCut

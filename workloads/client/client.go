@@ -132,6 +132,10 @@ func (c *Client) Connections() int { return c.pool.Connections() }
 // Cut returns how many requests the end of their load has cut off so far.
 func (c *Client) Cut() uint64 { return c.cut.Load() }
 
+// HangUp closes every connection, as the end of a process does; what was in
+// flight on them is cut off and not counted. The next request connects anew.
+func (c *Client) HangUp() { c.pool.HangUp() }
+
 // Close closes every connection, and returns when what was in flight on them
 // has failed.
 func (c *Client) Close() { c.pool.Close() }

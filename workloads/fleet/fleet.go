@@ -91,6 +91,12 @@ type Fleet struct {
 	agenda     *agenda.Agenda
 	observer   *observer
 
+	version string // of the API server: the kubelets say that they are of the same
+
+	// cues is held while nodes are stopped or begun on cue; it guards up.
+	cues sync.Mutex
+	up   bool // all nodes have begun, and the end has not
+
 	end   context.CancelFunc // of what runs in the background
 	alive sync.WaitGroup
 }
@@ -164,13 +170,15 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 		f.observer.reflector.Start(now)
 	}
 	for i, n := range f.nodes {
-		n.begin(now + int64(i)*int64(time.Second)/startsPerSecond)
+		n.connect()
+		n.begin(now+int64(i)*int64(time.Second)/startsPerSecond, true)
 	}
 	if err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), f.synced, progress); err != nil {
 		return err
 	}
 	// What the coming up has left is more than what the watches need from here on.
 	debug.FreeOSMemory()
+	f.takesCues(true)
 	return nil
 }
 
@@ -199,6 +207,7 @@ func (f *Fleet) Run(ctx context.Context) {
 
 // Close ends everything that the fleet has open. It may be called twice.
 func (f *Fleet) Close() {
+	f.takesCues(false)
 	for _, k := range append(f.kinds, f.refs[:]...) {
 		k.shared.End()
 	}

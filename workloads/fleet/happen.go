@@ -51,7 +51,7 @@ func (k *kubelet) events(ctx context.Context, p *pod, all []happening) {
 			k.env.Log.Error("encode an Event", "error", err)
 			return
 		}
-		k.node.calls.Do(ctx, &client.Request{
+		k.node.ask(ctx, k.node.calls, &client.Request{
 			Method: http.MethodPost, Path: "/api/v1/namespaces/" + p.namespace + "/events",
 			Body: body, ContentType: client.Protobuf, As: k.node.as,
 		}, nil, 0).Record(k.series.events, intended)

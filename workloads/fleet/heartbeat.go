@@ -11,6 +11,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -84,13 +85,28 @@ func (f *Fleet) renew(ctx context.Context, n *node, intended int64) {
 		return
 	}
 	req := &client.Request{Method: http.MethodPut, Path: leasePath + "/" + n.name, Body: body, ContentType: client.Protobuf, As: n.as}
-	f.leaseCall(ctx, n, req, reply).Record(f.series.leaseUpdate, intended)
+	a := f.leaseCall(ctx, n, req, reply)
+	a.Record(f.series.leaseUpdate, intended)
+	if a.OK() {
+		f.renewed(n, a.Done)
+	}
+}
+
+// renewed notes that the lease was renewed. Where that had failed for longer
+// than the lease lasts, the controllers may have found the node's state
+// unknown, which its kubelet sees at its next look at its own Node, and says
+// how it is. The node's lock is held.
+func (f *Fleet) renewed(n *node, at int64) {
+	if n.renewed != 0 && at-n.renewed > leaseSeconds*int64(time.Second) {
+		f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
+	}
+	n.renewed = at
 }
 
 // leaseCall makes a request about the lease and learns its resourceVersion.
 func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, reply *bytes.Buffer) client.Answer {
 	reply.Reset()
-	a := n.beats.Do(ctx, req, reply, objectSize)
+	a := n.ask(ctx, n.beats, req, reply, objectSize)
 	n.leaseVersion = ""
 	if a.OK() {
 		meta, err := lean.MetaOf(reply.Bytes())
@@ -145,11 +161,33 @@ func (f *Fleet) report(ctx context.Context, n *node, intended int64) {
 		p.Status.Order = append(p.Status.Order, orderedType{string(c.Type)})
 		p.Status.Conditions = append(p.Status.Conditions, beat{now, string(c.Type)})
 	}
-	body, err := json.Marshal(p)
+	f.patchStatus(ctx, n, p, intended)
+}
+
+// stateOf is what a kubelet sends of a status that has changed: its conditions
+// in full.
+type stateOf struct {
+	Status struct {
+		Conditions []corev1.NodeCondition `json:"conditions"`
+	} `json:"status"`
+}
+
+// state patches a node's status to be that of a healthy one, whatever the
+// controllers have made of it meanwhile.
+func (f *Fleet) state(ctx context.Context, n *node, intended int64) {
+	var p stateOf
+	now := metav1.NewTime(time.Now())
+	p.Status.Conditions = conditions(now, now)
+	f.patchStatus(ctx, n, p, intended)
+}
+
+func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended int64) {
+	body, err := json.Marshal(patch)
 	if err != nil {
+		f.env.Log.Error("encode a node's status", "error", err)
 		return
 	}
-	n.beats.Do(ctx, &client.Request{
+	n.ask(ctx, n.beats, &client.Request{
 		Method: http.MethodPatch, Path: "/api/v1/nodes/" + n.name + "/status",
 		Body: body, ContentType: client.StrategicPatch, As: n.as,
 	}, nil, 0).Record(f.series.status, intended)

@@ -88,6 +88,7 @@ func (k *kubelet) see(kind string, at int64, p *lean.Pod) {
 		case running:
 			k.hold(known)
 			k.lives(at, known)
+			k.retoken(at, known)
 		case stopping:
 			k.terminate(at, known)
 		}

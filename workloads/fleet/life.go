@@ -137,7 +137,7 @@ func (k *kubelet) stop(ctx context.Context, intended int64, p *pod) {
 		k.env.Log.Error("encode a pod's deletion", "error", err)
 		return
 	}
-	a := k.node.calls.Do(ctx, &client.Request{
+	a := k.node.ask(ctx, k.node.calls, &client.Request{
 		Method: http.MethodDelete, Path: path(p), Body: body, ContentType: client.JSON, As: k.node.as,
 	}, nil, 0)
 	a.Record(k.series.podDelete, intended)

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -29,10 +31,11 @@ type node struct {
 	kubelet *kubelet
 	silent  atomic.Bool // it is cut off: it does nothing at all
 
-	mu sync.Mutex // held over a renewal of the lease
+	mu sync.Mutex // held over a renewal of the lease; guards what follows, and uid once the load runs
 	// leaseVersion is the resourceVersion of the lease as the node knows it;
 	// empty where it must be asked for.
 	leaseVersion string
+	renewed      int64 // when the lease was last renewed, ns since the clock's origin; 0: not yet
 }
 
 // nodesGroup is the group that every kubelet's certificate names.
@@ -60,9 +63,8 @@ func (f *Fleet) newNode(i int) *node {
 	return n
 }
 
-// begin starts the node's watches, as its kubelet and its kube-proxy do when
-// they start.
-func (n *node) begin(at int64) {
+// connect gives the node's watches their connections.
+func (n *node) connect() {
 	f := n.kubelet.Fleet
 	for j, k := range f.kinds {
 		w := &n.watches[j]
@@ -73,16 +75,46 @@ func (n *node) begin(at int64) {
 				w.As = &proxyUser
 			}
 		}
-		w.Start(at)
 	}
 }
 
-// stop ends the node's watches, and forgets its pods.
-func (n *node) stop() {
-	for j := range n.watches {
+// begin starts the node's watches, as its kubelet does when it starts and, if
+// proxies is true, its kube-proxy.
+func (n *node) begin(at int64, proxies bool) {
+	for j, k := range n.kubelet.kinds {
+		if !k.proxy || proxies {
+			n.watches[j].Start(at)
+		}
+	}
+}
+
+// stop ends what the node's kubelet and, if proxies is true, its kube-proxy
+// have open, and has the kubelet forget its pods. It adds to ended how many
+// watches were open, by the resource's name in the API server's metrics.
+func (n *node) stop(proxies bool, ended map[string]int) {
+	f := n.kubelet.Fleet
+	for j, k := range f.kinds {
+		if k.proxy && !proxies {
+			continue
+		}
+		if n.watches[j].Open() {
+			resource, _, _ := strings.Cut(k.resource, ".")
+			ended[resource]++
+		}
 		n.watches[j].Stop()
 	}
 	n.kubelet.forget()
+	if f.cfg.PerNode {
+		n.calls.HangUp() // a process that ends leaves no connection
+	}
+}
+
+// ask makes one request of the node's. A silent node makes none.
+func (n *node) ask(ctx context.Context, c *client.Client, r *client.Request, body *bytes.Buffer, keep int64) client.Answer {
+	if n.silent.Load() {
+		return client.Answer{Code: client.CodeCut, Cut: true}
+	}
+	return c.Do(ctx, r, body, keep)
 }
 
 // imageCount is how many images a node reports to hold; kubelets report up to

@@ -81,6 +81,18 @@ func (k *kubelet) release(p *pod) {
 // A token is refreshed when this share of its life is over.
 const refreshAt = .8
 
+// retoken requests the tokens of a pod that runs already, as a kubelet does that
+// has been started anew: it keeps them in memory. The lock is held.
+func (k *kubelet) retoken(at int64, p *pod) {
+	if k.cfg.Pods.Tokens && len(p.tokens) > 0 {
+		k.agenda.Add(at, func(ctx context.Context, _ int64) {
+			if k.is(p, running) {
+				k.request(ctx, p, p.tokens)
+			}
+		})
+	}
+}
+
 // request requests a pod's tokens, and puts their refreshing on the agenda.
 func (k *kubelet) request(ctx context.Context, p *pod, tokens []lean.Token) {
 	if !k.cfg.Pods.Tokens {
@@ -104,7 +116,7 @@ func (k *kubelet) token(ctx context.Context, intended int64, p *pod, t lean.Toke
 		k.env.Log.Error("encode a TokenRequest", "error", err)
 		return
 	}
-	a := k.node.calls.Do(ctx, &client.Request{
+	a := k.node.ask(ctx, k.node.calls, &client.Request{
 		Method: http.MethodPost, Path: "/api/v1/namespaces/" + p.namespace + "/serviceaccounts/" + p.account + "/token",
 		Body: body, ContentType: client.Protobuf, As: k.node.as,
 	}, nil, 0)

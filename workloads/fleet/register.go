@@ -27,6 +27,11 @@ const patience = 60 * time.Second
 // objectSize is more than any Node or Lease of storm's takes.
 const objectSize = 256 << 10
 
+const (
+	nodesPath    = "/api/v1/nodes"
+	csiNodesPath = "/apis/storage.k8s.io/v1/csinodes"
+)
+
 // register makes every node's Node, then its CSINode and Lease. What is there
 // already stays.
 func (f *Fleet) register(ctx context.Context) error {
@@ -34,7 +39,8 @@ func (f *Fleet) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = f.each(ctx, func(ctx context.Context, n *node) error { return f.registerNode(ctx, n, version) })
+	f.version = version
+	err = f.each(ctx, f.registerNode)
 	if err != nil {
 		return err
 	}
@@ -68,12 +74,12 @@ func (f *Fleet) each(ctx context.Context, do func(context.Context, *node) error)
 }
 
 // registerNode makes the node's Node.
-func (f *Fleet) registerNode(ctx context.Context, n *node, version string) error {
-	body, err := client.Encode(n.object(version, f.env.Labels))
+func (f *Fleet) registerNode(ctx context.Context, n *node) error {
+	body, err := client.Encode(n.object(f.version, f.env.Labels))
 	if err != nil {
 		return err
 	}
-	meta, err := f.ensure(ctx, n, "/api/v1/nodes", body, f.series.nodeCreate)
+	meta, err := f.ensure(ctx, n, nodesPath, body, f.series.nodeCreate)
 	n.uid = meta.UID
 	return err
 }
@@ -81,14 +87,11 @@ func (f *Fleet) registerNode(ctx context.Context, n *node, version string) error
 // registerRest makes what belongs to the Node: its CSINode, without drivers,
 // and its Lease.
 func (f *Fleet) registerRest(ctx context.Context, n *node) error {
-	body, err := client.Encode(&storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{
-		Name: n.name, Labels: f.env.Labels,
-		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(n.uid)}},
-	}})
+	body, err := f.csiNode(n)
 	if err != nil {
 		return err
 	}
-	if _, err := f.ensure(ctx, n, "/apis/storage.k8s.io/v1/csinodes", body, f.series.csiCreate); err != nil {
+	if _, err := f.ensure(ctx, n, csiNodesPath, body, f.series.csiCreate); err != nil {
 		return err
 	}
 	if body, err = f.leaseBody(n); err != nil {
@@ -97,6 +100,14 @@ func (f *Fleet) registerRest(ctx context.Context, n *node) error {
 	meta, err := f.ensure(ctx, n, leasePath, body, f.series.leaseCreate)
 	n.leaseVersion = meta.ResourceVersion
 	return err
+}
+
+// csiNode is the node's CSINode, without drivers.
+func (f *Fleet) csiNode(n *node) ([]byte, error) {
+	return client.Encode(&storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{
+		Name: n.name, Labels: f.env.Labels,
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(n.uid)}},
+	}})
 }
 
 // ensure creates an object of the node's name, or gets it where it is there.

@@ -7,7 +7,8 @@ import (
 
 // series is where the fleet's requests are counted.
 type series struct {
-	nodeCreate, csiCreate              *measure.Series
+	nodeCreate, nodeGet                *measure.Series
+	csiCreate, csiGet                  *measure.Series
 	leaseUpdate, leaseGet, leaseCreate *measure.Series
 	status                             *measure.Series
 	podStatus, podDelete               *measure.Series
@@ -21,7 +22,8 @@ func newSeries(env Env) series {
 		return env.Recorder.Series(rundir.Key{Workload: env.Workload, Verb: verb, Resource: resource, Scope: "resource"})
 	}
 	return series{
-		nodeCreate: of("create", "nodes"), csiCreate: of("create", "csinodes.storage.k8s.io"),
+		nodeCreate: of("create", "nodes"), nodeGet: of("get", "nodes"),
+		csiCreate: of("create", "csinodes.storage.k8s.io"), csiGet: of("get", "csinodes.storage.k8s.io"),
 		leaseUpdate: of("update", leases), leaseGet: of("get", leases), leaseCreate: of("create", leases),
 		status:    of("patch", "nodes/status"),
 		podStatus: of("patch", "pods/status"), podDelete: of("delete", "pods"),

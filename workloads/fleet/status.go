@@ -29,7 +29,7 @@ func (k *kubelet) patch(ctx context.Context, intended int64, p *pod, status core
 		k.env.Log.Error("encode a pod's status", "error", err)
 		return client.Answer{Code: client.CodeLocal, Cut: true}
 	}
-	a := k.node.calls.Do(ctx, &client.Request{
+	a := k.node.ask(ctx, k.node.calls, &client.Request{
 		Method: http.MethodPatch, Path: path(p) + "/status", Body: body, ContentType: client.StrategicPatch, As: k.node.as,
 	}, nil, 0)
 	a.Record(k.series.podStatus, intended)

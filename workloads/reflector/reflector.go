@@ -71,7 +71,7 @@ type Reflector struct {
 	mu      sync.Mutex
 	session *session // what is open, being opened or waits for its time; nil: stopped
 	version uint64   // resourceVersion to watch from; 0: to be listed
-	begun   int64    // intended time of the list that is not complete yet; below 0: it is
+	begun   int64    // intended time of the list that is not complete yet; below 0: minus when it was
 	took    int64    // bytes that came since then
 	pause   time.Duration
 	draws   uint32
@@ -130,6 +130,18 @@ func (r *Reflector) Open() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.session != nil && !r.session.over && r.session.opened != 0
+}
+
+// SyncedAt returns when everything that was there had been seen and the watch
+// was open, in ns since the clock's origin; ok is false while that is not so.
+func (r *Reflector) SyncedAt() (at int64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.session
+	if s == nil || s.over || s.opened == 0 || r.begun >= 0 {
+		return 0, false
+	}
+	return max(-r.begun, s.opened), true
 }
 
 // schedule puts the next session on the agenda; the lock is held.

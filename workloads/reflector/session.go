@@ -216,7 +216,7 @@ func (s *session) synced(at int64) {
 		if r.Shared.Sync != nil {
 			r.Shared.Sync.Record(r.begun, r.begun, at, "", r.took)
 		}
-		r.begun = -1
+		r.begun = -max(at, 1)
 		if s.opened != 0 {
 			r.Shared.Counts.Synced.Add(1)
 		}
