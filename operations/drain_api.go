@@ -93,17 +93,27 @@ func (a drainAPI) evict(ctx context.Context, p *corev1.Pod) (taken bool, refused
 		switch {
 		case err == nil:
 			return true, refused, nil
-		case apierrors.IsNotFound(err), apierrors.IsConflict(err): // gone; a conflict: another pod has its name
+		case apierrors.IsNotFound(err):
 			return false, refused, nil
+		case apierrors.IsConflict(err):
+			// Another pod has its name by now, or several evictions were at odds
+			// over their budget.
+			if now, err := a.kube.CoreV1().Pods(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{}); err == nil && now.UID != p.UID {
+				return false, refused, nil
+			}
 		case apierrors.IsForbidden(err) && apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 			// It goes with its namespace; that is waited for.
 			return false, refused, nil
 		case !apierrors.IsTooManyRequests(err):
 			return false, refused, fmt.Errorf("evict %s/%s: %w", p.Namespace, p.Name, err)
 		}
-		refused++
+		pause := lookAgain
+		if apierrors.IsTooManyRequests(err) {
+			refused++
+			pause = evictAgain
+		}
 		select {
-		case <-time.After(evictAgain):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return false, refused, fmt.Errorf("evict %s/%s: put off %d times, last because %w", p.Namespace, p.Name, refused, err)
 		}
