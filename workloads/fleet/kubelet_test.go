@@ -41,22 +41,22 @@ func TestWhatAKubeletDoesAboutItsPods(t *testing.T) {
 	}
 	for name, steps := range map[string][]seen{
 		"a life": {
-			{"ADDED", "Pending", false, 2, starting},
+			{"ADDED", "Pending", false, 1, starting},
 			{"MODIFIED", "Pending", false, 0, starting}, // the scheduler's condition
 			{"MODIFIED", "Running", true, 2, stopping},
 			{"MODIFIED", "Running", true, 0, stopping},
 			{"DELETED", "Running", true, 0, 0},
 		},
 		"deleted before it runs": {
-			{"ADDED", "Pending", false, 2, starting},
+			{"ADDED", "Pending", false, 1, starting},
 			{"MODIFIED", "Pending", true, 2, stopping},
 			{"DELETED", "Pending", true, 0, 0},
 		},
 		"seen after a restart while it runs": {{"LISTED", "Running", false, 0, running}},
-		"seen after a restart, new":          {{"LISTED", "Pending", false, 2, starting}},
+		"seen after a restart, new":          {{"LISTED", "Pending", false, 1, starting}},
 		"seen after a restart, deleted":      {{"LISTED", "Running", true, 2, stopping}},
 		"seen twice over a new list": {
-			{"ADDED", "Pending", false, 2, starting},
+			{"ADDED", "Pending", false, 1, starting},
 			{"LISTED", "Pending", false, 0, starting},
 		},
 		"come to its end":             {{"LISTED", "Succeeded", false, 0, 0}},

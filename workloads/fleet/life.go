@@ -25,8 +25,9 @@ func (k *kubelet) bound(at int64, p *pod) {
 		}
 		k.request(ctx, p, p.tokens)
 		k.patch(ctx, at, p, k.creating(p))
+		// Not before: a status that comes late must not undo the next one.
+		k.agenda.Add(ready, func(ctx context.Context, at int64) { k.start(ctx, at, p) })
 	})
-	k.agenda.Add(ready, func(ctx context.Context, at int64) { k.start(ctx, at, p) })
 }
 
 // start reports the containers as running.
