@@ -42,6 +42,14 @@ func (t *trial) measure(g rundir.Gate) value {
 		return t.apiLatency(g)
 	case "api.errors", "api.throughput":
 		return t.apiRate(g)
+	case "api.bytes":
+		return t.apiBytes(g)
+	case "pod.start", "informer.sync", "watch.delivery":
+		return t.watched(g)
+	case "scheduler.throughput":
+		return t.scheduled(g)
+	case "lease.onTime":
+		return t.leasesOnTime(g)
 	case "recovery.time", "recovery.gap":
 		return t.recovery(g)
 	case "writes.lost":
@@ -75,15 +83,20 @@ func (t *trial) apiLatency(g rundir.Gate) value {
 			failed += c.failed
 		}
 	}
-	v := value{v: statistic(&h, g.Stat), samples: h.Count(), seen: math.NaN()}
+	return latencyValue(&h, failed, g.Stat, "request")
+}
+
+// latencyValue is a statistic of latencies, with what has to be said of it.
+func latencyValue(h *latency.Hist, failed uint64, stat, noun string) value {
+	v := value{v: statistic(h, stat), samples: h.Count(), seen: math.NaN()}
 	var notes []string
-	if need := needed(g.Stat); h.Count() == 0 {
-		notes = append(notes, "no request succeeded")
+	if need := needed(stat); h.Count() == 0 {
+		notes = append(notes, "no "+noun+" succeeded")
 	} else if h.Count() < need {
-		notes = append(notes, fmt.Sprintf("of %s the %s is the largest", unit.Count(h.Count(), "request"), g.Stat))
+		notes = append(notes, fmt.Sprintf("of %s the %s is the largest", unit.Count(h.Count(), noun), stat))
 	}
 	if failed > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d requests failed and have no latency", failed, failed+h.Count()))
+		notes = append(notes, fmt.Sprintf("%d of %s failed and have no latency", failed, unit.Count(failed+h.Count(), noun)))
 	}
 	v.note = strings.Join(notes, "; ")
 	return v

@@ -25,7 +25,11 @@ func aTrial() *trial {
 	add(rundir.Key{Workload: "churn", Verb: "create", Resource: "events"}, "fault", 100, 300, 5_000_000)
 	add(rundir.Key{Workload: "lists", Verb: "list", Resource: "pods", Scope: "cluster"}, "steady", 80, 0, 40_000)
 	add(rundir.Key{Workload: "nodes", Verb: "watch", Resource: "pods"}, "steady", 200, 0, 60_000_000)
-	add(rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch"}, "steady", 200, 0, 60_000_000)
+	add(rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch", Detail: "created-running"}, "steady", 200, 0, 60_000_000)
+	add(rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch", Detail: "created-scheduled"}, "steady", 240, 0, 60_000_000)
+	add(rundir.Key{Workload: "nodes", Verb: "update", Resource: "leases.coordination.k8s.io"}, "fault", 300, 5, 900_000)
+	add(rundir.Key{Workload: "herd", Verb: "sync", Resource: "pods", Via: "watch"}, "steady", 10, 0, 500_000)
+	add(rundir.Key{Workload: "watchers", Verb: "deliver", Resource: "configmaps", Via: "watch"}, "steady", 1000, 1, 20_000)
 	add(rundir.Key{Workload: "probe", Verb: "get", Resource: "configmaps"}, "steady", 500, 400, 1)
 	add(rundir.Key{Workload: "witness", Verb: "put", Via: "etcd"}, "steady", 500, 400, 1)
 	t.events = []rundir.Event{
@@ -73,8 +77,8 @@ func TestMeasure(t *testing.T) {
 		{"reads are a group", gateOn("api.latency", "verb", "read"), "p50", 0.04},
 		{"a watch's length, if asked for", gateOn("api.latency", "verb", "watch"), "p50", 60},
 		{"no such workload", gateOn("api.latency", "workload", "other"), "p50", nan},
-		{"errors", gateOn("api.errors", "phase", "fault"), "", 0.75},
-		{"errors of measured phases", gateOn("api.errors"), "", 300.0 / 1280},
+		{"errors", gateOn("api.errors", "phase", "fault"), "", 305.0 / 705},
+		{"errors of measured phases", gateOn("api.errors"), "", 305.0 / 1585},
 		{"no requests, no error rate", gateOn("api.errors", "phase", "recovery"), "", nan},
 		{"throughput", gateOn("api.throughput", "phase", "steady"), "", 110},
 		{"worst recovery of all is censored", gateOn("recovery.time"), "", inf},
@@ -97,6 +101,13 @@ func TestMeasure(t *testing.T) {
 		{"memory of one member", gateOn("process.memory", "component", "etcd-main-1"), "", 250},
 		{"cpu of members together, over a restart", gateOn("process.cpu", "component", "etcd", "phase", "steady"), "", 1 + 2 + 1.5 + 1},
 		{"cpu of nothing", gateOn("process.cpu", "component", "kube-scheduler"), "", nan},
+		{"starts of pods, whole", gateOn("pod.start"), "p50", 60},
+		{"starts of pods, in part", gateOn("pod.start", "detail", "scheduled-running"), "p50", nan},
+		{"pods scheduled a second", gateOn("scheduler.throughput", "phase", "steady"), "", 30},
+		{"leases, failed ones late", gateOn("lease.onTime"), "", 300.0 / 305},
+		{"leases of nobody", gateOn("lease.onTime", "workload", "churn"), "", nan},
+		{"syncs", gateOn("informer.sync", "workload", "herd"), "max", 0.5},
+		{"deliveries", gateOn("watch.delivery", "resource", "configmaps"), "p99", 0.02},
 		{"unknown metric", gateOn("bogus"), "", nan},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -145,6 +145,18 @@ func subject(g rundir.Gate) string {
 		return "throughput" + requests(w) + phase
 	case "api.errors":
 		return "the share of failures" + requests(w) + phase
+	case "api.bytes":
+		return "bytes a second" + requests(w) + phase
+	case "pod.start":
+		return g.Stat + " start of pods" + bracketed(w["detail"]) + join(" of ", w["workload"]) + phase
+	case "informer.sync":
+		return g.Stat + " time to full sync" + join(" of ", w["workload"], w["resource"]) + phase
+	case "watch.delivery":
+		return g.Stat + " delivery to watches" + join(" of ", w["workload"], w["resource"]) + phase
+	case "scheduler.throughput":
+		return "pods scheduled a second" + join(" of ", w["workload"]) + phase
+	case "lease.onTime":
+		return "the share of leases renewed in time" + join(" of ", w["workload"]) + phase
 	case "etcd.leader.changes":
 		return "the number of leader changes" + join(" in ", w["shard"]) + phase
 	case "process.memory":
@@ -162,6 +174,14 @@ var plainWords = map[string]string{
 	"writes.lost":      "acknowledged writes lost",
 	"restore.lost":     "acknowledged writes that a restore took back",
 	"restore.mismatch": "writes that contradict the restore",
+}
+
+// bracketed is a word in brackets, if there is one.
+func bracketed(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
 }
 
 // requests says which: " of mutating requests", " of list requests for pods".

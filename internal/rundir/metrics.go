@@ -13,12 +13,22 @@ type Metric struct {
 
 var quantiles = []string{"p50", "p90", "p99", "p99.9", "max", "mean"}
 
+// ViaWatch, as a Key's Via, marks series that are no requests but what a watch
+// showed.
+const ViaWatch = "watch"
+
 // Metrics is the vocabulary: what a gate can be about. One line a metric.
 func Metrics() []Metric {
 	return []Metric{
 		{"api.latency", "seconds", quantiles, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "latency of the load's requests to the apiserver, from the intended time"},
 		{"api.errors", "fraction", nil, []string{"workload", "verb", "resource", "scope", "phase"}, true, "share of the load's requests that failed or were refused at the in-flight bound"},
 		{"api.throughput", "per second", nil, []string{"workload", "verb", "resource", "scope", "phase"}, false, "the load's requests that succeeded, a second"},
+		{"api.bytes", "per second", nil, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "bytes of the bodies that the load got from the apiserver, as they came over the wire, a second"},
+		{"pod.start", "seconds", quantiles, []string{"workload", "detail", "phase"}, true, "from a pod's creation until its containers run, observed by a watch; detail created-scheduled or scheduled-running for the parts"},
+		{"scheduler.throughput", "per second", nil, []string{"workload", "phase"}, false, "pods scheduled a second, observed by a watch"},
+		{"lease.onTime", "fraction", nil, []string{"workload", "phase"}, false, "share of the nodes' lease renewals that were done within a second of their time; a failed one is late"},
+		{"informer.sync", "seconds", quantiles, []string{"workload", "resource", "detail", "phase"}, true, "from an informer's intended start until it has seen everything that was there"},
+		{"watch.delivery", "seconds", quantiles, []string{"workload", "resource", "phase"}, true, "from the sending of a write until a watch shows it"},
 		{"recovery.time", "seconds", nil, []string{"layer", "op", "act", "shard"}, true, "from the intended instant of a fault or operation to the first of N consecutive successful probes; the worst of what the labels leave open"},
 		{"recovery.gap", "seconds", nil, []string{"layer", "op", "act", "shard"}, true, "the longest time between two successful probes after a fault: the gap that a client sees"},
 		{"writes.lost", "count", nil, []string{"layer", "act", "shard"}, true, "writes of the witness that were acknowledged, are not found, and that no restore explains"},

@@ -59,6 +59,17 @@ func (h *Hist) Rank(rank uint64) float64 {
 	return math.NaN()
 }
 
+// Within returns how many values are at most so many seconds.
+func (h *Hist) Within(most float64) uint64 {
+	var n uint64
+	for _, b := range h.bins {
+		if seconds(b.US) <= most {
+			n += b.N
+		}
+	}
+	return n
+}
+
 // Max returns the largest value in seconds; NaN where there are none.
 func (h *Hist) Max() float64 {
 	if h.compact(); len(h.bins) == 0 {

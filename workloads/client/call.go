@@ -118,6 +118,9 @@ func (k *call) settle(err error) Answer {
 	}
 	if a.Status != 0 && k.failed() {
 		a.Code = codeOf(a.Status, k.failure)
+		if a.RetryAfter != "" && a.Code == "429" {
+			a.Code = CodeRetryAfter
+		}
 	}
 	a.Decoded = a.Bytes
 	if d != nil {

@@ -20,6 +20,9 @@ import (
 // measure.CodeRefused is the code of what was not even sent, because the bound
 // of requests in flight was reached.
 const (
+	// CodeRetryAfter is a 429 that says when to come again, as priority and
+	// fairness answers what it turns away.
+	CodeRetryAfter  = "429 retry-after"
 	CodeTimeout     = "timeout"     // the request's own deadline passed
 	CodeReset       = "reset"       // the connection or the stream was reset, or lost
 	CodeGoAway      = "goaway"      // the server closed the connection, and said so

@@ -10,7 +10,7 @@ import (
 )
 
 // ViaWatch marks the series that are no requests but what a watch showed.
-const ViaWatch = "watch"
+const ViaWatch = rundir.ViaWatch
 
 // observer measures how long pods take to start, as the pod startup SLO says:
 // observed by a watch, from the pod's creation until all of its containers run.

@@ -70,17 +70,17 @@ func (f *Fleet) watchKinds() []*watched {
 }
 
 func (f *Fleet) watched(k watchKind) *watched {
-	of := func(verb, scope string) *measure.Series {
+	of := func(verb, via string) *measure.Series {
 		detail := "kubelet"
 		if k.proxy {
 			detail = "kube-proxy"
 		}
-		return f.env.Recorder.Series(rundir.Key{Workload: f.env.Workload, Verb: verb, Resource: k.resource, Scope: scope, Detail: detail})
+		return f.env.Recorder.Series(rundir.Key{Workload: f.env.Workload, Verb: verb, Resource: k.resource, Scope: "cluster", Via: via, Detail: detail})
 	}
 	return &watched{k, &reflector.Shared{
 		Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed,
 		Streaming: !f.cfg.List, Objects: k.name == "pods", JSON: f.cfg.JSON,
-		List: of("list", "cluster"), Watch: of("watch", "cluster"), Sync: of("sync", "cluster"),
+		List: of("list", ""), Watch: of("watch", ""), Sync: of("sync", ViaWatch),
 	}}
 }
 

@@ -1,0 +1,103 @@
+package report
+
+import (
+	"math"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/latency"
+)
+
+// shownBy gives the verb of the series by which watches show a metric.
+var shownBy = map[string]string{"pod.start": "start", "informer.sync": "sync", "watch.delivery": "deliver"}
+
+// wholeStart is the detail of a pod's whole start; the others are parts of it.
+const wholeStart = "created-running"
+
+// watched is a statistic of what watches showed.
+func (t *trial) watched(g rundir.Gate) value {
+	detail, given := g.Where["detail"]
+	if g.Metric == "pod.start" && !given {
+		detail, given = wholeStart, true
+	}
+	var h latency.Hist
+	var failed uint64
+	t.shown(g, shownBy[g.Metric], func(k cellKey, c *cell) {
+		if !given || k.Detail == detail {
+			h.Merge(&c.hist)
+			failed += c.failed
+		}
+	})
+	return latencyValue(&h, failed, g.Stat, "observation")
+}
+
+// shown calls each for the series of what watches showed that a gate looks at.
+func (t *trial) shown(g rundir.Gate, verb string, each func(cellKey, *cell)) {
+	match := func(label, v string) bool { w, ok := g.Where[label]; return !ok || w == v }
+	for k, c := range t.cells {
+		if k.Via == rundir.ViaWatch && k.Verb == verb && match("workload", k.Workload) && match("resource", k.Resource) && t.counts(g, k.phase) {
+			each(k, c)
+		}
+	}
+}
+
+// scheduled is how many pods a second a watch saw scheduled.
+func (t *trial) scheduled(g rundir.Gate) value {
+	var n uint64
+	t.shown(g, "start", func(k cellKey, c *cell) {
+		if k.Detail == "created-scheduled" {
+			n += c.ok
+		}
+	})
+	if n == 0 {
+		return missing("no pod was seen to be scheduled")
+	}
+	return t.perSecond(g, n, n)
+}
+
+// perSecond is a number over the time of the phases that a gate looks at.
+func (t *trial) perSecond(g rundir.Gate, n, samples uint64) value {
+	v := value{v: float64(n) / t.seconds(g), samples: samples, seen: math.NaN()}
+	if math.IsInf(v.v, 0) || math.IsNaN(v.v) {
+		return missing("no phase to count in")
+	}
+	return v
+}
+
+// onTime is how late a renewal may be, in seconds.
+const onTime = 1
+
+// leasesOnTime is the share of the nodes' lease renewals that were done in time.
+func (t *trial) leasesOnTime(g rundir.Gate) value {
+	var in, all uint64
+	of := rundir.Gate{Metric: g.Metric, Where: map[string]string{"verb": "update", "resource": "leases.coordination.k8s.io"}}
+	for _, label := range []string{"workload", "phase"} {
+		if w, ok := g.Where[label]; ok {
+			of.Where[label] = w
+		}
+	}
+	for k, c := range t.cells {
+		if selects(of, k) && t.counts(of, k.phase) {
+			in += c.hist.Within(onTime)
+			all += c.hist.Count() + c.failed
+		}
+	}
+	if all == 0 {
+		return missing("no lease was renewed")
+	}
+	return value{v: float64(in) / float64(all), samples: all, seen: math.NaN()}
+}
+
+// apiBytes is how many bytes of bodies the load got a second.
+func (t *trial) apiBytes(g rundir.Gate) value {
+	var bytes, n uint64
+	for k, c := range t.cells {
+		if selects(g, k) && t.counts(g, k.phase) {
+			bytes += c.bytes
+			n += c.ok + c.failed
+		}
+	}
+	if n == 0 {
+		return missing("no requests")
+	}
+	return t.perSecond(g, bytes, n)
+}
