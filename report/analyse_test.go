@@ -3,20 +3,16 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // cases are the verdicts, each with the smallest change to a run that passes.
 var cases = []struct {
@@ -122,13 +118,13 @@ func TestVerdicts(t *testing.T) {
 					r.Trials[i].Phases, r.Trials[i].Acts, r.Trials[i].Events = nil, nil, nil
 				}
 			}
-			golden(t, c.name+".golden", r)
+			goldenResult(t, c.name+".golden", r)
 		})
 	}
 }
 
-// golden compares a result, as report.json would hold it, with its file.
-func golden(t *testing.T, name string, r *report.Result) {
+// goldenResult compares a result, as report.json would hold it, with its file.
+func goldenResult(t *testing.T, name string, r *report.Result) {
 	t.Helper()
 	var got bytes.Buffer
 	enc := json.NewEncoder(&got)
@@ -141,19 +137,7 @@ func golden(t *testing.T, name string, r *report.Result) {
 	if err := json.Unmarshal(got.Bytes(), &back); err != nil {
 		t.Errorf("what was written cannot be read: %v", err)
 	}
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("%s differs (-want +got), -update writes it anew:\n%s", path, diff)
-	}
+	golden.File(t, filepath.Join("testdata", name), got.String())
 }
 
 // Of a trial without a record its events still tell what happened.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
+
+	"github.com/storm-harness/storm/internal/golden"
 )
 
 func TestCatalogueLoads(t *testing.T) {
@@ -47,7 +49,7 @@ func TestCatalogueLoads(t *testing.T) {
 				}
 			}
 			if name == "quickstart" {
-				golden(t, "testdata/describe-quickstart.golden", text)
+				golden.Check(t, "describe-quickstart", text)
 			}
 		})
 	}

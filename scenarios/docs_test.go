@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/strict"
 )
@@ -27,7 +28,7 @@ func TestDocsAreTrue(t *testing.T) {
 	for name, body := range map[string]string{"metrics": metricsTable(), "reference": referenceTables()} {
 		docs = between(t, docs, name, body)
 	}
-	golden(t, docsFile, docs)
+	golden.File(t, docsFile, docs)
 
 	blocks := yamlBlock.FindAllStringSubmatch(docs, -1)
 	if len(blocks) < 2 {

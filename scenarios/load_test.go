@@ -2,36 +2,14 @@ package scenarios
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/strict"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares got with a file, or writes the file with -update.
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v: run the test with -update", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
-}
 
 func read(t *testing.T, path string) Source {
 	t.Helper()
@@ -54,7 +32,7 @@ func TestInvalidFixtures(t *testing.T) {
 			if !errors.As(err, &problems) {
 				t.Fatalf("wanted problems, got %v", err)
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
+			golden.File(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
 		})
 	}
 }
@@ -73,7 +51,7 @@ func TestWarnings(t *testing.T) {
 			if len(s.Warnings) == 0 {
 				t.Fatal("no warning")
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", s.Warnings.Error()+"\n")
+			golden.File(t, strings.TrimSuffix(file, ".yaml")+".golden", s.Warnings.Error()+"\n")
 		})
 	}
 }

@@ -1,41 +1,18 @@
 package workloads
 
 import (
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"k8s.io/apimachinery/pkg/api/validate/content"
 
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/unit"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs, -want +got (write it anew with -update):\n%s", path, diff)
-	}
-}
 
 // of returns a load of a kind with its defaults, and what must be given.
 func of[T Workload](change func(T)) Workload {
@@ -119,7 +96,7 @@ func TestDescriptions(t *testing.T) {
 		}
 		fmt.Fprintln(&out, w.Describe())
 	}
-	golden(t, "describe", out.String())
+	golden.Check(t, "describe", out.String())
 }
 
 func TestBadInputIsRefusedByField(t *testing.T) {
@@ -191,7 +168,7 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 			fmt.Fprintf(&out, "    %s\n", p)
 		}
 	}
-	golden(t, "check", out.String())
+	golden.Check(t, "check", out.String())
 }
 
 func TestNodesBeyondTheOpenFileLimitAreRefused(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/unit"
 )
 
@@ -34,7 +35,7 @@ func TestDescriptionsOfControllerLoads(t *testing.T) {
 		}
 		fmt.Fprintln(&out, w.Describe())
 	}
-	golden(t, "describe-controllers", out.String())
+	golden.Check(t, "describe-controllers", out.String())
 }
 
 func TestBadInputOfControllerLoads(t *testing.T) {
@@ -72,5 +73,5 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 			fmt.Fprintf(&out, "    %s\n", p)
 		}
 	}
-	golden(t, "check-controllers", out.String())
+	golden.Check(t, "check-controllers", out.String())
 }

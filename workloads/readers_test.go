@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/unit"
 )
 
@@ -35,7 +36,7 @@ func TestReadersAreDescribed(t *testing.T) {
 		}
 		fmt.Fprintln(&out, w.Describe())
 	}
-	golden(t, "describe-readers", out.String())
+	golden.Check(t, "describe-readers", out.String())
 }
 
 func TestBadReadersAreRefusedByField(t *testing.T) {
@@ -68,7 +69,7 @@ func TestBadReadersAreRefusedByField(t *testing.T) {
 			fmt.Fprintf(&out, "    %s\n", p)
 		}
 	}
-	golden(t, "check-readers", out.String())
+	golden.Check(t, "check-readers", out.String())
 }
 
 func TestWatchesBeyondTheOpenFileLimitAreRefused(t *testing.T) {

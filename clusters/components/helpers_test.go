@@ -1,37 +1,14 @@
 package components
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/storm-harness/storm/clusters"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares what is printed with testdata/name.golden.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got); see to it, then run with -update:\n%s", path, diff)
-	}
-}
 
 // noGo is a go command that is not there: a test of the other sources must not
 // build anything.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/storm-harness/storm/internal/golden"
 )
 
 // extract writes an archive of testdata to a directory.
@@ -51,7 +53,7 @@ func TestKubernetesRecipe(t *testing.T) {
 	if formatted, err := format.Source(r.main); err != nil || string(formatted) != string(r.main) {
 		t.Errorf("main.go is not as gofmt would have it: %v", err)
 	}
-	golden(t, "recipe-kubernetes", r.text())
+	golden.Check(t, "recipe-kubernetes", r.text())
 }
 
 // A folder that upstream replaces a module by, and does not publish, would
@@ -83,7 +85,7 @@ func TestEtcdRecipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "recipe-etcd", r.text())
+	golden.Check(t, "recipe-etcd", r.text())
 }
 
 func TestGoFits(t *testing.T) {

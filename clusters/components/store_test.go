@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/storm-harness/storm/internal/golden"
 )
 
 func TestMinorVersion(t *testing.T) {
@@ -63,5 +65,5 @@ func TestUnavailable(t *testing.T) {
 		}
 		printed.WriteString(err.Error() + "\n\n")
 	}
-	golden(t, "unavailable", strings.NewReplacer(m.URL, "http://mirror", s.Dir(), "CACHE").Replace(printed.String()))
+	golden.Check(t, "unavailable", strings.NewReplacer(m.URL, "http://mirror", s.Dir(), "CACHE").Replace(printed.String()))
 }

@@ -1,11 +1,8 @@
 package local
 
 import (
-	stdflag "flag"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,31 +12,9 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/unit"
 )
-
-var update = stdflag.Bool("update", false, "write the golden files anew")
-
-// golden compares with testdata/NAME.golden.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (run with -update if it is meant so):\n%s", path, diff)
-	}
-}
 
 func replicas(n int) *int { return &n }
 
@@ -100,7 +75,7 @@ func TestFlagsOfEveryComponent(t *testing.T) {
 			for _, s := range l.schedulers {
 				show(s.id, schedulerFlags(s, p, "/c/"+s.id.String()+".kubeconfig", k.Scheduler, map[string]string{"leader-elect": "false"}))
 			}
-			golden(t, "flags-"+name, b.String())
+			golden.Check(t, "flags-"+name, b.String())
 		})
 	}
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,9 +9,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
-)
 
-var update = flag.Bool("update", false, "write the golden files anew")
+	"github.com/storm-harness/storm/internal/golden"
+)
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"storm": main})
@@ -25,28 +23,6 @@ func storm(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
 	code = newApp(&out, &errs).execute(t.Context(), args)
 	return out.String(), errs.String(), code
-}
-
-// golden compares a text with testdata/name.golden.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v; go test -update writes it", err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is otherwise; go test -update writes it anew.\ngot:\n%s\nwant:\n%s", path, got, want)
-	}
 }
 
 // leaves calls f with every verb that a user sees.
@@ -75,7 +51,7 @@ func TestHelp(t *testing.T) {
 			if c.Runnable() && !c.HasSubCommands() && c.Example == "" {
 				t.Error("it shows no example")
 			}
-			golden(t, "help/"+strings.ReplaceAll(c.CommandPath(), " ", "-"), stdout)
+			golden.Check(t, "help/"+strings.ReplaceAll(c.CommandPath(), " ", "-"), stdout)
 		})
 	})
 }
@@ -83,7 +59,7 @@ func TestHelp(t *testing.T) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		UpdateScripts:       *update,
+		UpdateScripts:       golden.Updating(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {

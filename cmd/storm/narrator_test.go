@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/scenarios/runner"
@@ -100,8 +101,8 @@ func TestNarration(t *testing.T) {
 			t.Errorf("wider than 80 columns: %q", line)
 		}
 	}
-	golden(t, "narration-log", log.String())
-	golden(t, "narration-bars", drawn.String())
+	golden.Check(t, "narration-log", log.String())
+	golden.Check(t, "narration-bars", drawn.String())
 }
 
 func TestBarsOfEveryWidth(t *testing.T) {

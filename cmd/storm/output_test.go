@@ -10,6 +10,7 @@ import (
 	"github.com/storm-harness/storm/clusters/doctor"
 	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/ledger"
 )
 
@@ -35,7 +36,7 @@ func TestListOfScenarios(t *testing.T) {
 	if code != exitPass || stderr != "" {
 		t.Fatalf("exit code %d, stderr %q", code, stderr)
 	}
-	golden(t, "list", stdout)
+	golden.Check(t, "list", stdout)
 }
 
 func TestHostileTextInAListing(t *testing.T) {
@@ -47,7 +48,7 @@ func TestHostileTextInAListing(t *testing.T) {
 	if bytes.ContainsAny([]byte(got), "\x1b\x07") {
 		t.Errorf("a control character came through: %q", got)
 	}
-	golden(t, "hostile-listing", got)
+	golden.Check(t, "hostile-listing", got)
 }
 
 // state is a cluster by hand as its state.json tells.
@@ -77,11 +78,11 @@ func TestListOfClusters(t *testing.T) {
 		{ByHand: local.ByHand{Name: "half"}, Problem: "cluster half is not up: it is being started now"},
 	}
 	now := state("good").Started.Add(90 * time.Minute)
-	golden(t, "cluster-list", inEveryFormat(t, func(a *app) error { return a.print(listHandClusters(found, now)) }))
+	golden.Check(t, "cluster-list", inEveryFormat(t, func(a *app) error { return a.print(listHandClusters(found, now)) }))
 }
 
 func TestWhatIsSaidOfAClusterThatIsUp(t *testing.T) {
-	golden(t, "cluster-up", upText(handClusterOf(local.Found{ByHand: state("storm")}), "etcdctl"))
+	golden.Check(t, "cluster-up", upText(handClusterOf(local.Found{ByHand: state("storm")}), "etcdctl"))
 }
 
 func TestListOfComponents(t *testing.T) {
@@ -89,8 +90,8 @@ func TestListOfComponents(t *testing.T) {
 		Name: components.Etcd, Version: "v3.6.16", GoVersion: "go1.26.0", Origin: "module build",
 		SHA256: "a07eb520a059a07eb520a059a07eb520a059a07eb520a059a07eb520a059a07e", Path: "/cache/etcd",
 	}}
-	golden(t, "components-list", inEveryFormat(t, func(a *app) error { return a.printBinaries(list) }))
-	golden(t, "components-list-empty", inEveryFormat(t, func(a *app) error { return a.printBinaries(nil) }))
+	golden.Check(t, "components-list", inEveryFormat(t, func(a *app) error { return a.printBinaries(list) }))
+	golden.Check(t, "components-list-empty", inEveryFormat(t, func(a *app) error { return a.printBinaries(nil) }))
 }
 
 func TestFindingsOfTheDoctor(t *testing.T) {
@@ -102,7 +103,7 @@ func TestFindingsOfTheDoctor(t *testing.T) {
 	if missing != nil {
 		t.Errorf("what is not needed is missed: %v", missing)
 	}
-	golden(t, "doctor", inEveryFormat(t, func(a *app) error { return a.print(l) }))
+	golden.Check(t, "doctor", inEveryFormat(t, func(a *app) error { return a.print(l) }))
 
 	findings = append(findings, doctor.Finding{Name: "data disk", Needed: true, Found: "12 MiB free at /data", Hint: "free some space, or name another directory"})
 	if _, missing = listFindings(findings, 80); missing == nil || missing.Error() != "data disk: 12 MiB free at /data: free some space, or name another directory" {
