@@ -11,10 +11,15 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
@@ -28,6 +33,7 @@ func TestControllerLoadsAreWhatTheServersSee(t *testing.T) {
 	t.Run("jobs", r.testJobs)
 	t.Run("namespaces", r.testNamespaces)
 	t.Run("stages", r.testStages)
+	t.Run("etcdDirect", r.testEtcd)
 }
 
 // The clients list as their own service account, which priority and fairness
@@ -271,4 +277,128 @@ func (r *real) testStages(t *testing.T) {
 	l.agrees("deployments", len(r.requests(t, "fill", func(a audited) bool {
 		return a.Verb == "create" && a.Object.Resource == "deployments" && a.Response.Code == 201
 	})), created.OK)
+}
+
+// ofEtcd returns what was recorded of requests to etcd.
+func (l *load) ofEtcd(verb, detail string) rundir.Window {
+	l.rec.Cut()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.windows[rundir.Key{Workload: l.env.Name, Verb: verb, Via: measure.LayerEtcd, Detail: detail}]
+}
+
+// What storm counted of its requests to etcd is what etcd holds: keys by the
+// creations and deletions, versions by the updates, leases by the grants, and
+// as many deliveries as there were writes.
+func (r *real) testEtcd(t *testing.T) {
+	member := clusters.OfKind(r, clusters.KindEtcd, "main")[0]
+	direct, err := etcd.Open(member.Endpoints().Client, r.Access().EtcdTLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(direct.Close)
+	all := func(load string) []*mvccpb.KeyValue {
+		t.Helper()
+		resp, err := direct.KV().Range(t.Context(), &pb.RangeRequest{Key: []byte(etcdPrefix(load)), RangeEnd: etcd.PrefixEnd(etcdPrefix(load))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.Kvs
+	}
+	const keys, rate, slots, watches = 100, "200/s for 3s, 0/s", 600, 3
+	l := r.put(t, "direct", of(func(e *EtcdDirect) {
+		e.Rate, e.Keys, e.Limit, e.Watches, e.Size = schedule(rate), keys, 7, watches, unit.OneSize(500)
+		e.Mix = EtcdMix{Create: .2, Update: .2, Delete: .2, Get: .1, List: .05, Event: .15, Put: .1}
+	}))
+	done := func() (n, writes uint64) {
+		for op, name := range opNames {
+			ok := l.ofEtcd(name.verb, name.detail).OK
+			n += ok
+			if operation(op) != opGet && operation(op) != opList {
+				writes += ok
+			}
+		}
+		return n, writes
+	}
+	eventually(t, "every request", func() bool { n, _ := done(); return n >= slots })
+	delivered := func() uint64 { return l.seen("deliver", "keys", "sent-delivered").OK }
+	held := all("direct")
+	present, withLease, leases := 0, 0, map[int64]bool{}
+	for _, kv := range held {
+		if kv.Lease == 0 {
+			present++
+			continue
+		}
+		withLease++
+		leases[kv.Lease] = true
+	}
+	// All that is there was put since the start, or is one of the first keys:
+	// so every version counts one write that was to be delivered.
+	eventually(t, "every key that is there delivered to every watch", func() bool {
+		sum := uint64(0)
+		for _, kv := range held {
+			sum += uint64(kv.Version)
+		}
+		return delivered() >= watches*(sum-min(sum, keys/2))
+	})
+	l.end()
+	if f := l.failures(); len(f) > 0 {
+		t.Errorf("failures: %v", f)
+	}
+	// A request may have done its opposite for want of a key, so creations and
+	// deletions are what the keyspace knows, and etcd must hold just that.
+	space := l.workload.(*EtcdDirect).keys
+	if present != len(space.present) || present+len(space.absent) != keys {
+		t.Errorf("etcd holds %d keys, the load knows %d and %d that are gone", present, len(space.present), len(space.absent))
+	}
+	known := map[string]int64{}
+	for _, k := range space.present {
+		known[fmt.Sprintf("%skeys/%07d", etcdPrefix("direct"), k.index)] = k.revision
+	}
+	for _, kv := range held {
+		if kv.Lease == 0 && known[string(kv.Key)] != kv.ModRevision {
+			t.Errorf("etcd has %s at revision %d, the load at %d", kv.Key, kv.ModRevision, known[string(kv.Key)])
+		}
+		if len(kv.Value) != 500 {
+			t.Errorf("%s has %d bytes", kv.Key, len(kv.Value))
+		}
+	}
+	if events := l.ofEtcd("txn", "event").OK; withLease != int(events) || withLease == 0 || len(leases) != 1 || l.ofEtcd("grant", "").OK != 1 {
+		t.Errorf("%d keys with %d leases, storm counted %d and %d", withLease, len(leases), events, l.ofEtcd("grant", "").OK)
+	}
+	for id := range leases {
+		live, err := direct.Lease().LeaseTimeToLive(t.Context(), &pb.LeaseTimeToLiveRequest{ID: id, Keys: true})
+		if err != nil || live.GrantedTTL != 3660 || len(live.Keys) != withLease {
+			t.Errorf("the lease: %v, %d s for %d keys", err, live.GetGrantedTTL(), len(live.GetKeys()))
+		}
+	}
+	if n, writes := done(); n != slots || delivered() > watches*writes || l.ofEtcd("watch", "").OK != watches {
+		t.Errorf("%d requests, %d writes, %d deliveries to %d watches", n, writes, delivered(), l.ofEtcd("watch", "").OK)
+	}
+	if w := l.ofEtcd("range", "list"); w.OK == 0 || int(w.Bytes/w.OK) < 500*keys/10 {
+		t.Errorf("%d lists of %d bytes", w.OK, w.Bytes)
+	}
+
+	// Updates alone: every one is a version of its key. One that was changed
+	// behind the load's back is a conflict, from which it learns and goes on.
+	u := r.put(t, "updates", of(func(e *EtcdDirect) {
+		e.Rate, e.Keys, e.Mix = schedule("0/s for 3s, 100/s for 2s, 0/s"), 20, EtcdMix{Update: 1}
+	}))
+	meddled := string(all("updates")[0].Key)
+	if _, err := direct.Put(t.Context(), meddled, "x"); err != nil {
+		t.Fatal(err)
+	}
+	update := func() rundir.Window { return u.ofEtcd("txn", "update") }
+	eventually(t, "every update", func() bool { w := update(); return w.OK+w.Errors[codeConflict] >= 200 })
+	eventually(t, "the deliveries", func() bool { return u.seen("deliver", "keys", "sent-delivered").OK >= update().OK })
+	u.end()
+	versions := int64(0)
+	for _, kv := range all("updates") {
+		versions += kv.Version - 1
+	}
+	w := update()
+	if w.Errors[codeConflict] != 1 || versions != int64(w.OK)+1 || u.seen("deliver", "keys", "sent-delivered").OK != w.OK {
+		t.Errorf("%d updates and failures %v, etcd has %d and the meddler's one, %d were delivered",
+			w.OK, w.Errors, versions-1, u.seen("deliver", "keys", "sent-delivered").OK)
+	}
 }

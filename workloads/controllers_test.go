@@ -27,6 +27,10 @@ func TestDescriptionsOfControllerLoads(t *testing.T) {
 		}),
 		of(func(*Stages) {}),
 		of(func(s *Stages) { s.Scale, s.Workers, s.Hold = .01, 1, 0 }),
+		of(func(e *EtcdDirect) { e.Rate = unit.Steady(500) }),
+		of(func(e *EtcdDirect) {
+			e.Rate, e.Shard, e.Mix, e.Watches = unit.Steady(500), "events", EtcdMix{Event: .75, Put: .25}, 12
+		}),
 		of(func(n *NamespaceChurn) { n.Rate = unit.Steady(.5) }),
 		of(func(n *NamespaceChurn) { n.Rate, n.ConfigMaps, n.Secrets = unit.Steady(.5), 20, 0 }),
 	} {
@@ -57,6 +61,12 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 		"stages: scaled to none": of(func(s *Stages) { s.Stages, s.Scale = []Stage{{10}, {2000}, {2010}}, .01 }),
 		"stages: beyond reason": of(func(s *Stages) {
 			s.Stages, s.Scale, s.Replicas, s.Workers, s.Pending, s.Hold, s.Timeout = []Stage{{1e9}}, 2, 0, 0, -1, -1, 0
+		}),
+		"etcd: beyond reason": of(func(e *EtcdDirect) {
+			e.Rate, e.Shard, e.Keys, e.Size, e.Limit, e.TTL, e.Watches = unit.Steady(1e9), "", 1, unit.OneSize(2<<20), 0, 0, -1
+		}),
+		"etcd: mix": of(func(e *EtcdDirect) {
+			e.Rate, e.Mix, e.TTL = unit.Steady(1), EtcdMix{Create: .5, Update: .4}, unit.Duration(1500*time.Millisecond)
 		}),
 		"namespaces: beyond reason": of(func(n *NamespaceChurn) {
 			n.Rate, n.ConfigMaps, n.Secrets, n.Size = unit.Steady(1), -1, 1e6, unit.OneSize(2<<20)

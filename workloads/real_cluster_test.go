@@ -180,6 +180,7 @@ func eventually(t *testing.T, what string, observed func() bool) {
 type load struct {
 	t        *testing.T
 	env      *Env
+	workload Workload
 	cancel   context.CancelFunc
 	returned chan error
 	rec      *measure.Recorder
@@ -189,13 +190,22 @@ type load struct {
 	windows map[rundir.Key]rundir.Window
 }
 
+// members returns the client URLs of a shard's members.
+func (r *real) members(shard string) ([]string, error) {
+	var urls []string
+	for _, c := range clusters.OfKind(r, clusters.KindEtcd, shard) {
+		urls = append(urls, c.Endpoints().Client)
+	}
+	return urls, nil
+}
+
 // put prepares a load and puts it on.
 func (r *real) put(t *testing.T, name string, w Workload) *load {
 	t.Helper()
 	if problems := w.Check(); len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	l := &load{t: t, returned: make(chan error, 1), windows: map[rundir.Key]rundir.Window{}}
+	l := &load{t: t, workload: w, returned: make(chan error, 1), windows: map[rundir.Key]rundir.Window{}}
 	clock := measure.NewClock()
 	l.rec = measure.NewRecorder(clock, func(w rundir.Window) {
 		l.mu.Lock()
@@ -208,7 +218,7 @@ func (r *real) put(t *testing.T, name string, w Workload) *load {
 		l.windows[w.Key] = sum
 	})
 	l.env = &Env{
-		Name: name, Access: r.Access(), Admin: rest.CopyConfig(r.Access().REST), Recorder: l.rec, Clock: clock,
+		Name: name, Access: r.Access(), Admin: rest.CopyConfig(r.Access().REST), Recorder: l.rec, Clock: clock, Etcd: r.members,
 		Seed: 1, RunID: "test-" + name, Log: slog.New(cuts{slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}), &l.cut}),
 	}
 	if err := Identify(t.Context(), l.env); err != nil {

@@ -45,6 +45,9 @@ type Env struct {
 	Seed     int64  // of this trial and workload, for anything random
 	RunID    string // to label what the load makes
 	Log      *slog.Logger
+	// Etcd returns the https URLs of a shard's members; it is nil where the
+	// cluster does not show its etcd.
+	Etcd func(shard string) ([]string, error)
 	// Progress is told how much of its preparation a load has done; it may be nil.
 	Progress func(done, total int)
 }
@@ -64,4 +67,5 @@ var Kinds = map[string]func() Workload{
 	"watchers":       newWatchers,
 	"objectChurn":    newObjectChurn,
 	"preload":        newPreload,
+	"etcdDirect":     newEtcdDirect,
 }

@@ -27,6 +27,8 @@ import (
 type Client struct {
 	conn        *grpc.ClientConn
 	kv          pb.KVClient
+	lease       pb.LeaseClient
+	watch       pb.WatchClient
 	maintenance pb.MaintenanceClient
 	cluster     pb.ClusterClient
 }
@@ -60,7 +62,7 @@ func Open(endpoint string, config *tls.Config) (*Client, error) {
 		return nil, fmt.Errorf("etcd endpoint %s: %w", endpoint, err)
 	}
 	return &Client{
-		conn: conn, kv: pb.NewKVClient(conn),
+		conn: conn, kv: pb.NewKVClient(conn), lease: pb.NewLeaseClient(conn), watch: pb.NewWatchClient(conn),
 		maintenance: pb.NewMaintenanceClient(conn), cluster: pb.NewClusterClient(conn),
 	}, nil
 }
@@ -70,6 +72,12 @@ func (c *Client) Close() { _ = c.conn.Close() } // it fails only if it is closed
 
 // KV is the member's key-value interface over the same connection.
 func (c *Client) KV() pb.KVClient { return c.kv }
+
+// Lease is the member's interface for leases over the same connection.
+func (c *Client) Lease() pb.LeaseClient { return c.lease }
+
+// Watch is the member's interface for watches over the same connection.
+func (c *Client) Watch() pb.WatchClient { return c.watch }
 
 // said returns what went wrong in the words of etcd, with what was done, and
 // keeps the context's error recognisable.

@@ -29,15 +29,15 @@ func (c *Client) Put(ctx context.Context, key, value string) (int64, error) {
 
 // Count counts the keys with a prefix.
 func (c *Client) Count(ctx context.Context, prefix string) (int64, error) {
-	r, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), CountOnly: true})
+	r, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: PrefixEnd(prefix), CountOnly: true})
 	if err != nil {
 		return 0, said(ctx, "count", err)
 	}
 	return r.Count, nil
 }
 
-// prefixEnd is the first key behind all those with a prefix, as a range's end.
-func prefixEnd(prefix string) []byte {
+// PrefixEnd is the first key behind all those with a prefix, as a range's end.
+func PrefixEnd(prefix string) []byte {
 	end := []byte(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
 		if end[i] < 0xff {

@@ -66,7 +66,7 @@ func TestOpenRefusesWhatIsNoEndpoint(t *testing.T) {
 
 func TestPrefixEnd(t *testing.T) {
 	for prefix, want := range map[string]string{"a": "b", "/x/": "/x0", "a\xff": "b", "\xff\xff": "\x00", "": "\x00"} {
-		if got := string(prefixEnd(prefix)); got != want {
+		if got := string(PrefixEnd(prefix)); got != want {
 			t.Errorf("%q ends at %q, want %q", prefix, got, want)
 		}
 	}

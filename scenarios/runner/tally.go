@@ -6,6 +6,7 @@ import (
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/scenarios"
+	"github.com/storm-harness/storm/workloads/fleet"
 )
 
 // tally counts the load's requests in the steady phases: a fault on a cluster
@@ -19,8 +20,8 @@ func own(workload string) bool { return workload == "probe" || workload == "witn
 // shown.
 func (t *trial) window(w rundir.Window) {
 	t.dir.AppendWindow(w)
-	if own(w.Workload) || w.Via != "" {
-		return // no request of a load to the apiserver
+	if own(w.Workload) || w.Via == fleet.ViaWatch {
+		return // no request of a load
 	}
 	var failed uint64
 	for _, n := range w.Errors {

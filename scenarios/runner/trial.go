@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
@@ -128,7 +131,7 @@ func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 		env := &workloads.Env{
 			Name: load.Name, Access: access, Admin: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
 			Seed: seedOf(t.run.o.Seed, t.planned.Block, load.Name), RunID: t.run.o.RunID, Log: t.run.o.Log,
-			Progress: t.preparing(load.Name),
+			Etcd: t.members, Progress: t.preparing(load.Name),
 		}
 		t.say("preparing "+load.Name, 0)
 		if err := workloads.Identify(ctx, env); err != nil {
@@ -151,6 +154,23 @@ func (t *trial) fleets() map[string]acts.Fleet {
 		}
 	}
 	return out
+}
+
+// members returns the client URLs of a shard's etcd members.
+func (t *trial) members(shard string) ([]string, error) {
+	var urls, shards []string
+	for _, c := range clusters.OfKind(t.run.cluster, clusters.KindEtcd, "") {
+		if c.ID().Shard == shard {
+			urls = append(urls, c.Endpoints().Client)
+		}
+		if !slices.Contains(shards, c.ID().Shard) {
+			shards = append(shards, c.ID().Shard)
+		}
+	}
+	if len(urls) == 0 {
+		return nil, fmt.Errorf("the cluster has no shard %q: it has %s", shard, strings.Join(shards, ", "))
+	}
+	return urls, nil
 }
 
 // preparing tells the display how far a load's preparation is, now and then.
