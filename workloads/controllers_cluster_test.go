@@ -379,26 +379,28 @@ func (r *real) testEtcd(t *testing.T) {
 		t.Errorf("%d lists of %d bytes", w.OK, w.Bytes)
 	}
 
-	// Updates alone: every one is a version of its key. One that was changed
-	// behind the load's back is a conflict, from which it learns and goes on.
+	// Updates alone: every one is a version of its key. Those that were changed
+	// behind the load's back are conflicts, from which it learns and goes on.
+	// There are as many keys as updates, so that there is always one for it.
+	const updates = 200
 	u := r.put(t, "updates", of(func(e *EtcdDirect) {
-		e.Rate, e.Keys, e.Mix = schedule("0/s for 3s, 100/s for 2s, 0/s"), 20, EtcdMix{Update: 1}
+		e.Rate, e.Keys, e.Mix = schedule("0/s for 3s, 100/s for 2s, 0/s"), 2*updates, EtcdMix{Update: 1}
 	}))
-	meddled := string(all("updates")[0].Key)
-	if _, err := direct.Put(t.Context(), meddled, "x"); err != nil {
-		t.Fatal(err)
+	for _, kv := range all("updates") {
+		if _, err := direct.Put(t.Context(), string(kv.Key), "x"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	update := func() rundir.Window { return u.ofEtcd("txn", "update") }
-	eventually(t, "every update", func() bool { w := update(); return w.OK+w.Errors[codeConflict] >= 200 })
+	eventually(t, "every update", func() bool { w := update(); return w.OK+w.Errors[codeConflict] >= updates })
 	eventually(t, "the deliveries", func() bool { return u.seen("deliver", "keys", "sent-delivered").OK >= update().OK })
 	u.end()
-	versions := int64(0)
+	versions := uint64(0)
 	for _, kv := range all("updates") {
-		versions += kv.Version - 1
+		versions += uint64(kv.Version) - 1
 	}
-	w := update()
-	if w.Errors[codeConflict] != 1 || versions != int64(w.OK)+1 || u.seen("deliver", "keys", "sent-delivered").OK != w.OK {
-		t.Errorf("%d updates and failures %v, etcd has %d and the meddler's one, %d were delivered",
-			w.OK, w.Errors, versions-1, u.seen("deliver", "keys", "sent-delivered").OK)
+	w, seen := update(), u.seen("deliver", "keys", "sent-delivered").OK
+	if w.Errors[codeConflict] == 0 || w.OK == 0 || w.OK+w.Errors[codeConflict] != updates || versions != w.OK+updates || seen != w.OK {
+		t.Errorf("%d updates and failures %v, etcd has %d beside the %d of the meddler, %d were delivered", w.OK, w.Errors, versions-updates, updates, seen)
 	}
 }

@@ -33,7 +33,7 @@ func newEtcdWatch(d *direct, m *etcd.Client) *etcdWatch {
 	return &etcdWatch{
 		direct: d, member: m, next: d.from,
 		opened:   d.env.Recorder.Series(rundir.Key{Workload: d.env.Name, Verb: "watch", Via: measure.LayerEtcd}),
-		delivery: d.env.Recorder.Series(rundir.Key{Workload: d.env.Name, Verb: "deliver", Resource: "keys", Via: fleet.ViaWatch, Detail: "sent-delivered"}),
+		delivery: d.env.Recorder.Series(rundir.Key{Workload: d.env.Name, Verb: "deliver", Resource: "keys", Scope: "resource", Via: fleet.ViaWatch, Detail: "sent-delivered"}),
 	}
 }
 
