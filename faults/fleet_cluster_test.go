@@ -99,7 +99,7 @@ func set(t *testing.T) *stage {
 		n.Pods.Start, n.Pods.Stop = unit.OneDuration(100*time.Millisecond), unit.OneDuration(100*time.Millisecond)
 		change(n)
 		env := &workloads.Env{
-			Name: name, Access: s.Access(), REST: s.Access().REST, Recorder: rec, Clock: clock, Seed: 1, RunID: "test", Log: slog.New(slog.DiscardHandler),
+			Name: name, Access: s.Access(), Admin: s.Access().REST, Recorder: rec, Clock: clock, Seed: 1, RunID: "test", Log: slog.New(slog.DiscardHandler),
 		}
 		if err := n.Prepare(t.Context(), env); err != nil {
 			t.Fatal(err)
