@@ -118,7 +118,7 @@ func set(t *testing.T) *stage {
 }
 
 // run takes an act through the wrapper; it must be proven and healed.
-func (s *stage) run(t *testing.T, ctx context.Context, kind, sort string, act acts.Act, hold time.Duration) *rundir.Act {
+func (s *stage) run(ctx context.Context, t *testing.T, kind, sort string, act acts.Act, hold time.Duration) *rundir.Act {
 	t.Helper()
 	if problems := act.Check(); len(problems) > 0 {
 		t.Fatal(problems)
@@ -193,7 +193,7 @@ func (s *stage) watchesBegun(t *testing.T, from, to int64) map[string]int {
 }
 
 func (s *stage) testRestart(t *testing.T) {
-	got := s.run(t, t.Context(), "kubeletRestart", acts.SortFault, &KubeletRestart{Fleet: "fleet", Share: 1, Proxies: true}, 0)
+	got := s.run(t.Context(), t, "kubeletRestart", acts.SortFault, &KubeletRestart{Fleet: "fleet", Share: 1, Proxies: true}, 0)
 	if got.Facts["nodes"] != sharedNodes || got.Facts["watches"] != float64(sharedNodes*len(fleet.Watches())) || got.Facts["seconds.resync"] <= 0 {
 		t.Errorf("facts: %v", got.Facts)
 	}
@@ -216,7 +216,7 @@ func (s *stage) testRestart(t *testing.T) {
 }
 
 func (s *stage) testRestartOfConnections(t *testing.T) {
-	got := s.run(t, t.Context(), "kubeletRestart", acts.SortFault, &KubeletRestart{Fleet: "edge", Share: 1, Proxies: true}, 0)
+	got := s.run(t.Context(), t, "kubeletRestart", acts.SortFault, &KubeletRestart{Fleet: "edge", Share: 1, Proxies: true}, 0)
 	if got.Facts["watches"] != float64(ownNodes*len(fleet.Watches())) {
 		t.Errorf("facts: %v", got.Facts)
 	}
@@ -228,7 +228,7 @@ func (s *stage) testRestartOfConnections(t *testing.T) {
 
 func (s *stage) testRestartWithin(t *testing.T) {
 	const half = sharedNodes / 2
-	got := s.run(t, t.Context(), "kubeletRestart", acts.SortFault, &KubeletRestart{Fleet: "fleet", Share: .5, Within: unit.Duration(2 * time.Second)}, 0)
+	got := s.run(t.Context(), t, "kubeletRestart", acts.SortFault, &KubeletRestart{Fleet: "fleet", Share: .5, Within: unit.Duration(2 * time.Second)}, 0)
 	if got.Facts["nodes"] != half || got.Facts["watches"] != half*5 {
 		t.Errorf("facts without the proxies: %v", got.Facts)
 	}
@@ -282,7 +282,7 @@ func (s *stage) testSilence(t *testing.T) {
 			return len(away) >= rack
 		})
 	})
-	got := s.run(t, ctx, "rackSilence", acts.SortFault, &RackSilence{Fleet: "fleet", Rack: rack}, 5*time.Minute)
+	got := s.run(ctx, t, "rackSilence", acts.SortFault, &RackSilence{Fleet: "fleet", Rack: rack}, 5*time.Minute)
 	watching.Wait()
 	if len(away) != rack || got.Facts["nodes.unknown"] != rack {
 		t.Errorf("away: %v, facts: %v", away, got.Facts)
@@ -344,7 +344,7 @@ func (s *stage) testDrain(t *testing.T) {
 
 	drain := operations.Kinds["drain"]().(*operations.Drain)
 	drain.Fleet, drain.AtOnce, drain.Timeout = "fleet", 3, unit.Duration(time.Minute)
-	got := s.run(t, t.Context(), "drain", acts.SortOperation, drain, 0)
+	got := s.run(t.Context(), t, "drain", acts.SortOperation, drain, 0)
 	taken := s.count(t, func(a asked) bool { return a.Object.Subresource == "eviction" && a.Response.Code == 201 })[""]
 	putOff := s.count(t, func(a asked) bool { return a.Object.Subresource == "eviction" && a.Response.Code == 429 })[""]
 	if got.Facts["nodes"] != sharedNodes/10 || got.Facts["pods.evicted"] != float64(taken) || taken == 0 {

@@ -3,8 +3,10 @@ package workloads
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -273,7 +275,7 @@ func (d *direct) list(ctx context.Context, slot pace.Slot) result {
 		if req.Revision == 0 {
 			req.Revision = resp.Header.Revision
 		}
-		req.Key = append(resp.Kvs[len(resp.Kvs)-1].Key, 0)
+		req.Key = slices.Concat(resp.Kvs[len(resp.Kvs)-1].Key, []byte{0})
 	}
 }
 
@@ -317,7 +319,7 @@ func (d *direct) leased(ctx context.Context, slot pace.Slot) (int64, result) {
 	ttl := g.ttl + min(int64(leaseShare*float64(g.ttl)), leaseSeconds)
 	resp, err := d.member(slot).Lease().LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: ttl})
 	res := result{sent: now, code: measure.EtcdCode(err)}
-	if err != nil && ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	if err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return 0, res // the load has ended
 	}
 	d.grants.Record(now, now, d.env.Clock.Now(), res.code, 0)

@@ -13,7 +13,7 @@ type Metric struct {
 
 var quantiles = []string{"p50", "p90", "p99", "p99.9", "max", "mean"}
 
-// ViaWatch, as a Key's Via, marks series that are no requests but what a watch
+// ViaWatch is the Via of a Key whose series are no requests but what a watch
 // showed.
 const ViaWatch = "watch"
 

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -82,13 +83,13 @@ func TestRestartsFillTheWindow(t *testing.T) {
 func TestAFleetThatIsNotUpTakesNoCue(t *testing.T) {
 	f := idleFleet(t, 3)
 	all := f.Choose("", 1, 0)
-	if _, err := f.Restart(t.Context(), all, 0, true); err != errNotUp {
+	if _, err := f.Restart(t.Context(), all, 0, true); !errors.Is(err, errNotUp) {
 		t.Errorf("restart: %v", err)
 	}
-	if _, err := f.Silence(all); err != errNotUp || f.nodes[0].silent.Load() {
+	if _, err := f.Silence(all); !errors.Is(err, errNotUp) || f.nodes[0].silent.Load() {
 		t.Errorf("silence: %v", err)
 	}
-	if err := f.Wake(all); err != errNotUp {
+	if err := f.Wake(all); !errors.Is(err, errNotUp) {
 		t.Errorf("wake: %v", err)
 	}
 	if synced, total, _ := f.Synced(all); synced != 0 || total != 27 {
