@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -201,5 +202,28 @@ func TestMarksReachAllInOneOrder(t *testing.T) {
 	}
 	if file[1].At <= 0 || file[801].At != 7 {
 		t.Errorf("times: %d, %d", file[1].At, file[801].At)
+	}
+}
+
+// Bytes count without a request, as those of a watch, and what bodies held
+// decoded counts beside what came.
+func TestBytesWithoutRequestsAreCounted(t *testing.T) {
+	var got windows
+	r := NewRecorder(NewClock(), got.take)
+	s := r.Series(rundir.Key{Workload: "a"})
+	s.AddBytes(700)
+	r.Cut()
+	s.Record(0, 0, 1, "", 100)
+	s.AddInflated(900)
+	s.AddBytes(7)
+	r.Cut()
+	s.Record(0, 0, 1, "", 1)
+	r.Close()
+	var sums [][3]int64
+	for _, w := range got.all {
+		sums = append(sums, [3]int64{int64(w.OK), int64(w.Bytes), w.Inflated})
+	}
+	if want := [][3]int64{{0, 700, 0}, {1, 107, 900}, {1, 1, 0}}; !slices.Equal(sums, want) {
+		t.Errorf("windows of %v, want %v", sums, want)
 	}
 }

@@ -28,6 +28,7 @@ type lane struct {
 // are large, are made at first use.
 type laneData struct {
 	ok, bytes uint64
+	inflated  int64  // what bodies held beyond their bytes on the wire
 	sent      uint64 // values in lag
 	lagMax    int64  // ns
 	errs      map[string]uint64
@@ -70,6 +71,22 @@ func (s *Series) Record(intended, sent, done int64, code string, bytes int64) {
 	l.mu.Unlock()
 }
 
+// AddBytes counts bytes that came over the wire without being a request's
+// answer: those of an open watch.
+func (s *Series) AddBytes(n int64) { s.add(n, 0) }
+
+// AddInflated counts what compressed bodies held beyond their bytes on the wire,
+// once they were decoded.
+func (s *Series) AddInflated(more int64) { s.add(0, more) }
+
+func (s *Series) add(bytes, inflated int64) {
+	l := &s.lanes[rand.Uint32()&uint32(len(s.lanes)-1)]
+	l.mu.Lock()
+	l.bytes += uint64(max(bytes, 0))
+	l.inflated += inflated
+	l.mu.Unlock()
+}
+
 // micros rounds up to whole microseconds within the histograms' range: a
 // latency is never shown as shorter than it was, nor as zero.
 func micros(ns int64) int64 {
@@ -89,7 +106,7 @@ func (d *laneData) fail(code string) {
 func (l *lane) drain(spare *laneData) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ok == 0 && len(l.errs) == 0 {
+	if l.ok == 0 && len(l.errs) == 0 && l.bytes == 0 && l.inflated == 0 {
 		l.hist, l.lag = nil, nil
 		return
 	}
@@ -98,6 +115,6 @@ func (l *lane) drain(spare *laneData) {
 
 // empty clears the counts; the histograms are reset by whoever read them.
 func (d *laneData) empty() {
-	d.ok, d.bytes, d.sent, d.lagMax = 0, 0, 0, 0
+	d.ok, d.bytes, d.inflated, d.sent, d.lagMax = 0, 0, 0, 0, 0
 	clear(d.errs)
 }

@@ -42,7 +42,7 @@ func (t *trial) measure(g rundir.Gate) value {
 		return t.apiLatency(g)
 	case "api.errors", "api.throughput":
 		return t.apiRate(g)
-	case "api.bytes":
+	case "api.bytes", "api.bytes.decoded":
 		return t.apiBytes(g)
 	case "pod.start", "informer.sync", "watch.delivery":
 		return t.watched(g)

@@ -49,6 +49,7 @@ type cellKey struct {
 // cell is what a series did in a phase.
 type cell struct {
 	ok, failed, bytes uint64
+	inflated          int64 // what bodies held beyond their bytes on the wire
 	codes             map[string]uint64
 	hist              latency.Hist
 }
@@ -255,6 +256,7 @@ func (t *trial) window(w rundir.Window, bins []latency.Bin) {
 	}
 	c.ok += w.OK
 	c.bytes += w.Bytes
+	c.inflated += w.Inflated
 	for code, n := range w.Errors {
 		c.failed += n
 		c.codes[code] += n

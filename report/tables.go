@@ -115,6 +115,9 @@ func latencies(trials []*trial) []Latency {
 		}
 		for _, k := range t.sortedCells() {
 			c := t.cells[k]
+			if c.ok+c.failed == 0 {
+				continue // a watch that was open before, and moved bytes
+			}
 			r := *rows.row(key{t.Profile, t.Tour, k}, func() *latencyOf {
 				return &latencyOf{row: Latency{
 					Profile: t.Profile, Tour: t.Tour, Phase: k.phase, Workload: k.Workload, Verb: k.Verb,

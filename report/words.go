@@ -145,6 +145,8 @@ func subject(g rundir.Gate) string {
 		return "throughput" + requests(w) + phase
 	case "api.errors":
 		return "the share of failures" + requests(w) + phase
+	case "api.bytes.decoded":
+		return "decoded bytes a second" + requests(w) + phase
 	case "api.bytes":
 		return "bytes a second" + requests(w) + phase
 	case "pod.start":

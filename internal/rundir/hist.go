@@ -74,6 +74,7 @@ func (w *Window) Merge(o Window) error {
 	w.From, w.To = min(w.From, o.From), max(w.To, o.To)
 	w.OK += o.OK
 	w.Bytes += o.Bytes
+	w.Inflated += o.Inflated
 	w.LagMax = max(w.LagMax, o.LagMax)
 	if len(o.Errors) > 0 {
 		errs := maps.Clone(w.Errors)

@@ -24,6 +24,7 @@ func Metrics() []Metric {
 		{"api.errors", "fraction", nil, []string{"workload", "verb", "resource", "scope", "phase"}, true, "share of the load's requests that failed or were refused at the in-flight bound"},
 		{"api.throughput", "per second", nil, []string{"workload", "verb", "resource", "scope", "phase"}, false, "the load's requests that succeeded, a second"},
 		{"api.bytes", "per second", nil, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "bytes of the bodies that the load got from the apiserver, as they came over the wire, a second"},
+		{"api.bytes.decoded", "per second", nil, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "the same bodies' bytes once they were decoded, a second"},
 		{"pod.start", "seconds", quantiles, []string{"workload", "detail", "phase"}, true, "from a pod's creation until its containers run, observed by a watch; detail created-scheduled or scheduled-running for the parts"},
 		{"scheduler.throughput", "per second", nil, []string{"workload", "phase"}, false, "pods scheduled a second, observed by a watch"},
 		{"lease.onTime", "fraction", nil, []string{"workload", "phase"}, false, "share of the nodes' lease renewals that were done within a second of their time; a failed one is late"},

@@ -266,8 +266,11 @@ type Window struct {
 	From   int64             `json:"from"` // ns since the origin
 	To     int64             `json:"to"`
 	OK     uint64            `json:"ok"`
-	Errors map[string]uint64 `json:"err,omitempty"` // by code: "429", "timeout", "refused", "reset", …
-	Bytes  uint64            `json:"bytes,omitempty"`
+	Errors map[string]uint64 `json:"err,omitempty"`   // by code: "429", "timeout", "refused", "reset", …
+	Bytes  uint64            `json:"bytes,omitempty"` // of bodies, as they came over the wire
+	// Inflated is what compressed bodies held beyond their bytes on the wire,
+	// once they were decoded.
+	Inflated int64 `json:"inflated,omitempty"`
 	// Hist is the latencies of the successes, from the intended time, in
 	// microseconds: an HDR histogram, V2 compressed, base64.
 	Hist string `json:"hist,omitempty"`

@@ -32,6 +32,9 @@ func (a Answer) OK() bool { return a.Code == "" }
 func (a Answer) Record(s *measure.Series, intended int64) {
 	if !a.Cut {
 		s.Record(intended, a.Sent, a.Done, a.Code, a.Bytes)
+		if more := a.Decoded - a.Bytes; more != 0 {
+			s.AddInflated(more)
+		}
 	}
 }
 

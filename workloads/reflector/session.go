@@ -239,6 +239,7 @@ func (s *session) Data(p []byte) {
 		s.open(now)
 	}
 	r.Shared.Counts.Bytes.Add(int64(len(p)))
+	r.Shared.Watch.AddBytes(int64(len(p)))
 	if r.begun >= 0 {
 		r.took += int64(len(p))
 	}
