@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/storm-harness/storm/internal/procfs"
 	"github.com/storm-harness/storm/internal/rundir"
 )
@@ -41,6 +43,7 @@ type GeneratorHealth struct {
 	mu      sync.Mutex
 	faulted bool
 	waits   []int64                   // ns waited for a processor a turn, of each second outside fault windows
+	files   int                       // the most that were open
 	missed  error                     // why the run queue could not be read
 	pauses  *metrics.Float64Histogram // as they were when the present stretch without a fault began
 	longest int64                     // ns, of the stretches before it
@@ -84,6 +87,7 @@ func (g *GeneratorHealth) Run(ctx context.Context) error {
 			return nil
 		}
 		now := g.threads()
+		g.countFiles()
 		// A second of which any part had a fault does not count.
 		was := disturbed
 		disturbed = g.isFaulted()
@@ -111,6 +115,26 @@ func (g *GeneratorHealth) add(wait time.Duration, turns uint64) {
 		g.waits = append(g.waits, int64(wait)/int64(turns))
 	}
 }
+
+// countFiles counts what this process has open: a socket for each connection.
+func (g *GeneratorHealth) countFiles() {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return // the next second will tell
+	}
+	defer func() { _ = dir.Close() }() // it was only read
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.files = max(g.files, len(names)-1) // without the directory itself
+}
+
+// nearly is the share of the open files that a process may have from which on
+// it is short of them.
+const nearly = .95
 
 func (g *GeneratorHealth) isFaulted() bool {
 	g.mu.Lock()
@@ -142,7 +166,11 @@ func (g *GeneratorHealth) Result() rundir.Generator {
 	}
 	r := rundir.Generator{
 		SendLagP99: totals.LagP99, SendLagMax: totals.LagMax, Refused: totals.Refused, Intended: totals.Operations,
-		RunQueueP99: quantile(g.waits, 0.99), GCPauseMax: pause,
+		RunQueueP99: quantile(g.waits, 0.99), GCPauseMax: pause, Files: g.files,
+	}
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
+		r.FileLimit = limit.Cur
 	}
 	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
 	switch {
@@ -161,6 +189,9 @@ func (g *GeneratorHealth) Result() rundir.Generator {
 	}
 	if r.GCPauseMax > int64(g.bounds.GCPause) {
 		problem("storm was stopped for its garbage collection for up to %v, the bound is %v", round(r.GCPauseMax), g.bounds.GCPause)
+	}
+	if r.FileLimit > 0 && float64(r.Files) >= nearly*float64(r.FileLimit) {
+		problem("storm had %d files open of the %d that it may: raise the limit (ulimit -n)", r.Files, r.FileLimit)
 	}
 	return r
 }

@@ -38,6 +38,9 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 		Latency: full(latencies(trials)), Curves: full(curves(run, trials)), Errors: full(errorCounts(trials)),
 		Charts: full(charts(trials)),
 	}
+	if s := saturation(run, trials); s != "" {
+		r.Limits = append(slices.Clone(r.Limits), s)
+	}
 	provenance, err := dir.Components()
 	if err != nil {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("where the components came from cannot be read: %v", err))

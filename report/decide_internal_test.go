@@ -50,9 +50,9 @@ func TestOneIntervalDecides(t *testing.T) {
 		says   string
 	}{
 		"wholly beyond":           {true, 0.25, []float64{1.3, 1.31, 1.4, 1.5, 1.6, 1.35}, Regressed, "wholly beyond the margin of 25 %"},
-		"wholly within, worse":    {true, 0.25, []float64{1.1, 1.11, 1.12, 1.13, 1.14, 1.15}, Pass, "12.5 % slower (96.9 % interval 10–15 %): within"},
+		"wholly within, worse":    {true, 0.25, []float64{1.1, 1.11, 1.12, 1.13, 1.14, 1.15}, Pass, "12 % slower (96.9 % interval 10–15 %): within"},
 		"wholly better":           {true, 0.25, []float64{0.5, 0.51, 0.52, 0.53, 0.54, 0.55}, Improved, "1.91× faster (96.9 % interval 1.82–2×)"},
-		"slightly better":         {true, 0.25, []float64{0.9, 0.91, 0.92, 0.93, 0.94, 0.95}, Improved, "7.51 % faster (96.9 % interval 5–10 %)"},
+		"slightly better":         {true, 0.25, []float64{0.9, 0.91, 0.92, 0.93, 0.94, 0.95}, Improved, "7.5 % faster (96.9 % interval 5–10 %)"},
 		"far better to no worse":  {true, 0.25, []float64{0.3, 0.5, 0.7, 0.9, 1.05, 1.1}, Pass, "no difference found"},
 		"over the margin":         {true, 0.25, []float64{0.9, 1.1, 1.2, 1.3, 1.4, 1.5}, Inconclusive, "more blocks"},
 		"touching the margin":     {true, 0.25, []float64{1, 1, 1.25, 1, 1, 1}, Inconclusive, "more blocks"},

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/storm-harness/storm/internal/unit"
 )
@@ -27,7 +28,7 @@ func (c *Comparison) phrase() string {
 	}
 	if r := c.Ratio.Float(); max(r, 1/r) < 1.5 {
 		near, far := math.Abs(low-1), math.Abs(high-1)
-		return fmt.Sprintf("%s (%s interval %s–%s %%%s)", finding, confidence, digits(100*min(near, far)), digits(100*max(near, far)), c.censored())
+		return fmt.Sprintf("%s (%s interval %s–%s %%%s)", finding, confidence, tenths(100*min(near, far)), tenths(100*max(near, far)), c.censored())
 	}
 	if c.Ratio < 1 {
 		low, high = 1/high, 1/low
@@ -69,6 +70,14 @@ func (c *Comparison) words() direction {
 	}
 }
 
+// tenths writes a percentage no finer than tenths: no comparison here tells more.
+func tenths(v float64) string {
+	if math.Abs(v) >= 10 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
+}
+
 // factor writes a ratio as a factor, or below 1.5 as a percentage.
 func factor(ratio float64, w direction) string {
 	switch {
@@ -81,8 +90,8 @@ func factor(ratio float64, w direction) string {
 	case ratio <= 1/1.5:
 		return digits(1/ratio) + "× " + w.less
 	case ratio >= 1:
-		return digits(100*(ratio-1)) + " % " + w.more
+		return tenths(100*(ratio-1)) + " % " + w.more
 	default:
-		return digits(100*(1-ratio)) + " % " + w.less
+		return tenths(100*(1-ratio)) + " % " + w.less
 	}
 }

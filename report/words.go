@@ -136,9 +136,9 @@ func subject(g rundir.Gate) string {
 	}
 	switch g.Metric {
 	case "recovery.time":
-		return strings.TrimSpace("recovery" + join(" of ", w["layer"], w["shard"], w["op"]+"s") + act)
+		return strings.TrimSpace("recovery" + join(" of ", layerWord(w["layer"]), w["shard"], w["op"]+"s") + act)
 	case "recovery.gap":
-		return "the gap that a client sees" + join(" in ", w["layer"], w["shard"], w["op"]+"s") + act
+		return "the gap that a client sees" + join(" in ", layerWord(w["layer"]), w["shard"], w["op"]+"s") + act
 	case "api.latency":
 		return g.Stat + " latency" + requests(w) + phase
 	case "api.throughput":
@@ -168,7 +168,7 @@ func subject(g rundir.Gate) string {
 	case "operation.duration":
 		return join("", or(w["act"], "the operation")) + "'s duration"
 	}
-	return or(plainWords[g.Metric], g.Metric) + join(" at ", w["layer"], w["shard"]) + act
+	return or(plainWords[g.Metric], g.Metric) + join(" at ", layerWord(w["layer"]), w["shard"]) + act
 }
 
 // plainWords say what a count is a count of.
@@ -176,6 +176,14 @@ var plainWords = map[string]string{
 	"writes.lost":      "acknowledged writes lost",
 	"restore.lost":     "acknowledged writes that a restore took back",
 	"restore.mismatch": "writes that contradict the restore",
+}
+
+// layerWord is what a reader calls a layer.
+func layerWord(layer string) string {
+	if layer == "api" {
+		return "API server"
+	}
+	return layer
 }
 
 // bracketed is a word in brackets, if there is one.

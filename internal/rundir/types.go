@@ -207,6 +207,8 @@ type Generator struct {
 	SendLagMax  int64    `json:"sendLagMax"`  // ns
 	RunQueueP99 int64    `json:"runQueueP99"` // ns that a thread of storm's waited for a turn on a processor: the mean of a second, p99 of the seconds outside fault windows
 	GCPauseMax  int64    `json:"gcPauseMax"`  // ns: the longest that the garbage collector stopped storm
+	Files       int      `json:"files"`       // the most that storm had open, sockets among them
+	FileLimit   uint64   `json:"fileLimit"`   // how many it may have open
 	Refused     uint64   `json:"refused"`     // operations refused at the in-flight bound
 	Intended    uint64   `json:"intended"`    // operations
 	Problems    []string `json:"problems,omitempty"`

@@ -100,6 +100,9 @@ func auditSentence(r *report.Result) string {
 	if sum.Disagree > 0 {
 		s += fmt.Sprintf("; etcd and the API server disagree on %s", unit.Count(sum.Disagree, "key"))
 	}
+	if !slices.ContainsFunc(r.Trials, func(t report.Trial) bool { return t.State == report.TrialValid }) {
+		s += "; no trial is valid, so that this holds for what was looked up, and proves nothing of the faults"
+	}
 	return s + "."
 }
 
