@@ -173,7 +173,11 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 		n.connect()
 		n.begin(now+int64(i)*int64(time.Second)/startsPerSecond, true)
 	}
-	if err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), f.synced, progress); err != nil {
+	// As a kubelet does it: what belongs to the Node follows while it watches.
+	rest := make(chan error, 1)
+	f.alive.Go(func() { rest <- f.each(ctx, f.registerRest) })
+	err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), f.synced, progress)
+	if err = errors.Join(err, <-rest); err != nil {
 		return err
 	}
 	// What the coming up has left is more than what the watches need from here on.

@@ -32,19 +32,14 @@ const (
 	csiNodesPath = "/apis/storage.k8s.io/v1/csinodes"
 )
 
-// register makes every node's Node, then its CSINode and Lease. What is there
-// already stays.
+// register makes every node's Node. What is there already stays.
 func (f *Fleet) register(ctx context.Context) error {
 	version, err := f.serverVersion(ctx)
 	if err != nil {
 		return err
 	}
 	f.version = version
-	err = f.each(ctx, f.registerNode)
-	if err != nil {
-		return err
-	}
-	return f.each(ctx, f.registerRest)
+	return f.each(ctx, f.registerNode)
 }
 
 // each does something for every node, some at a time, until the first error.
