@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/clusters/local/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
@@ -68,7 +69,7 @@ func cleanUp(ctx context.Context) ([]ledger.Finding, error) {
 			return all, err
 		}
 		ending := func(f ledger.Finding) bool {
-			return f.Result == ledger.Live && isSupervisor(f.PID) &&
+			return f.Result == ledger.Live && (isSupervisor(f.PID) || isComponent(f.PID)) &&
 				!slices.ContainsFunc(byHand, func(c local.Found) bool { return c.RunID == f.Run })
 		}
 		if !slices.ContainsFunc(found, ending) {
@@ -82,6 +83,17 @@ func cleanUp(ctx context.Context) ([]ledger.Finding, error) {
 func isSupervisor(pid int) bool {
 	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 	return err == nil && strings.HasSuffix(string(line), "\x00"+supervise.Verb+"\x00")
+}
+
+// isComponent says whether a process is a component of a cluster. It dies with
+// its supervisor, so that a run of which nothing else lives is just ending: on a
+// busy machine the kernel takes its time over it.
+func isComponent(pid int) bool {
+	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	name, _, _ := strings.Cut(string(line), "\x00")
+	return err == nil && slices.Contains([]clusters.Kind{
+		clusters.KindEtcd, clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler,
+	}, clusters.Kind(filepath.Base(name)))
 }
 
 // findingText is a finding in words.

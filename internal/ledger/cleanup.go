@@ -220,7 +220,7 @@ func take(path string) (file *os.File, held bool, err error) {
 
 // stillHeld waits a while for the lock of a ledger.
 func stillHeld(ctx context.Context, file *os.File, path string) (bool, error) {
-	const patience = 3 * time.Second
+	const patience = 10 * time.Second
 	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		err := lock(file)
 		if err == nil {
