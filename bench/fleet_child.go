@@ -69,7 +69,7 @@ func (s fleetSetup) play(ctx context.Context, in io.Reader, out *talker) error {
 	})
 	defer rec.Close()
 	env := &workloads.Env{
-		Name: fleetName, Access: clusters.Access{Kubeconfig: s.Kubeconfig, REST: cfg, PKI: s.PKI, Issue: issue}, REST: cfg,
+		Name: fleetName, Access: clusters.Access{Kubeconfig: s.Kubeconfig, REST: cfg, PKI: s.PKI, Issue: issue}, REST: cfg, Admin: cfg,
 		Recorder: rec, Clock: clock, Seed: 1, RunID: "bench", Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	defer w.Release()
