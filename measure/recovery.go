@@ -15,7 +15,7 @@ const Consecutive = 5
 type Disturbance struct {
 	Intended int64 // when the act was to happen: recovery times count from here
 	Injected int64 // when the call that did it returned: by now it has bitten
-	// Until is where the observation ended; outcomes of probes intended later
+	// Until is where the observation ended; probes that were not done by then
 	// are left alone. 0 means the last outcome.
 	Until int64
 	// Down are the components that the act itself took out of service.
@@ -54,7 +54,9 @@ func Recovery(probes []rundir.Probe, d Disturbance) []rundir.Recovery {
 	}
 	groups := map[seriesID][]rundir.Probe{}
 	for _, p := range probes {
-		if p.Intended <= until {
+		// What was still under way when the observation ended tells of whatever
+		// ended it: of the next act, most likely.
+		if p.Intended <= until && p.Done <= until {
 			id := seriesID{p.Layer, p.Op, p.Shard, p.Target}
 			groups[id] = append(groups[id], p)
 		}

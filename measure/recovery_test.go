@@ -96,7 +96,12 @@ func TestRecoveryOfOneTarget(t *testing.T) {
 		"what was probed after the end of the observation does not count": {
 			act:    Disturbance{Intended: 1000 * ms, Injected: 1005 * ms, N: 3, Until: 1100 * ms},
 			probes: join(every(1000, 1101, 10, 1, false), every(1110, 1200, 10, 2, true)),
-			want:   rundir.Recovery{Censored: true, Stable: 101, Failed: 11, Probes: 11, Longest: 100, Seen: 100},
+			want:   rundir.Recovery{Censored: true, Stable: 91, Failed: 10, Probes: 10, Longest: 100, Seen: 100},
+		},
+		"what was under way at the end of the observation fails by what ended it": {
+			act:    Disturbance{Intended: 1000 * ms, Injected: 1005 * ms, N: 3, Until: 1100 * ms},
+			probes: join(every(1000, 1090, 10, 2, true), []at{{1090, 1300, false}}),
+			want:   rundir.Recovery{RTO: 10, Probes: 9, Longest: 18, Seen: 100},
 		},
 		"a probe that the outage held on to ends with it": {
 			// Intended during the outage, timed out after it: it precedes the run.

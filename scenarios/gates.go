@@ -267,10 +267,28 @@ func (c *check) gatesOn(key string, gates []gate) {
 		if g.Component != "" {
 			c.known(at+".component", g.Component, "component", components(spec))
 		}
+		if kinds := measuredOf[string(g.Metric)]; kinds != nil && readable && !c.anyLoad(kinds, string(g.Workload)) {
+			c.add(at+".metric", "%s is measured of %s, and there is no such load here", g.Metric, strings.Join(kinds, " and "))
+		}
 		if strings.HasPrefix(string(g.Metric), "api.") && len(loads) == 0 && readable {
 			c.add(at+".metric", "%s is measured of the load, and there are no workloads", g.Metric)
 		}
 	}
+}
+
+// measuredOf gives the kinds of load that a metric is measured of, where only
+// some have it.
+var measuredOf = map[string][]string{
+	"lease.onTime": {"nodes"}, "pod.start": {"nodes"}, "scheduler.throughput": {"nodes"},
+	"informer.sync": {"informers", "nodes"}, "watch.delivery": {"watchers"},
+}
+
+// anyLoad says whether there is a load of one of the kinds, of that name unless
+// it is empty.
+func (c *check) anyLoad(kinds []string, name string) bool {
+	return slices.ContainsFunc(c.doc.Spec.Workloads, func(w workload) bool {
+		return slices.Contains(kinds, w.Load.Kind) && (name == "" || string(w.Name) == name)
+	})
 }
 
 // components lists the kinds and the names of what a cluster runs, and storm.

@@ -19,7 +19,7 @@ type latencyGroup struct {
 type latencyRow struct {
 	report.Latency
 	Class string
-	Doubt string // the interval of p99, or why there is none
+	Doubt string // why there is too little for a p99
 }
 
 // judgedPhases leaves out the phases that no gate looks at.
@@ -46,10 +46,7 @@ func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 			i = len(out) - 1
 		}
 		row := latencyRow{Latency: l, Class: profileClass(r, l.Profile)}
-		switch {
-		case l.P99Low.Is() && l.P99High.Is():
-			row.Doubt = seconds(l.P99Low) + " – " + seconds(l.P99High)
-		case l.P99Needs > 0:
+		if l.P99Needs > 0 {
 			row.Doubt = fmt.Sprintf("needs %s", unit.Count(l.P99Needs, "request"))
 		}
 		out[i].Rows = append(out[i].Rows, row)

@@ -29,7 +29,14 @@ func Markdown(w io.Writer, r *report.Result) error {
 	m.recovery(r)
 	m.writes(r)
 	m.trials(r)
-	m.list("Warnings", r.Warnings)
+	var warnings []string
+	for _, w := range warningsOf(r) {
+		if w.Trial != "" {
+			w.Text = w.Trial + ": " + w.Text
+		}
+		warnings = append(warnings, w.Text)
+	}
+	m.list("Warnings", warnings)
 	m.foot(r)
 	_, err := w.Write(m.b.Bytes())
 	return err

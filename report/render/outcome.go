@@ -31,7 +31,7 @@ func rtoOf(a report.Act) []outcome {
 		case rec.Censored:
 			out = append(out, outcome{"over " + seconds(rec.Seen), what + ": did not recover while watched"})
 		case rec.Failed == 0:
-			out = append(out, outcome{noOutage, fmt.Sprintf("%s: none of %s failed", what, unit.Count(rec.Probes, "probe"))})
+			out = append(out, outcome{noOutage(rec.RTO), fmt.Sprintf("%s: none of %s failed; the longest time between two successes", what, unit.Count(rec.Probes, "probe"))})
 		default:
 			out = append(out, outcome{seconds(rec.RTO), fmt.Sprintf("%s: %s of %s failed", what, unit.Grouped(rec.Failed), unit.Count(rec.Probes, "probe"))})
 		}

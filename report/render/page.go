@@ -104,16 +104,7 @@ func pageOf(r *report.Result) *page {
 		}
 	}
 	p.Stories = stories(r, groups)
-	var warnings []warning
-	for _, s := range r.Warnings {
-		warnings = append(warnings, warning{"", s})
-	}
-	for _, t := range r.Trials {
-		for _, s := range slices.Concat(t.Warnings, t.Load.Problems) {
-			warnings = append(warnings, warning{t.ID, s})
-		}
-	}
-	p.Warnings = bound(warnings, maxWarnings)
+	p.Warnings = bound(warningsOf(r), maxWarnings)
 	p.Contents = p.contents()
 	return p
 }
@@ -203,4 +194,19 @@ func short(digest string) string {
 // keepUnits keeps a number and its unit on one line.
 func keepUnits(s string) string {
 	return unitBreak.ReplaceAllString(s, "$1\u00a0$2")
+}
+
+// warningsOf are the warnings of the run and of its trials: the same in every
+// form of the report.
+func warningsOf(r *report.Result) []warning {
+	var out []warning
+	for _, s := range r.Warnings {
+		out = append(out, warning{"", s})
+	}
+	for _, t := range r.Trials {
+		for _, s := range slices.Concat(t.Warnings, t.Load.Problems) {
+			out = append(out, warning{t.ID, s})
+		}
+	}
+	return out
 }

@@ -106,14 +106,15 @@ func mainFirst(a, b string) int {
 	return 0
 }
 
-// noOutage is said of what was watched and never failed.
-const noOutage = "no outage"
+// noOutage is said of what was watched and of which no probe failed: n is the
+// longest time between two successes, in which a shorter stall shows.
+func noOutage(n report.Number) string { return "gap " + seconds(n) }
 
 // recovered writes a group's time, how it is bounded where trials did not
 // recover while they were watched, or that there was nothing to recover from.
 func recovered(g report.RecoveryGroup, n report.Number) string {
 	if n.Is() && unharmed(g) {
-		return noOutage
+		return noOutage(n)
 	}
 	if n.Is() && !n.Finite() {
 		var seen report.Number

@@ -167,7 +167,7 @@ func (t *terminal) foot(r *report.Result) {
 		}
 		t.text("", "", "  ", fmt.Sprintf("%s does not count (%s): %s", tr.ID, tr.State, strings.Join(tr.Reasons, "; ")))
 	}
-	if n := len(r.Warnings); n > 0 {
+	if n := len(warningsOf(r)); n > 0 {
 		t.text("", "", "", fmt.Sprintf("%s in the report.", unit.Count(n, "warning")))
 	}
 	if t.Report != "" {

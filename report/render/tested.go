@@ -132,11 +132,11 @@ func glossary() []term {
 		{"quota, NOSPACE", "etcd's limit on the size of its database file. Beyond it etcd raises the NOSPACE alarm and refuses writes until space is freed and the alarm is disarmed."},
 		{"ratio", "a profile's value over the other's in the same block: 0.5× is half."},
 		{"RPO", "recovery point objective: what a restore takes back, counted here in acknowledged writes."},
-		{"RTO, recovery time", "recovery time objective: from the instant a fault was due until the first of several successes in a row. The slowest surviving server counts."},
+		{"RTO, recovery time", "recovery time objective: from the instant a fault was due until the first of several successes in a row, once it had bitten: a dip that comes later counts too. The slowest surviving server counts. Where no probe failed, the longest time between two successes stands for it, as a gap: a stall that is shorter than a probe's deadline shows in it."},
 		{"shard", "one etcd cluster, holding some of the resources."},
 		{"SLO", "service level objective. Kubernetes defines its latency SLOs over 5 minutes; a shorter phase can only be held against the same number."},
 		{"tour", "one trial apart from the comparison, which walks through several faults and operations."},
 		{"trial", "one execution of the scenario under one profile. The trial, never the request, is the unit of the statistics."},
-		{"invalid", "a trial in which something needed was not soundly measured: the load generator lagged, a fault had no effect, a component died unasked. Nothing is concluded from it."},
+		{"invalid", "a trial in which something needed was not soundly measured: the load generator lagged, a fault had no effect, a component died unasked (a controller that lost its lease through a fault of storm's excepted: it is started again, and said). Nothing is concluded from it."},
 	}
 }

@@ -110,7 +110,7 @@ func verdictMeaning(v report.Verdict) string {
 	case report.Pass:
 		return "Every gate held."
 	case report.Improved:
-		return "Every gate held, and at least one comparison is better beyond doubt."
+		return "Every gate held, and in at least one comparison the whole interval is on the better side."
 	case report.Regressed:
 		return "At least one gate failed, soundly measured."
 	case report.Inconclusive:
