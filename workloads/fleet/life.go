@@ -23,10 +23,11 @@ func (k *kubelet) bound(at int64, p *pod) {
 		if !k.is(p, starting) {
 			return
 		}
-		k.request(ctx, p, p.tokens)
 		k.patch(ctx, at, p, k.creating(p))
-		// Not before: a status that comes late must not undo the next one.
-		k.agenda.Add(ready, func(ctx context.Context, at int64) { k.start(ctx, at, p) })
+		k.request(ctx, p, p.tokens)
+		// Not before: a status that comes late must not undo the next one. What
+		// the server took for the first is no lateness of the second.
+		k.agenda.Add(max(ready, k.env.Clock.Now()), func(ctx context.Context, at int64) { k.start(ctx, at, p) })
 	})
 }
 
@@ -35,7 +36,6 @@ func (k *kubelet) start(ctx context.Context, intended int64, p *pod) {
 	if !k.is(p, starting) {
 		return
 	}
-	k.events(ctx, p, startEvents)
 	if a := k.patch(ctx, intended, p, k.running(p)); again(a) {
 		k.retry(p, k.start)
 		return
@@ -45,6 +45,7 @@ func (k *kubelet) start(ctx context.Context, intended int64, p *pod) {
 		k.lives(k.env.Clock.Now(), p)
 		k.mu.Unlock()
 	}
+	k.events(ctx, p, startEvents)
 }
 
 // lives puts the end of a running pod's containers on the agenda, if they have
@@ -128,6 +129,9 @@ func (k *kubelet) stop(ctx context.Context, intended int64, p *pod) {
 		return
 	}
 	k.patch(ctx, intended, p, k.terminated(p))
+	// The deletion follows the answer: what the server took for that is no
+	// lateness of storm's.
+	intended = k.env.Clock.Now()
 	zero := int64(0)
 	uid := types.UID(p.uid)
 	body, err := json.Marshal(metav1.DeleteOptions{
