@@ -171,7 +171,10 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	}
 	for i, n := range f.nodes {
 		n.connect()
-		n.begin(now+int64(i)*int64(time.Second)/startsPerSecond, true)
+		n.begin(f.env.Clock.Now(), true)
+		if err := f.keepUp(ctx, (i+1)*len(f.kinds)); err != nil {
+			return err
+		}
 	}
 	// As a kubelet does it: what belongs to the Node follows while it watches.
 	rest := make(chan error, 1)
@@ -186,9 +189,38 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	return nil
 }
 
-// startsPerSecond is how many nodes begin to watch in a second: fast, but no
-// herd that no scenario asked for.
-const startsPerSecond = 250
+// ahead is how many watches may be coming up at once: enough to keep the server
+// at work, and fewer than what priority and fairness has room for in the queues
+// of kube-proxy's one user, which turns the rest away.
+const ahead = 200
+
+// keepUp waits until of the watches that were begun few are still coming up: a
+// fleet that starts is no herd, unless a scenario asks for one.
+func (f *Fleet) keepUp(ctx context.Context, begun int) error {
+	if begun-f.synced() <= ahead {
+		return nil
+	}
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for moved, best := time.Now(), 0; ; {
+		n := f.synced()
+		if begun-n <= ahead || time.Since(moved) > startPatience {
+			return nil // Await says it, if nothing moves any more
+		}
+		if n > best {
+			moved, best = time.Now(), n
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// startPatience is how long nothing may come up before the next nodes are begun
+// all the same.
+const startPatience = 5 * time.Second
 
 // synced returns how many watches of the nodes have seen everything.
 func (f *Fleet) synced() int {
