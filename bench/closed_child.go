@@ -64,30 +64,43 @@ func (s closedSetup) play(ctx context.Context, out *talker) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	end := clock.Now() + int64(s.Seconds*float64(time.Second))
-	parts := make([]result, s.InFlight)
+	w := &closedLoop{closedSetup: s, ctx: ctx, client: c, clock: clock, end: clock.Now() + int64(s.Seconds*float64(time.Second))}
 	begun := clock.Now()
-	var workers sync.WaitGroup
-	for i := range parts {
-		workers.Go(func() {
-			r := &parts[i]
-			req := &client.Request{Method: "GET", Path: s.Path, Query: s.Query}
-			for n := 0; ctx.Err() == nil && (s.Times > 0 && n < s.Times/s.InFlight || s.Times == 0 && clock.Now() < end); n++ {
-				r.count(c.Do(ctx, req, nil, 0))
-			}
-		})
+	w.left.Add(s.InFlight)
+	for range s.InFlight {
+		w.again(0)
 	}
-	workers.Wait()
-	total := result{Seconds: time.Duration(clock.Now() - begun).Seconds()}
-	for _, r := range parts {
-		total.OK += r.OK
-		total.Bytes += r.Bytes
-		for code, n := range r.Errors {
-			total.fail(code, n)
-		}
-	}
-	out.tell(message{Stage: stageDone, Result: &total})
+	w.left.Wait()
+	w.total.Seconds = time.Duration(clock.Now() - begun).Seconds()
+	out.tell(message{Stage: stageDone, Result: &w.total})
 	return ctx.Err()
+}
+
+// closedLoop asks again as soon as it is answered, from where the answer comes in.
+type closedLoop struct {
+	closedSetup
+	ctx    context.Context
+	client *client.Client
+	clock  *measure.Clock
+	end    int64
+	left   sync.WaitGroup
+
+	mu    sync.Mutex
+	total result
+}
+
+// again makes the next request of one of those in flight, which has made n so far.
+func (w *closedLoop) again(n int) {
+	if w.ctx.Err() != nil || w.Times > 0 && n >= w.Times/w.InFlight || w.Times == 0 && w.clock.Now() >= w.end {
+		w.left.Done()
+		return
+	}
+	w.client.Send(w.ctx, &client.Request{Method: "GET", Path: w.Path, Query: w.Query}, nil, 0, nil, func(a client.Answer) {
+		w.mu.Lock()
+		w.total.count(a)
+		w.mu.Unlock()
+		w.again(n + 1)
+	})
 }
 
 func (r *result) count(a client.Answer) {
@@ -131,13 +144,17 @@ func (s openSetup) play(ctx context.Context, out *talker) error {
 	series := rec.Series(rundir.Key{Workload: "bench", Verb: "get", Resource: "configmaps", Scope: "resource"})
 	within, cancel := context.WithTimeout(ctx, time.Duration(s.Seconds*float64(time.Second)))
 	defer cancel()
-	p := pace.Pacer{Clock: clock, Schedule: pace.Poisson(unit.Steady(unit.Rate(s.Rate)).Legs(), 1), InFlight: openInFlight}
+	l := pace.Launcher{Pacer: pace.Pacer{Clock: clock, Schedule: pace.Poisson(unit.Steady(unit.Rate(s.Rate)).Legs(), 1), InFlight: openInFlight}}
 	req := &client.Request{Method: "GET", Path: s.Path}
-	p.Run(within, func(ctx context.Context, slot pace.Slot) {
-		c.Do(ctx, req, nil, 0).Record(series, slot.Intended)
+	var cork client.Cork
+	l.Run(within, func(slot pace.Slot) {
+		c.Send(within, req, nil, 0, &cork, func(a client.Answer) {
+			a.Record(series, slot.Intended)
+			l.Done()
+		})
 	}, func(slot pace.Slot) {
 		series.Record(slot.Intended, slot.Intended, slot.Intended, measure.CodeRefused, 0)
-	})
+	}, cork.Flush)
 	t := rec.Totals()
 	out.tell(message{Stage: stageDone, Totals: &t})
 	if err := ctx.Err(); err != nil && !errors.Is(err, context.DeadlineExceeded) {

@@ -43,17 +43,10 @@ type Pacer struct {
 // gets ctx and should heed it.
 func (p *Pacer) Run(ctx context.Context, do func(context.Context, Slot), refused func(Slot)) Stats {
 	r := &run{
-		Pacer: p, ctx: ctx, do: do, refused: refused,
-		bound: max(p.InFlight, 1), lead: make(chan struct{}), start: p.Start, wait: p.wait,
+		Pacer: p, ctx: ctx, do: do, refused: refused, busy: new(atomic.Int64),
+		bound: max(p.InFlight, 1), lead: make(chan struct{}), start: p.Start,
 	}
-	if r.start == 0 {
-		r.start = p.Clock.Now()
-	}
-	if r.wait == nil {
-		s := NewSleeper(ctx, p.Clock)
-		defer s.Stop()
-		r.wait = func(_ context.Context, at int64) bool { return s.Until(at) }
-	}
+	defer r.prepare()()
 	r.hire()
 	r.workers.Wait()
 	return r.stats
@@ -75,12 +68,26 @@ type run struct {
 	workers sync.WaitGroup
 	hired   int
 	bound   int
-	busy    atomic.Int64 // slots running
+	busy    *atomic.Int64 // slots running
 
 	start int64
 	n     uint64
 	prev  int64
 	stats Stats
+}
+
+// prepare sets the start and how slots are waited for; what it returns is to be
+// called at the end.
+func (r *run) prepare() func() {
+	if r.start == 0 {
+		r.start = r.Clock.Now()
+	}
+	if r.wait = r.Pacer.wait; r.wait != nil {
+		return func() {}
+	}
+	s := NewSleeper(r.ctx, r.Clock)
+	r.wait = func(_ context.Context, at int64) bool { return s.Until(at) }
+	return s.Stop
 }
 
 // hire starts a worker that has the lead.

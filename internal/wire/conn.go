@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -42,9 +44,11 @@ type Conn struct {
 
 	mu      sync.Mutex // guards everything below
 	framer  *http2.Framer
-	out     []byte // frames that are not written yet
+	plain   *bufio.Reader // what the framer reads, where it is buffered; of the goroutine that reads
+	out     []byte        // frames that are not written yet
 	spare   []byte
 	writing bool // somebody is writing
+	corked  bool // the goroutine that reads handles what has come, and writes for all when it is through
 	streams map[uint32]*Stream
 	next    uint32 // the next stream's number
 	pending []*Stream
@@ -65,7 +69,12 @@ func newConn(nc net.Conn, cfg Config) *Conn {
 		streams: map[uint32]*Stream{}, next: 1,
 		window: initialWindow, initial: initialWindow, frame: initialMaxFrame,
 	}
-	c.framer = http2.NewFramer((*appender)(c), nc)
+	from := io.Reader(nc)
+	if c.cfg.ReadBuffer > 0 {
+		c.plain = bufio.NewReaderSize(nc, c.cfg.ReadBuffer)
+		from = c.plain
+	}
+	c.framer = http2.NewFramer((*appender)(c), from)
 	c.framer.SetReuseFrames()
 	c.framer.SetMaxReadFrameSize(initialMaxFrame)
 	c.enc = hpack.NewEncoder(&c.block)
@@ -105,7 +114,7 @@ func (c *Conn) greet() error {
 // writes, for all who come meanwhile too: under load, many requests go out in
 // one record, and none waits for a goroutine of its own to be woken.
 func (c *Conn) flush() {
-	if c.writing || c.err != nil {
+	if c.writing || c.corked || c.err != nil {
 		c.mu.Unlock()
 		return
 	}

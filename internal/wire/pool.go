@@ -37,7 +37,7 @@ func NewPool(cfg Config) *Pool {
 // none has. ctx bounds the wait alone.
 func (p *Pool) Open(ctx context.Context, r *Request, sink Sink) (*Stream, error) {
 	for {
-		s, d, err := p.try(r, sink)
+		s, d, err := p.try(r, sink, nil)
 		if s != nil || err != nil {
 			return s, err
 		}
@@ -54,8 +54,8 @@ func (p *Pool) Open(ctx context.Context, r *Request, sink Sink) (*Stream, error)
 
 // OpenNow opens a stream if a connection has room, and returns ErrFull if none
 // has; a further connection is then on its way.
-func (p *Pool) OpenNow(r *Request, sink Sink) (*Stream, error) {
-	s, d, err := p.try(r, sink)
+func (p *Pool) OpenNow(r *Request, sink Sink, cork *Cork) (*Stream, error) {
+	s, d, err := p.try(r, sink, cork)
 	if d != nil {
 		return nil, ErrFull
 	}
@@ -63,7 +63,7 @@ func (p *Pool) OpenNow(r *Request, sink Sink) (*Stream, error) {
 }
 
 // try opens a stream, or returns what to wait for.
-func (p *Pool) try(r *Request, sink Sink) (*Stream, *dialing, error) {
+func (p *Pool) try(r *Request, sink Sink, cork *Cork) (*Stream, *dialing, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ctx.Err() != nil {
@@ -75,7 +75,7 @@ func (p *Pool) try(r *Request, sink Sink) (*Stream, *dialing, error) {
 		}
 		c := p.conns[p.at]
 		if open, most := c.Streams(); open < most {
-			s, err := c.Open(r, sink)
+			s, err := c.Open(r, sink, cork)
 			if err == nil {
 				return s, nil, nil
 			}

@@ -16,17 +16,20 @@ type reader struct {
 	ends    bool // the header block that is coming in is the last of its stream
 	took    int  // bytes received on the connection since the last WINDOW_UPDATE
 	settled bool // the server's SETTINGS have come
+	corking bool // as corked, without its lock
 }
 
 // read reads the connection until it ends, and ends its streams.
 func (c *Conn) read() {
 	r := &reader{Conn: c, heads: newHeads()}
 	for {
+		r.uncork()
 		f, err := c.framer.ReadFrame()
 		var stream http2.StreamError
 		switch {
 		case err == nil:
 			c.heard.Store(sinceEpoch())
+			r.cork()
 			if err = r.handle(f); err == nil {
 				err = r.gone()
 			}

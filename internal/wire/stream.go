@@ -18,10 +18,10 @@ type Stream struct {
 	left  int64 // bytes of the body that are still to come; below 0: not known
 }
 
-// Open sends a request. Its answer goes to the sink, which may be called
-// before Open has returned. ErrFull says that the server allows no more
-// streams on this connection now.
-func (c *Conn) Open(r *Request, sink Sink) (*Stream, error) {
+// Open sends a request, or gathers it in the cork where there is one. Its
+// answer goes to the sink, which may be called before Open has returned.
+// ErrFull says that the server allows no more streams on this connection now.
+func (c *Conn) Open(r *Request, sink Sink, cork *Cork) (*Stream, error) {
 	c.mu.Lock()
 	switch {
 	case c.err != nil:
@@ -42,6 +42,11 @@ func (c *Conn) Open(r *Request, sink Sink) (*Stream, error) {
 	c.writeBody(s)
 	if len(s.body) > 0 {
 		c.pending = append(c.pending, s)
+	}
+	if cork != nil {
+		cork.hold(c)
+		c.mu.Unlock()
+		return s, nil
 	}
 	c.flush()
 	return s, nil

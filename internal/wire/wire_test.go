@@ -98,11 +98,11 @@ func TestTheServersLimitOfStreamsIsReadFromItsSettings(t *testing.T) {
 		t.Fatalf("the limit is %d, want 7", most)
 	}
 	for range 7 {
-		if _, err := c.Open(&Request{Method: "GET", Path: "/"}, newGot()); err != nil {
+		if _, err := c.Open(&Request{Method: "GET", Path: "/"}, newGot(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Open(&Request{Method: "GET", Path: "/"}, newGot()); !errors.Is(err, ErrFull) || !Unprocessed(err) {
+	if _, err := c.Open(&Request{Method: "GET", Path: "/"}, newGot(), nil); !errors.Is(err, ErrFull) || !Unprocessed(err) {
 		t.Errorf("beyond the limit: %v", err)
 	}
 }
@@ -137,7 +137,7 @@ func TestALongBodyIsTakenWithoutEnd(t *testing.T) {
 	})
 	c := dial(t, cfg)
 	g := newGot()
-	if _, err := c.Open(&Request{Method: "GET", Path: "/"}, g); err != nil {
+	if _, err := c.Open(&Request{Method: "GET", Path: "/"}, g, nil); err != nil {
 		t.Fatal(err)
 	}
 	<-g.done
@@ -155,7 +155,7 @@ func TestACancelledStreamEndsAtTheServer(t *testing.T) {
 	})
 	c := dial(t, cfg)
 	headed := make(chan struct{})
-	s, err := c.Open(&Request{Method: "GET", Path: "/"}, &onHead{newGot(), headed})
+	s, err := c.Open(&Request{Method: "GET", Path: "/"}, &onHead{newGot(), headed}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestWhatAServerDoesWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			conn, p := pair(t, Config{PingAfter: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond})
 			g := newGot()
-			if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, g); err != nil {
+			if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, g, nil); err != nil {
 				t.Fatal(err)
 			}
 			go c.do(p)
@@ -277,7 +277,7 @@ func head(p *peer, block []byte, end bool) {
 func TestInterimAnswersAndTrailersAreNoAnswers(t *testing.T) {
 	conn, p := pair(t, Config{})
 	g := newGot()
-	if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, g); err != nil {
+	if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, g, nil); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -297,7 +297,7 @@ func TestStreamsSeenBeforeGOAWAYEndInGoodOrder(t *testing.T) {
 	conn, p := pair(t, Config{})
 	seen, unseen := newGot(), newGot()
 	for _, g := range []*got{seen, unseen} {
-		if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, g); err != nil {
+		if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, g, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -312,7 +312,7 @@ func TestStreamsSeenBeforeGOAWAYEndInGoodOrder(t *testing.T) {
 		t.Errorf("unseen: %v; seen: %v, %q", unseen.err, seen.err, seen.body.String())
 	}
 	<-conn.Done()
-	if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, newGot()); !Unprocessed(err) {
+	if _, err := conn.Open(&Request{Method: "GET", Path: "/"}, newGot(), nil); !Unprocessed(err) {
 		t.Errorf("a stream on a connection that is gone: %v", err)
 	}
 }
@@ -357,7 +357,7 @@ func FuzzServer(f *testing.F) {
 		c, p := pair(t, Config{})
 		sinks := []*got{newGot(), newGot()}
 		for _, g := range sinks {
-			if _, err := c.Open(&Request{Method: "GET", Path: "/", Body: make([]byte, 100_000)}, g); err != nil {
+			if _, err := c.Open(&Request{Method: "GET", Path: "/", Body: make([]byte, 100_000)}, g, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -3,11 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
-	"errors"
-	"sync"
-	"time"
 
-	"github.com/storm-harness/storm/internal/wire"
 	"github.com/storm-harness/storm/measure"
 )
 
@@ -46,64 +42,17 @@ const headSize = 4 << 10
 // deadline. The first keep bytes of a successful body are appended to body,
 // which may be nil; what goes beyond is counted and dropped.
 func (c *Client) Do(ctx context.Context, r *Request, body *bytes.Buffer, keep int64) Answer {
-	k := newCall(c, body, keep)
-	sent := c.clock.Now()
-	err := c.exchange(ctx, r, k)
-	a := k.settle(err)
-	a.Sent = sent
-	c.name(ctx, &a, err)
-	return a
+	answer := make(chan Answer, 1)
+	return await(ctx, c.send(ctx, r, &call{body: body, keep: keep, done: func(a Answer) { answer <- a }}, nil), answer)
 }
 
-// timers are used again: each request has a deadline.
-var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
-
-// exchange sends the request until it has been processed, and waits for the
-// end of its answer, or of its head where the call is a watch's.
-func (c *Client) exchange(ctx context.Context, r *Request, k *call) error {
-	w, err := c.build(ctx, r)
-	if err != nil {
-		return err
-	}
-	timer := timers.Get().(*time.Timer)
-	defer timers.Put(timer)
-	timer.Reset(c.timeout)
-	defer timer.Stop()
-	begun := time.Now()
-	for i := 1; ; i++ {
-		if k.stream, err = c.pool.OpenNow(w, k); errors.Is(err, wire.ErrFull) {
-			k.stream, err = c.patiently(ctx, w, k, c.timeout-time.Since(begun))
-		}
-		if err == nil {
-			err = k.wait(ctx, timer.C)
-		}
-		if err == nil || !again(ctx, i, err) {
-			return err
-		}
-	}
-}
-
-// patiently opens a stream as soon as there is a connection with room for it.
-func (c *Client) patiently(ctx context.Context, w *wire.Request, k *call, atMost time.Duration) (*wire.Stream, error) {
-	within, cancel := context.WithTimeoutCause(ctx, atMost, errDeadline)
-	defer cancel()
-	s, err := c.pool.Open(within, w, k)
-	if err != nil && within.Err() != nil {
-		err = context.Cause(within)
-	}
-	return s, err
-}
-
-// name names the error that the request failed with, if any; the HTTP status
-// of a failure says more than a body that was cut off.
-func (c *Client) name(ctx context.Context, a *Answer, err error) {
-	switch {
-	case err == nil || a.Code != "":
-	case ctx.Err() != nil, errors.Is(err, wire.ErrHungUp):
-		a.Cut = true
-		c.cut.Add(1)
-		a.Code = CodeCut
-	default:
-		a.Code = CodeOf(err)
+// await waits for the answer, and gives the call up when ctx ends before.
+func await(ctx context.Context, k *call, answer <-chan Answer) Answer {
+	select {
+	case a := <-answer:
+		return a
+	case <-ctx.Done():
+		k.giveUp(ctx.Err())
+		return <-answer
 	}
 }

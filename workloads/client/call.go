@@ -5,54 +5,59 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/storm-harness/storm/internal/wire"
 )
 
-// The cause that tells a request's own deadline from the caller's end.
+// errDeadline tells a request's own deadline from the caller's end.
 var errDeadline = errors.New("deadline of the request")
 
-// call is the sink of one request that somebody waits for.
+// call is one request from its beginning to its end: the sink of its answer.
+// It ends once, whoever comes first: the answer, the deadline, the caller, or
+// the connection.
 type call struct {
 	client *Client
-	stream *wire.Stream
-	ended  chan error // one error a stream; buffered, so that the reader never waits
+	ctx    context.Context
+	req    *Request
+	done   func(Answer)
 
-	mu      sync.Mutex
-	over    bool // nobody waits any more: what comes is dropped
-	answer  Answer
-	body    *bytes.Buffer
-	keep    int64
-	failure []byte // the beginning of a failure's body
-	decoder *decoder
-	watch   BodySink // of a watch: takes the body
-}
+	// Of deadlines, under its lock; the deadline is set before.
+	deadline      int64
+	before, after *call
+	listed        bool
 
-func newCall(c *Client, body *bytes.Buffer, keep int64) *call {
-	if body == nil {
-		keep = 0
-	}
-	return &call{client: c, ended: make(chan error, 1), body: body, keep: keep}
+	mu       sync.Mutex
+	over     bool // it has ended: what comes is dropped
+	stream   *wire.Stream
+	has      chan struct{} // of a watch: closed once stream is set
+	attempts int
+	answer   Answer
+	body     *bytes.Buffer
+	keep     int64
+	failure  []byte // the beginning of a failure's body
+	decoder  *decoder
+	watch    BodySink // of a watch: takes the body
+	watching bool     // it does
 }
 
 // Head implements wire.Sink.
 func (k *call) Head(h wire.Head) wire.Body {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	if k.over {
+		k.mu.Unlock()
 		return k
 	}
 	k.answer.Status, k.answer.RetryAfter = h.Status, h.RetryAfter
 	switch {
 	case k.failed():
 	case k.watch != nil:
-		k.answer.Done = k.client.clock.Now()
-		k.ended <- nil
+		k.watching = true
+		k.end(nil) // unlocks
 		return k.watch
 	case h.Encoding == "gzip":
 		k.decoder = newDecoder()
 	}
+	k.mu.Unlock()
 	return k
 }
 
@@ -82,40 +87,49 @@ func (k *call) Data(p []byte) {
 // End implements wire.Sink.
 func (k *call) End(err error) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.over {
-		k.answer.Done = k.client.clock.Now()
-		k.ended <- err
+	if k.over {
+		k.mu.Unlock()
+		return
 	}
+	if err != nil && k.attempts < attempts && wire.Unprocessed(err) {
+		k.mu.Unlock()
+		go k.again(err) // not here: it may wait
+		return
+	}
+	k.end(err)
 }
 
-// wait waits for the end, and gives the stream up when the deadline strikes or
-// ctx ends before.
-func (k *call) wait(ctx context.Context, deadline <-chan time.Time) error {
-	select {
-	case err := <-k.ended:
-		return err
-	case <-deadline:
-		k.stream.Cancel()
-		return errDeadline
-	case <-ctx.Done():
-		k.stream.Cancel()
-		return ctx.Err()
-	}
-}
-
-// settle returns the answer as it is now; what comes later is dropped.
-func (k *call) settle(err error) Answer {
+// giveUp ends the call from this side, unless it has ended.
+func (k *call) giveUp(err error) {
 	k.mu.Lock()
+	if k.over {
+		k.mu.Unlock()
+		return
+	}
+	s := k.stream
+	k.end(err)
+	if s != nil {
+		s.Cancel()
+	}
+}
+
+// end ends the call and hands its answer out; the lock is held, and released.
+func (k *call) end(err error) {
 	k.over = true
-	a, d := k.answer, k.decoder
-	if k.watch != nil && a.Status != 0 && !k.failed() && err != nil {
-		a.Status = 0 // the deadline struck as the head came: there is no watch
-	}
+	k.answer.Done = k.client.clock.Now()
+	d := k.decoder
 	k.mu.Unlock()
-	if a.Done == 0 || err != nil {
-		a.Done = k.client.clock.Now()
+	k.client.deadlines.remove(k)
+	if d != nil {
+		go k.settle(err) // the decoder may be far behind what has come
+		return
 	}
+	k.settle(err)
+}
+
+// settle says what became of the request; nothing else touches the call any more.
+func (k *call) settle(err error) {
+	a := &k.answer
 	if a.Status != 0 && k.failed() {
 		a.Code = codeOf(a.Status, k.failure)
 		if a.RetryAfter != "" && a.Code == "429" {
@@ -123,11 +137,21 @@ func (k *call) settle(err error) Answer {
 		}
 	}
 	a.Decoded = a.Bytes
-	if d != nil {
+	if k.decoder != nil {
 		var bad error
-		if a.Decoded, bad = d.end(); bad != nil && err == nil {
+		if a.Decoded, bad = k.decoder.end(); bad != nil && err == nil {
 			a.Code = CodeMalformed
 		}
 	}
-	return a
+	// The HTTP status of a failure says more than a body that was cut off.
+	switch {
+	case err == nil || a.Code != "":
+	case k.ctx.Err() != nil, errors.Is(err, wire.ErrHungUp):
+		a.Cut = true
+		k.client.cut.Add(1)
+		a.Code = CodeCut
+	default:
+		a.Code = CodeOf(err)
+	}
+	k.done(*a)
 }

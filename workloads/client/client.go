@@ -46,6 +46,8 @@ type Client struct {
 	config  wire.Config
 	pool    *wire.Pool
 	cut     atomic.Uint64
+
+	deadlines *deadlines // shared with the clients made from this one
 }
 
 // New makes a client from a configuration: its address, TLS, credentials,
@@ -89,6 +91,7 @@ func New(cfg *rest.Config, clock *measure.Clock, timeout time.Duration) (*Client
 	if timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
+	c.deadlines = &deadlines{clock: clock}
 	if tc.DialHolder != nil {
 		c.config.Dial = tc.DialHolder.Dial
 	}
@@ -121,7 +124,7 @@ func (c *Client) Twin() *Client {
 
 // again returns a client without a pool, for one of thousands.
 func (c *Client) again() *Client {
-	own := &Client{clock: c.clock, timeout: c.timeout, host: c.host, prefix: c.prefix, agent: c.agent, auth: c.auth, config: c.config}
+	own := &Client{clock: c.clock, timeout: c.timeout, host: c.host, prefix: c.prefix, agent: c.agent, auth: c.auth, config: c.config, deadlines: c.deadlines}
 	own.config.ReadBuffer = 0
 	return own
 }
@@ -166,9 +169,9 @@ type User struct {
 	Groups []string
 }
 
-// build makes r ready for the wire. The fields that are the same with every
-// request come first, so that the compression finds them.
-func (c *Client) build(ctx context.Context, r *Request) (*wire.Request, error) {
+// build makes r ready for the wire, in w. The fields that are the same with
+// every request come first, so that the compression finds them.
+func (c *Client) build(ctx context.Context, r *Request, w *wire.Request) error {
 	path := c.prefix + escaped(r.Path)
 	if r.Query != "" {
 		path += "?" + r.Query
@@ -177,7 +180,7 @@ func (c *Client) build(ctx context.Context, r *Request) (*wire.Request, error) {
 	if accept == "" {
 		accept = Protobuf
 	}
-	w := &wire.Request{Method: r.Method, Authority: c.host, Path: path, Body: r.Body, Fields: make([]wire.Field, 0, 8)}
+	*w = wire.Request{Method: r.Method, Authority: c.host, Path: path, Body: r.Body, Fields: w.Fields[:0]}
 	w.Fields = append(w.Fields, wire.Field{Name: "user-agent", Value: c.agent}, wire.Field{Name: "accept", Value: accept})
 	if r.Gzip {
 		w.Fields = append(w.Fields, wire.Field{Name: "accept-encoding", Value: "gzip"})
@@ -188,7 +191,7 @@ func (c *Client) build(ctx context.Context, r *Request) (*wire.Request, error) {
 	if c.auth != nil {
 		fields, err := c.auth.fields(ctx, r.As != nil)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.Fields = append(w.Fields, fields...)
 	}
@@ -198,7 +201,7 @@ func (c *Client) build(ctx context.Context, r *Request) (*wire.Request, error) {
 			w.Fields = append(w.Fields, wire.Field{Name: "impersonate-group", Value: g})
 		}
 	}
-	return w, nil
+	return nil
 }
 
 // escaped escapes a path; hardly any needs it.
@@ -211,31 +214,4 @@ func escaped(path string) string {
 		}
 	}
 	return path
-}
-
-// attempts is how often a request that was not processed is sent in all, and
-// attemptPause the pause before the third; it grows with each. Every HTTP/2
-// client does it so; nothing else is repeated.
-const (
-	attempts     = 7
-	attemptPause = 10 * time.Millisecond
-)
-
-// again says whether a request that ended with err is sent once more, after a
-// pause; i counts the attempts from 1.
-func again(ctx context.Context, i int, err error) bool {
-	return i < attempts && wire.Unprocessed(err) && pause(ctx, i)
-}
-
-// pause waits before the next attempt, unless ctx has ended.
-func pause(ctx context.Context, i int) bool {
-	if i == 1 {
-		return ctx.Err() == nil
-	}
-	select {
-	case <-time.After(time.Duration(i-1) * attemptPause):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

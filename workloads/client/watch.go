@@ -30,15 +30,12 @@ func (w *Watch) Close() { w.stream.Cancel() }
 // closed, or the client is. Where the Answer is no success there is no Watch,
 // and sink is not called. The Answer's Done is the beginning of the body.
 func (c *Client) Watch(ctx context.Context, r *Request, sink BodySink) (*Watch, Answer) {
-	k := newCall(c, nil, 0)
-	k.watch = sink
-	sent := c.clock.Now()
-	err := c.exchange(ctx, r, k)
-	a := k.settle(err)
-	a.Sent = sent
-	c.name(ctx, &a, err)
+	answer := make(chan Answer, 1)
+	k := c.send(ctx, r, &call{watch: sink, has: make(chan struct{}), done: func(a Answer) { answer <- a }}, nil)
+	a := await(ctx, k, answer)
 	if !a.OK() {
 		return nil, a
 	}
+	<-k.has // the answer may come before the stream is known here
 	return &Watch{k.stream}, a
 }

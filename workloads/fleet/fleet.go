@@ -99,6 +99,7 @@ type Fleet struct {
 
 	end   context.CancelFunc // of what runs in the background
 	alive sync.WaitGroup
+	beats sync.WaitGroup // heartbeats under way
 }
 
 // New makes the fleet's nodes; it asks nothing of the server yet.
@@ -234,10 +235,10 @@ func (f *Fleet) synced() int {
 // Run puts the load of the nodes on until ctx ends. It returns when everything
 // has stopped; failed requests are no error but data.
 func (f *Fleet) Run(ctx context.Context) {
-	var beats sync.WaitGroup
-	beats.Go(func() { f.cycle(ctx, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
-	beats.Go(func() { f.cycle(ctx, 2, f.cfg.StatusReport, f.report, f.series.status) })
-	beats.Wait()
+	var cycles sync.WaitGroup
+	cycles.Go(func() { f.cycle(ctx, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
+	cycles.Go(func() { f.cycle(ctx, 2, f.cfg.StatusReport, f.report, f.series.status) })
+	cycles.Wait()
 	f.Close()
 }
 
@@ -255,7 +256,7 @@ func (f *Fleet) Close() {
 	}
 	f.alive.Wait()
 	cut := uint64(0)
-	hangUp := func(c *client.Client) {
+	hangUp := func(c *client.Client) { // which ends what is under way on it
 		if c != nil {
 			cut += c.Cut()
 			c.Close()
@@ -271,6 +272,7 @@ func (f *Fleet) Close() {
 	hangUp(f.kubelets)
 	hangUp(f.proxies)
 	f.heartbeats, f.kubelets, f.proxies = nil, nil, nil
+	f.beats.Wait()
 	if cut > 0 {
 		f.env.Log.Debug("requests cut off by the end of the load", "workload", f.env.Workload, "cut", cut)
 	}

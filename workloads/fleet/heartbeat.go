@@ -33,9 +33,13 @@ var replies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // out in one record and cost one wake-up, and a kubelet's own timer is no finer.
 const grid = int64(10 * time.Millisecond)
 
+// beginning begins something for a node that is due at the intended time; done
+// is told once it is over. It must not block: its requests wait in the cork.
+type beginning func(ctx context.Context, n *node, intended int64, cork *client.Cork, done func())
+
 // cycle does something for every node once a period, each node at a phase of
 // its own, as nodes that were started at different times do.
-func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, do func(context.Context, *node, int64), refused *measure.Series) {
+func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, begin beginning, refused *measure.Series) {
 	rng := rand.New(rand.NewPCG(uint64(f.env.Seed), salt))
 	phases := make([]int64, len(f.nodes))
 	for i := range phases {
@@ -43,52 +47,113 @@ func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, do
 	}
 	slices.Sort(phases)
 	order := rng.Perm(len(f.nodes))
-	p := pace.Pacer{Clock: f.env.Clock, Schedule: pace.Cycle(period, phases), InFlight: f.cfg.InFlight}
-	p.Run(ctx, func(ctx context.Context, s pace.Slot) {
-		do(ctx, f.nodes[order[s.N%uint64(len(order))]], s.Intended)
+	var cork client.Cork
+	l := pace.Launcher{Pacer: pace.Pacer{Clock: f.env.Clock, Schedule: pace.Cycle(period, phases), InFlight: f.cfg.InFlight}}
+	over := func() {
+		l.Done()
+		f.beats.Done()
+	}
+	l.Run(ctx, func(s pace.Slot) {
+		f.beats.Add(1)
+		begin(ctx, f.nodes[order[s.N%uint64(len(order))]], s.Intended, &cork, over)
 	}, func(s pace.Slot) {
 		refused.Record(s.Intended, s.Intended, s.Intended, measure.CodeRefused, 0)
-	})
+	}, cork.Flush)
+}
+
+// waitingBeat is a heartbeat that was due while the one before was under way.
+type waitingBeat struct {
+	intended int64
+	done     func()
 }
 
 // renew renews a node's lease. Like a kubelet, the node sends the lease with
 // the resourceVersion that it got last; where that was refused as outdated, or
 // the outcome is unknown, it asks for the lease the next time, and where the
 // lease is gone, makes it anew. Each of these requests counts by itself; a
-// failed one is not repeated before the next heartbeat.
-func (f *Fleet) renew(ctx context.Context, n *node, intended int64) {
+// failed one is not repeated before the next heartbeat. A heartbeat that is
+// due while the one before is under way comes after it.
+func (f *Fleet) renew(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
 	if n.silent.Load() {
+		done()
 		return
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	reply := replies.Get().(*bytes.Buffer)
-	defer replies.Put(reply)
+	if n.renewing {
+		n.waiting = append(n.waiting, waitingBeat{intended, done})
+		n.mu.Unlock()
+		return
+	}
+	n.renewing = true
+	n.mu.Unlock()
+	f.beat(ctx, n, intended, cork, done)
+}
 
-	if n.leaseVersion == "" {
-		a := f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), reply)
+// beat makes the requests of a renewal; renewalOver ends it.
+func (f *Fleet) beat(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
+	n.mu.Lock()
+	known := n.leaseVersion != ""
+	n.mu.Unlock()
+	if known {
+		f.update(ctx, n, intended, cork, done)
+		return
+	}
+	f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), cork, func(a client.Answer) {
 		a.Record(f.series.leaseGet, intended)
 		switch {
+		case a.OK():
+			f.update(ctx, n, a.Done, nil, done)
 		case a.Status == http.StatusNotFound:
-			if body, err := f.leaseBody(n); err == nil {
-				req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
-				f.leaseCall(ctx, n, req, reply).Record(f.series.leaseCreate, a.Done)
-			}
-			return
-		case !a.OK():
-			return
+			f.create(ctx, n, a.Done, done)
+		default:
+			f.renewalOver(ctx, n, done)
 		}
-		intended = a.Done
-	}
+	})
+}
+
+// update sends the lease as it is now.
+func (f *Fleet) update(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
 	body, err := f.leaseBody(n)
 	if err != nil {
+		f.renewalOver(ctx, n, done)
 		return
 	}
 	req := &client.Request{Method: http.MethodPut, Path: leasePath + "/" + n.name, Body: body, ContentType: client.Protobuf, As: n.as}
-	a := f.leaseCall(ctx, n, req, reply)
-	a.Record(f.series.leaseUpdate, intended)
-	if a.OK() {
-		f.renewed(n, a.Done)
+	f.leaseCall(ctx, n, req, cork, func(a client.Answer) {
+		a.Record(f.series.leaseUpdate, intended)
+		if a.OK() {
+			f.renewed(n, a.Done)
+		}
+		f.renewalOver(ctx, n, done)
+	})
+}
+
+// create makes a lease that is gone anew.
+func (f *Fleet) create(ctx context.Context, n *node, intended int64, done func()) {
+	body, err := f.leaseBody(n)
+	if err != nil {
+		f.renewalOver(ctx, n, done)
+		return
+	}
+	req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
+	f.leaseCall(ctx, n, req, nil, func(a client.Answer) {
+		a.Record(f.series.leaseCreate, intended)
+		f.renewalOver(ctx, n, done)
+	})
+}
+
+// renewalOver ends a renewal, and begins the one that waited for it.
+func (f *Fleet) renewalOver(ctx context.Context, n *node, done func()) {
+	n.mu.Lock()
+	var next waitingBeat
+	if n.renewing = len(n.waiting) > 0; n.renewing {
+		next = n.waiting[0]
+		n.waiting = n.waiting[1:]
+	}
+	n.mu.Unlock()
+	done()
+	if next.done != nil {
+		f.beat(ctx, n, next.intended, nil, next.done)
 	}
 }
 
@@ -97,36 +162,47 @@ func (f *Fleet) renew(ctx context.Context, n *node, intended int64) {
 // unknown, which its kubelet sees at its next look at its own Node, and says
 // how it is. The node's lock is held.
 func (f *Fleet) renewed(n *node, at int64) {
-	if n.renewed != 0 && at-n.renewed > leaseSeconds*int64(time.Second) {
+	n.mu.Lock()
+	long := n.renewed != 0 && at-n.renewed > leaseSeconds*int64(time.Second)
+	n.renewed = at
+	n.mu.Unlock()
+	if long {
 		f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
 	}
-	n.renewed = at
 }
 
 // leaseCall makes a request about the lease and learns its resourceVersion.
-func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, reply *bytes.Buffer) client.Answer {
+func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, cork *client.Cork, then func(client.Answer)) {
+	reply := replies.Get().(*bytes.Buffer)
 	reply.Reset()
-	a := n.ask(ctx, n.beats, req, reply, objectSize)
-	n.leaseVersion = ""
-	if a.OK() {
-		meta, err := lean.MetaOf(reply.Bytes())
-		if err != nil {
-			a.Code = client.CodeMalformed
-			return a
+	n.send(ctx, n.beats, req, reply, objectSize, cork, func(a client.Answer) {
+		version := ""
+		if a.OK() {
+			meta, err := lean.MetaOf(reply.Bytes())
+			if err != nil {
+				a.Code = client.CodeMalformed
+			}
+			version = meta.ResourceVersion
 		}
-		n.leaseVersion = meta.ResourceVersion
-	}
-	return a
+		replies.Put(reply)
+		n.mu.Lock()
+		n.leaseVersion = version
+		n.mu.Unlock()
+		then(a)
+	})
 }
 
 // leaseBody is the node's lease as it is renewed now.
 func (f *Fleet) leaseBody(n *node) ([]byte, error) {
 	now := metav1.NowMicro()
 	seconds := int32(leaseSeconds)
+	n.mu.Lock()
+	version, uid := n.leaseVersion, n.uid
+	n.mu.Unlock()
 	return client.Encode(&coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: n.name, Namespace: "kube-node-lease", ResourceVersion: n.leaseVersion, Labels: f.env.Labels,
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(n.uid)}},
+			Name: n.name, Namespace: "kube-node-lease", ResourceVersion: version, Labels: f.env.Labels,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(uid)}},
 		},
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: &n.name, LeaseDurationSeconds: &seconds, RenewTime: &now},
 	})
@@ -151,8 +227,9 @@ type beat struct {
 }
 
 // report patches a node's status.
-func (f *Fleet) report(ctx context.Context, n *node, intended int64) {
+func (f *Fleet) report(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
 	if n.silent.Load() {
+		done()
 		return
 	}
 	var p statusPatch
@@ -161,7 +238,7 @@ func (f *Fleet) report(ctx context.Context, n *node, intended int64) {
 		p.Status.Order = append(p.Status.Order, orderedType{string(c.Type)})
 		p.Status.Conditions = append(p.Status.Conditions, beat{now, string(c.Type)})
 	}
-	f.patchStatus(ctx, n, p, intended)
+	f.patchStatus(ctx, n, p, intended, cork, done)
 }
 
 // stateOf is what a kubelet sends of a status that has changed: its conditions
@@ -178,17 +255,21 @@ func (f *Fleet) state(ctx context.Context, n *node, intended int64) {
 	var p stateOf
 	now := metav1.NewTime(time.Now())
 	p.Status.Conditions = conditions(now, now)
-	f.patchStatus(ctx, n, p, intended)
+	f.patchStatus(ctx, n, p, intended, nil, func() {})
 }
 
-func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended int64) {
+func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended int64, cork *client.Cork, done func()) {
 	body, err := json.Marshal(patch)
 	if err != nil {
 		f.env.Log.Error("encode a node's status", "error", err)
+		done()
 		return
 	}
-	n.ask(ctx, n.beats, &client.Request{
+	n.send(ctx, n.beats, &client.Request{
 		Method: http.MethodPatch, Path: "/api/v1/nodes/" + n.name + "/status",
 		Body: body, ContentType: client.StrategicPatch, As: n.as,
-	}, nil, 0).Record(f.series.status, intended)
+	}, nil, 0, cork, func(a client.Answer) {
+		a.Record(f.series.status, intended)
+		done()
+	})
 }

@@ -31,7 +31,9 @@ type node struct {
 	kubelet *kubelet
 	silent  atomic.Bool // it is cut off: it does nothing at all
 
-	mu sync.Mutex // held over a renewal of the lease; guards what follows, and uid once the load runs
+	mu       sync.Mutex // guards what follows, and uid once the load runs
+	renewing bool       // a renewal is under way
+	waiting  []waitingBeat
 	// leaseVersion is the resourceVersion of the lease as the node knows it;
 	// empty where it must be asked for.
 	leaseVersion string
@@ -115,6 +117,16 @@ func (n *node) ask(ctx context.Context, c *client.Client, r *client.Request, bod
 		return client.Answer{Code: client.CodeCut, Cut: true}
 	}
 	return c.Do(ctx, r, body, keep)
+}
+
+// send begins one request of the node's, without waiting. A silent node makes
+// none, nor does one whose load has ended.
+func (n *node) send(ctx context.Context, c *client.Client, r *client.Request, body *bytes.Buffer, keep int64, cork *client.Cork, done func(client.Answer)) {
+	if n.silent.Load() || ctx.Err() != nil {
+		done(client.Answer{Code: client.CodeCut, Cut: true})
+		return
+	}
+	c.Send(ctx, r, body, keep, cork, done)
 }
 
 // imageCount is how many images a node reports to hold; kubelets report up to

@@ -87,10 +87,10 @@ func (f *Fleet) refresh(ctx context.Context, n *node, at int64, away bool) {
 			n.ask(ctx, n.beats, req, nil, 0).Record(f.series.csiCreate, a.Done)
 		}
 	}
-	f.renew(ctx, n, f.env.Clock.Now())
+	f.renew(ctx, n, f.env.Clock.Now(), nil, func() {})
 	if away {
 		f.state(ctx, n, f.env.Clock.Now())
 		return
 	}
-	f.report(ctx, n, f.env.Clock.Now())
+	f.report(ctx, n, f.env.Clock.Now(), nil, func() {})
 }
