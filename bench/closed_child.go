@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -53,16 +51,9 @@ func (s closedSetup) play(ctx context.Context, out *talker) error {
 		return err
 	}
 	defer c.Close()
-	if s.Profile != "" {
-		f, err := os.Create(s.Profile)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	profile := profile{path: s.Profile}
+	if err := profile.start(); err != nil {
+		return err
 	}
 	w := &closedLoop{closedSetup: s, ctx: ctx, client: c, clock: clock, end: clock.Now() + int64(s.Seconds*float64(time.Second))}
 	begun := clock.Now()
@@ -73,7 +64,7 @@ func (s closedSetup) play(ctx context.Context, out *talker) error {
 	w.left.Wait()
 	w.total.Seconds = time.Duration(clock.Now() - begun).Seconds()
 	out.tell(message{Stage: stageDone, Result: &w.total})
-	return ctx.Err()
+	return errors.Join(profile.stop(), ctx.Err())
 }
 
 // closedLoop asks again as soon as it is answered, from where the answer comes in.

@@ -51,7 +51,7 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 	}
 	b.say("%d nodes come up", nodes)
 	access := p.Access()
-	storm, err := generator(ctx, "fleet", fleetSetup{Kubeconfig: access.Kubeconfig, PKI: access.PKI, Nodes: nodes, PerNode: perNode})
+	storm, err := generator(ctx, "fleet", fleetSetup{Kubeconfig: access.Kubeconfig, PKI: access.PKI, Nodes: nodes, PerNode: perNode, Profile: b.profile})
 	if err != nil {
 		return err
 	}

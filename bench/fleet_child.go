@@ -28,6 +28,7 @@ type fleetSetup struct {
 	PKI        string // the cluster's certificates
 	Nodes      int
 	PerNode    bool
+	Profile    string // file of a processor profile of the span between two marks, if any
 }
 
 // The stages that it names, and the command that it takes: what was recorded
@@ -81,8 +82,16 @@ func (s fleetSetup) play(ctx context.Context, in io.Reader, out *talker) error {
 	out.tell(message{Stage: stageUp})
 
 	ctx, end := context.WithCancel(ctx)
+	profile := profile{path: s.Profile}
 	go func() {
 		commands(in, func(string) {
+			err := profile.stop()
+			if err == nil {
+				err = profile.start()
+			}
+			if err != nil {
+				env.Log.Warn("profile", "error", err)
+			}
 			t := rec.Totals()
 			out.tell(message{Totals: &t})
 			out.tell(message{Stage: stageMarked})

@@ -54,7 +54,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.soakFor, "soak", 0, "how long row i runs, such as 20m")
 	fs.StringVar(&search, "search", "", "sizes for row j, rising, such as 5000,7500,10000")
 	fs.StringVar(&o.out, "o", "", "also write the table to this `file`")
-	fs.StringVar(&o.profile, "profile", "", "write a processor profile of storm in row e's last round to this `file`; it costs a little itself")
+	fs.StringVar(&o.profile, "profile", "", "write a processor profile of storm in the last of rows a, b and e to this `file`, and its heap to FILE.heap; it costs a little itself")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

@@ -133,12 +133,21 @@ func (n *node) send(ctx context.Context, c *client.Client, r *client.Request, bo
 // 50, which make most of a Node's size.
 const imageCount = 20
 
+// The labels that kubelets still set beside their stable twins; where they are
+// missing, the node lifecycle controller patches every Node to add them.
+const (
+	labelOS   = "beta.kubernetes.io/os"
+	labelArch = "beta.kubernetes.io/arch"
+)
+
 // object is the Node that a kubelet registers.
 func (n *node) object(version string, labels map[string]string) *corev1.Node {
 	all := map[string]string{
 		corev1.LabelHostname:           n.name,
 		corev1.LabelOSStable:           "linux",
 		corev1.LabelArchStable:         "amd64",
+		labelOS:                        "linux",
+		labelArch:                      "amd64",
 		corev1.LabelInstanceTypeStable: "storm.32",
 		corev1.LabelTopologyRegion:     "storm",
 		corev1.LabelTopologyZone:       "storm-" + string(rune('a'+n.index%3)),
