@@ -15,6 +15,7 @@ import (
 
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/lean"
 )
 
 // carrier is a kind of object that can carry any number of bytes up to a limit,
@@ -24,8 +25,9 @@ type carrier struct {
 	resource resource
 	limit    unit.Size // of the bytes that it carries
 	// why the limit is there, for messages
-	why   string
-	build func(meta metav1.ObjectMeta, cargo string) runtime.Object // of built-in kinds; nil: a widget
+	why      string
+	build    func(meta metav1.ObjectMeta, cargo string) runtime.Object // of built-in kinds
+	template *template                                                 // of a scenario's own; with neither it is a widget
 }
 
 // The API server's limits on what an object carries.
@@ -50,28 +52,31 @@ const cargoAnnotation = "storm.dev/cargo"
 
 // carriers are the kinds of objects that loads can make in any size.
 var carriers = map[string]carrier{
-	"configmaps": {resources["configmaps"], dataLimit, "a ConfigMap's data may have 1MiB", func(meta metav1.ObjectMeta, cargo string) runtime.Object {
+	"configmaps": {resource: resources["configmaps"], limit: dataLimit, why: "a ConfigMap's data may have 1MiB", build: func(meta metav1.ObjectMeta, cargo string) runtime.Object {
 		return &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{cargoKey: cargo}}
 	}},
-	"secrets": {resources["secrets"], dataLimit, "a Secret's data may have 1MiB", func(meta metav1.ObjectMeta, cargo string) runtime.Object {
+	"secrets": {resource: resources["secrets"], limit: dataLimit, why: "a Secret's data may have 1MiB", build: func(meta metav1.ObjectMeta, cargo string) runtime.Object {
 		return &corev1.Secret{ObjectMeta: meta, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{cargoKey: []byte(cargo)}}
 	}},
-	"leases": {resources["leases"], annotationLimit, inAnnotations, func(meta metav1.ObjectMeta, cargo string) runtime.Object {
+	"leases": {resource: resources["leases"], limit: annotationLimit, why: inAnnotations, build: func(meta metav1.ObjectMeta, cargo string) runtime.Object {
 		return &coordinationv1.Lease{ObjectMeta: annotated(meta, cargo)}
 	}},
-	"endpointslices": {resources["endpointslices"], annotationLimit, inAnnotations, func(meta metav1.ObjectMeta, cargo string) runtime.Object {
+	"endpointslices": {resource: resources["endpointslices"], limit: annotationLimit, why: inAnnotations, build: func(meta metav1.ObjectMeta, cargo string) runtime.Object {
 		return &discoveryv1.EndpointSlice{
 			ObjectMeta: annotated(meta, cargo), AddressType: discoveryv1.AddressTypeIPv4,
 			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}},
 		}
 	}},
-	"pods": {resources["pods"], annotationLimit, inAnnotations, func(meta metav1.ObjectMeta, cargo string) runtime.Object {
+	"pods": {resource: resources["pods"], limit: annotationLimit, why: inAnnotations, build: func(meta metav1.ObjectMeta, cargo string) runtime.Object {
 		return &corev1.Pod{ObjectMeta: annotated(meta, cargo), Spec: idlePod()}
 	}},
-	"widgets": {resources["widgets"], requestLimit, "etcd takes requests of 1.5MiB, of which metadata needs some", nil},
+	"widgets": {resource: resources["widgets"], limit: requestLimit, why: etcdsLimit},
 }
 
-const inAnnotations = "annotations carry it, and may have 256KiB with their names"
+const (
+	inAnnotations = "annotations carry it, and may have 256KiB with their names"
+	etcdsLimit    = "etcd takes requests of 1.5MiB, of which metadata needs some"
+)
 
 func annotated(meta metav1.ObjectMeta, cargo string) metav1.ObjectMeta {
 	meta.Annotations = map[string]string{cargoAnnotation: cargo}
@@ -106,7 +111,7 @@ func findCarrier(name string) (carrier, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return carrier{}, fmt.Errorf("%s are no objects that carry bytes and that nobody sets to work at: write one of %s", name, strings.Join(names, ", "))
+	return carrier{}, fmt.Errorf("%s are no objects that carry bytes and that nobody sets to work at: write one of %s, or say with object what each is to be", name, strings.Join(names, ", "))
 }
 
 // checkSize says where sizes are beyond what the kind can carry; of a
@@ -132,9 +137,21 @@ func (c carrier) contentType() string {
 	return client.Protobuf
 }
 
-// encode returns an object as a request's body: Protobuf, or JSON of a widget.
+// head is how much of an answer must be seen to learn the object's version.
+func (c carrier) head() int64 {
+	if c.template != nil {
+		return c.template.head(c.limit)
+	}
+	return lean.HeadSize
+}
+
+// encode returns an object as a request's body: Protobuf, or JSON of a custom
+// resource and of a scenario's own manifest.
 func (c carrier) encode(meta metav1.ObjectMeta, cargo string) ([]byte, error) {
-	if c.build == nil {
+	switch {
+	case c.template != nil:
+		return c.template.encode(meta, cargo)
+	case c.build == nil:
 		return json.Marshal(newWidget(meta, cargo)) //nolint:wrapcheck // texts cannot fail
 	}
 	return client.Encode(c.build(meta, cargo))

@@ -37,7 +37,7 @@ func of[T Workload](change func(T)) Workload {
 		case *ObjectChurn:
 			w.Rate, w.Resource = unit.Steady(50), "configmaps"
 		case *Preload:
-			w.Objects = []PreloadObjects{{Resource: "configmaps", Count: 10_000, Size: sizes("1KiB..4KiB"), Namespaces: 10}}
+			w.Objects = []PreloadObjects{{Shape: Shape{Resource: "configmaps"}, Count: 10_000, Size: sizes("1KiB..4KiB"), Namespaces: 10}}
 		}
 		change(w)
 		return w
@@ -88,7 +88,7 @@ func TestDescriptions(t *testing.T) {
 		of(func(o *ObjectChurn) { o.Size, o.Resource = sizes("1MiB"), "secrets" }),
 		of(func(*Preload) {}),
 		of(func(p *Preload) {
-			p.Objects = append(p.Objects, PreloadObjects{Resource: "pods", Count: 500, Size: sizes("2KiB"), Namespaces: 1})
+			p.Objects = append(p.Objects, PreloadObjects{Shape: Shape{Resource: "pods"}, Count: 500, Size: sizes("2KiB"), Namespaces: 1})
 		}),
 	} {
 		if problems := w.Check(); len(problems) > 0 {
@@ -149,9 +149,9 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"preload of nothing":     of(func(p *Preload) { p.Objects = nil }),
 		"preload beyond reason": of(func(p *Preload) {
 			p.Objects = []PreloadObjects{
-				{Resource: "nodes", Count: 0, Namespaces: 0},
-				{Resource: "pods", Count: 1e9, Size: sizes("1MiB"), Namespaces: 1},
-				{Resource: "pods", Count: 1, Namespaces: 1},
+				{Shape: Shape{Resource: "nodes"}, Count: 0, Namespaces: 0},
+				{Shape: Shape{Resource: "pods"}, Count: 1e9, Size: sizes("1MiB"), Namespaces: 1},
+				{Shape: Shape{Resource: "pods"}, Count: 1, Namespaces: 1},
 			}
 			p.Parallel, p.Timeout = 0, 0
 		}),

@@ -16,12 +16,12 @@ import (
 
 // ObjectChurn is the load of whoever keeps state in the API: objects of one
 // kind, and of any size that the API server takes, that are created, updated,
-// patched and deleted. Nothing sets to work at them, so that what is measured is
-// the API server and etcd alone.
+// patched and deleted. Nothing sets to work at the kinds that storm makes by
+// itself, so that what is measured is the API server and etcd alone.
 type ObjectChurn struct {
 	OpenLoop   `yaml:",inline"`
-	Resource   string       `yaml:"resource" required:"true" doc:"what to churn: configmaps, endpointslices, leases, pods that nobody schedules, secrets, or widgets, a custom resource of storm's own (widgets.load.storm.dev)"`
-	Size       unit.Sizes   `yaml:"size" doc:"bytes that an object carries beside its metadata, 1KiB by default; at most 1MiB for configmaps and secrets, 1532KiB for widgets, and 255KiB for the others"`
+	Shape      `yaml:",inline"`
+	Size       unit.Sizes   `yaml:"size" doc:"bytes that an object carries beside its metadata, 1KiB by default; at most 1MiB for configmaps and secrets, 1532KiB for widgets and where cargo is given, and 255KiB for the others"`
 	Population int          `yaml:"population" min:"1" max:"1000000" doc:"how many objects there may be at once; half of them are there at the start, or all where no creation adds to them; 1000 by default"`
 	Namespaces int          `yaml:"namespaces" min:"1" max:"10000" doc:"namespaces to spread the objects over; 1 by default"`
 	Create     unit.Percent `yaml:"create" doc:"share of the requests that create an object, or at the full population delete one; 25% by default"`
@@ -29,6 +29,7 @@ type ObjectChurn struct {
 	Patch      unit.Percent `yaml:"patch" doc:"share that patch an annotation; 25% by default"`
 	Delete     unit.Percent `yaml:"delete" doc:"share that delete an object, or create one where there is none; 25% by default"`
 
+	kind   carrier     // found by Prepare
 	people *population // filled by Prepare
 }
 
@@ -47,11 +48,11 @@ func (o *ObjectChurn) shares() []share {
 // Check implements Workload.
 func (o *ObjectChurn) Check() []string {
 	problems := append(o.check(), checkPopulation(o.Population, o.InFlight)...)
-	if kind, err := findCarrier(o.Resource); err != nil {
-		problems = append(problems, "resource: "+err.Error())
-	} else {
-		problems = append(problems, kind.checkSize("size", o.Size)...)
+	kind, wrong := o.carrier()
+	if len(wrong) == 0 {
+		wrong = kind.checkSize("size", o.Size)
 	}
+	problems = append(problems, wrong...)
 	if o.Namespaces < 1 || o.Namespaces > 10_000 {
 		problems = append(problems, fmt.Sprintf("namespaces: %d is not between 1 and 10000", o.Namespaces))
 	}
@@ -83,10 +84,10 @@ func (o *ObjectChurn) Prepare(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer c.Close()
-	objects, err := o.objects(env, c)
-	if err != nil {
+	if o.kind, err = o.made(ctx, env, o.Namespaces, o.verbs()...); err != nil {
 		return err
 	}
+	objects := o.objects(env, c)
 	if err := objects.prepare(ctx); err != nil {
 		return err
 	}
@@ -105,12 +106,19 @@ func (o *ObjectChurn) Prepare(ctx context.Context, env *Env) error {
 	})
 }
 
-func (o *ObjectChurn) objects(env *Env, c *client.Client) (*objects, error) {
-	kind, err := findCarrier(o.Resource)
-	if err != nil {
-		return nil, err
+// verbs are what the load does to its objects.
+func (o *ObjectChurn) verbs() []string {
+	verbs := []string{"create", "get", "delete"} // of the other two there may be none
+	for _, s := range []share{{"update", o.Update}, {"patch", o.Patch}} {
+		if s.of > 0 {
+			verbs = append(verbs, s.field)
+		}
 	}
-	return newObjects(env, c, kind, o.Size, namespaces(env.Name, o.Namespaces)), nil
+	return verbs
+}
+
+func (o *ObjectChurn) objects(env *Env, c *client.Client) *objects {
+	return newObjects(env, c, o.kind, o.Size, namespaces(env.Name, o.Namespaces))
 }
 
 // Run implements Workload.
@@ -123,10 +131,7 @@ func (o *ObjectChurn) Run(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer env.hangUp(c)
-	objects, err := o.objects(env, c)
-	if err != nil {
-		return err
-	}
+	objects := o.objects(env, c)
 	of := func(verb string) *measure.Series {
 		return env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: verb, Resource: objects.kind.resource.String(), Scope: "resource"})
 	}

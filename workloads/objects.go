@@ -31,18 +31,27 @@ func newObjects(env *Env, c *client.Client, kind carrier, sizes unit.Sizes, name
 		env: env, client: c, kind: kind, sizes: sizes, namespaces: namespaces,
 		hold: newHold(env.Seed, kind.limit),
 	}
-	for _, n := range namespaces {
+	if !kind.resource.namespaced {
+		o.namespaces = []string{""}
+	}
+	for _, n := range o.namespaces {
 		o.paths = append(o.paths, kind.resource.path(n))
 	}
 	return o
 }
 
-// prepare makes what the objects need: namespaces, and the definition of widgets.
+// prepare makes what the objects need: namespaces, and the definition of
+// widgets. Objects of a scenario's own are tried out.
 func (o *objects) prepare(ctx context.Context) error {
-	if err := makeNamespaces(ctx, o.client, o.env, o.namespaces); err != nil {
-		return err
+	if o.kind.resource.namespaced {
+		if err := makeNamespaces(ctx, o.client, o.env, o.namespaces); err != nil {
+			return err
+		}
 	}
-	if o.kind.build != nil {
+	switch {
+	case o.kind.template != nil:
+		return o.tryOut(ctx)
+	case o.kind.build != nil:
 		return nil
 	}
 	if err := makeWidgets(ctx, o.client, o.env); err != nil {
@@ -51,8 +60,15 @@ func (o *objects) prepare(ctx context.Context) error {
 	return nil
 }
 
-// name is the name of the n-th object.
-func (*objects) name(m *member) string { return "load-" + strconv.FormatUint(m.n, 10) }
+// name is the name of the n-th object. Where no namespace tells loads apart, it
+// has the load's.
+func (o *objects) name(m *member) string {
+	n := strconv.FormatUint(m.n, 10)
+	if !o.kind.resource.namespaced {
+		return objectName(o.env.Name) + "-" + n
+	}
+	return "load-" + n
+}
 
 func (o *objects) collection(m *member) string { return o.paths[m.n%uint64(len(o.paths))] }
 
@@ -79,7 +95,7 @@ func (o *objects) ensure(ctx context.Context, m *member, rng *rand.Rand) error {
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	req := o.request(http.MethodPost, o.collection(m), body, o.kind.contentType())
-	a, err := o.client.Insist(ctx, req, patience, head, lean.HeadSize, http.StatusConflict)
+	a, err := o.client.Insist(ctx, req, patience, head, o.kind.head(), http.StatusConflict)
 	if err != nil || !a.OK() {
 		return err
 	}
@@ -132,7 +148,7 @@ func (o *objects) do(ctx context.Context, m *member, req *client.Request) client
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	head.Reset()
-	a := o.client.Do(ctx, req, head, lean.HeadSize)
+	a := o.client.Do(ctx, req, head, o.kind.head())
 	switch {
 	case a.Status == http.StatusConflict:
 		m.version = 0

@@ -29,6 +29,8 @@ func TestObjectLoadsAreWhatTheServerSees(t *testing.T) {
 	for name := range carriers {
 		t.Run("churn of "+name, func(t *testing.T) { r.testObjectChurn(t, name) })
 	}
+	t.Run("churn of a manifest", r.testManifests)
+	t.Run("refused manifests", r.testRefusedManifests)
 	t.Run("conflicts", r.testConflicts)
 	t.Run("ramp", r.testRamp)
 	t.Run("preload", r.testPreload)
@@ -189,6 +191,137 @@ func (r *real) testObjectChurn(t *testing.T, resource string) {
 	}
 }
 
+// gadgets is a custom resource of somebody else's: the definition, as a user has
+// it in a file.
+const gadgets = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: gadgets, singular: gadget, kind: Gadget, listKind: GadgetList}
+  versions:
+  - name: v1alpha1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            required: [colour]
+            properties:
+              colour: {type: string, enum: [red, green]}
+              payload: {type: string}
+`
+
+// Any resource can be churned by its manifest: one that the API server has, and
+// one that the scenario, or somebody before it, defines.
+func (r *real) testManifests(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		shape    Shape
+		resource string // as the series and the server call it
+		path     string
+		cargo    func(map[string]any) string
+	}{
+		{
+			"defined", Shape{Resource: "gadgets.example.com", Object: node(t, "spec: {colour: red}"), Cargo: "spec.payload", Definition: node(t, gadgets)},
+			"gadgets.example.com", "/apis/example.com/v1alpha1/namespaces/storm-defined/gadgets",
+			func(o map[string]any) string { return o["spec"].(map[string]any)["payload"].(string) },
+		},
+		{
+			// Its definition is there by now, as if a user had made it.
+			"there", Shape{Resource: "gadgets.v1alpha1.example.com", Object: node(t, "{kind: Gadget, spec: {colour: green}}")},
+			"gadgets.example.com", "/apis/example.com/v1alpha1/namespaces/storm-there/gadgets", inAnnotation,
+		},
+		{
+			"policies", Shape{Resource: "networkpolicies", Object: node(t, "{metadata: {labels: {app: web}}, spec: {podSelector: {}}}")},
+			"networkpolicies.networking.k8s.io", "/apis/networking.k8s.io/v1/namespaces/storm-policies/networkpolicies", inAnnotation,
+		},
+		{
+			"roles", Shape{Resource: "clusterroles.rbac.authorization.k8s.io", Object: node(t, "rules: []")},
+			"clusterroles.rbac.authorization.k8s.io", "/apis/rbac.authorization.k8s.io/v1/clusterroles", inAnnotation,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const population = 60
+			o := of(func(o *ObjectChurn) {
+				o.Shape, o.Rate, o.Size = c.shape, unit.Steady(60), sizes("1KiB..64KiB")
+				o.Population, o.InFlight = population, population
+			}).(*ObjectChurn)
+			l := r.put(t, c.name, o)
+			of := func(verb string) uint64 { return l.soFar(verb, c.resource, "").OK }
+			eventually(t, "every verb", func() bool {
+				return of("create") >= 20 && of("update") >= 20 && of("patch") >= 20 && of("delete") >= 20
+			})
+			l.end()
+			l.onlyFailed("refused")
+			plural, _, _ := strings.Cut(c.resource, ".")
+			for verb, status := range map[string]int{"update": http.StatusOK, "patch": http.StatusOK, "delete": http.StatusOK} {
+				l.agrees(verb, r.answered(t, c.name, verb, plural, status), of(verb))
+			}
+			body, err := r.kube.CoreV1().RESTClient().Get().AbsPath(c.path).Param("labelSelector", RunLabel+"=test-"+c.name).DoRaw(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var list struct{ Items []map[string]any }
+			if err := json.Unmarshal(body, &list); err != nil {
+				t.Fatal(err)
+			}
+			unsure := int(l.cut.Load())
+			if n := len(o.people.idle); len(list.Items) == 0 || len(list.Items) < n-unsure || len(list.Items) > n+unsure {
+				t.Errorf("%d objects on the server, the load knows of %d and %d requests were cut off", len(list.Items), n, unsure)
+			}
+			for _, item := range list.Items {
+				if n := len(c.cargo(item)); n < 1<<10 || n > 64<<10 {
+					t.Errorf("%v carries %d bytes", item["metadata"].(map[string]any)["name"], n)
+				}
+			}
+		})
+	}
+}
+
+// inAnnotation is what an object carries in its annotation.
+func inAnnotation(o map[string]any) string {
+	text, _ := o["metadata"].(map[string]any)["annotations"].(map[string]any)[cargoAnnotation].(string)
+	return text
+}
+
+// What the API server does not serve, or would not take, is refused before the
+// load begins, in its words.
+func (r *real) testRefusedManifests(t *testing.T) {
+	for name, c := range map[string]struct {
+		shape      Shape
+		namespaces int
+		want       string
+	}{
+		"unknown":      {Shape{Resource: "gadget.example.org", Object: node(t, "spec: {}")}, 1, "did you mean gadgets.example.com?"},
+		"of a version": {Shape{Resource: "deployments.v1beta1.apps", Object: node(t, "spec: {}")}, 1, "did you mean deployments.apps?"},
+		"misspelt":     {Shape{Resource: "networkpolicies", Object: node(t, "spec: {podSelektor: {}}")}, 1, `unknown field "spec.podSelektor"`},
+		"in a custom":  {Shape{Resource: "gadgets.example.com", Object: node(t, "spec: {colour: red, size: 5}")}, 1, `unknown field "spec.size"`},
+		"invalid":      {Shape{Resource: "gadgets.example.com", Object: node(t, "spec: {colour: blue}")}, 1, `Unsupported value: "blue"`},
+		"cargo":        {Shape{Resource: "gadgets.example.com", Object: node(t, "spec: {colour: red}"), Cargo: "spec.text"}, 1, `unknown field "spec.text"`},
+		"read alone":   {Shape{Resource: "componentstatuses", Object: node(t, "{}")}, 1, "offers no create of it"},
+		"in none":      {Shape{Resource: "clusterroles.rbac.authorization.k8s.io", Object: node(t, "rules: []")}, 2, "are in no namespace"},
+		"definition": {Shape{Resource: "things.example.com", Object: node(t, "{}"), Definition: node(t,
+			"{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: things.example.com}, spec: {group: example.com, names: {plural: things, kind: Thing}, scope: Everywhere, versions: []}}")}, 1, "spec.scope"},
+	} {
+		w := of(func(o *ObjectChurn) { o.Shape, o.Namespaces = c.shape, c.namespaces })
+		if problems := w.Check(); len(problems) > 0 {
+			t.Errorf("%s: %v", name, problems)
+			continue
+		}
+		err := w.Prepare(t.Context(), r.environment(t, "refused"))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		t.Logf("%s: %v", name, err)
+	}
+}
+
 // Where somebody else writes the objects too, updates meet conflicts: they are
 // counted as such, and the objects are read anew.
 func (r *real) testConflicts(t *testing.T) {
@@ -236,9 +369,9 @@ func (r *real) testRamp(t *testing.T) {
 func (r *real) testPreload(t *testing.T) {
 	p := of(func(p *Preload) {
 		p.Objects = []PreloadObjects{
-			{Resource: "configmaps", Count: 300, Size: sizes("1KiB..4KiB"), Namespaces: 3},
-			{Resource: "pods", Count: 100, Size: sizes("100B"), Namespaces: 1},
-			{Resource: "widgets", Count: 50, Size: sizes("2KiB"), Namespaces: 1},
+			{Shape: Shape{Resource: "configmaps"}, Count: 300, Size: sizes("1KiB..4KiB"), Namespaces: 3},
+			{Shape: Shape{Resource: "pods"}, Count: 100, Size: sizes("100B"), Namespaces: 1},
+			{Shape: Shape{Resource: "widgets"}, Count: 50, Size: sizes("2KiB"), Namespaces: 1},
 		}
 	}).(*Preload)
 	l := r.put(t, "base", p)
@@ -271,7 +404,7 @@ func (r *real) testLimits(t *testing.T) {
 	l := r.put(t, "largest", of(func(p *Preload) {
 		p.Objects, p.Parallel = nil, 2
 		for name, c := range carriers {
-			p.Objects = append(p.Objects, PreloadObjects{Resource: name, Count: 2, Size: unit.OneSize(c.limit), Namespaces: 1})
+			p.Objects = append(p.Objects, PreloadObjects{Shape: Shape{Resource: name}, Count: 2, Size: unit.OneSize(c.limit), Namespaces: 1})
 		}
 	}))
 	defer l.end()

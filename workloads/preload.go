@@ -22,9 +22,9 @@ type Preload struct {
 
 // PreloadObjects is one kind of object of a base population.
 type PreloadObjects struct {
-	Resource   string     `yaml:"resource" required:"true" doc:"configmaps, endpointslices, leases, pods that nobody schedules, secrets, or widgets, a custom resource of storm's own"`
+	Shape      `yaml:",inline"`
 	Count      int        `yaml:"count" required:"true" min:"1" max:"1000000" doc:"how many"`
-	Size       unit.Sizes `yaml:"size" default:"1KiB" doc:"bytes that each carries beside its metadata; at most 1MiB for configmaps and secrets, 1532KiB for widgets, and 255KiB for the others"`
+	Size       unit.Sizes `yaml:"size" default:"1KiB" doc:"bytes that each carries beside its metadata; at most 1MiB for configmaps and secrets, 1532KiB for widgets and where cargo is given, and 255KiB for the others"`
 	Namespaces int        `yaml:"namespaces" default:"1" min:"1" max:"10000" doc:"namespaces to spread them over"`
 }
 
@@ -47,9 +47,11 @@ func (p *Preload) Check() []string {
 		if o.Namespaces < 1 || o.Namespaces > 10_000 {
 			problems = append(problems, fmt.Sprintf("%s: %d is not between 1 and 10000", field("namespaces"), o.Namespaces))
 		}
-		if kind, err := findCarrier(o.Resource); err != nil {
-			problems = append(problems, field("resource")+": "+err.Error())
-		} else {
+		kind, wrong := o.carrier()
+		for _, w := range wrong {
+			problems = append(problems, field(w))
+		}
+		if len(wrong) == 0 {
 			problems = append(problems, kind.checkSize(field("size"), o.Size)...)
 			if seen[kind.resource.name] {
 				problems = append(problems, fmt.Sprintf("%s: %s are given twice", field("resource"), kind.resource.name))
@@ -104,7 +106,7 @@ func (p *Preload) Prepare(ctx context.Context, env *Env) error {
 
 // write writes the objects of one kind.
 func (p *Preload) write(ctx context.Context, env *Env, c *client.Client, o PreloadObjects) error {
-	kind, err := findCarrier(o.Resource)
+	kind, err := o.made(ctx, env, o.Namespaces, "create")
 	if err != nil {
 		return err
 	}

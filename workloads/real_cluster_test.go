@@ -199,6 +199,22 @@ func (r *real) members(shard string) ([]string, error) {
 	return urls, nil
 }
 
+// environment is what a load works with that is prepared alone.
+func (r *real) environment(t *testing.T, name string) *Env {
+	t.Helper()
+	clock := measure.NewClock()
+	rec := measure.NewRecorder(clock, func(rundir.Window) {})
+	t.Cleanup(rec.Close)
+	env := &Env{
+		Name: name, Access: r.Access(), Admin: rest.CopyConfig(r.Access().REST), Recorder: rec, Clock: clock,
+		Seed: 1, RunID: "test-" + name, Log: slog.New(slog.DiscardHandler),
+	}
+	if err := Identify(t.Context(), env); err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
 // put prepares a load and puts it on.
 func (r *real) put(t *testing.T, name string, w Workload) *load {
 	t.Helper()

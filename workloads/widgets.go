@@ -38,14 +38,13 @@ const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 // waits until they are served.
 func makeWidgets(ctx context.Context, c *client.Client, env *Env) error {
 	type object = map[string]any
-	name := "widgets." + widgetGroup
-	body, err := json.Marshal(object{
-		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-		"metadata": object{"name": name, "labels": object{RunLabel: env.RunID}},
+	err := makeDefinition(ctx, env, object{
+		"apiVersion": definitionKind.GroupVersion().String(), "kind": definitionKind.Kind,
+		"metadata": object{"name": "widgets." + widgetGroup},
 		"spec": object{
 			"group": widgetGroup, "scope": "Namespaced",
 			"names": object{"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
-			"versions": []object{{
+			"versions": []any{object{
 				"name": "v1", "served": true, "storage": true,
 				"schema": object{"openAPIV3Schema": object{
 					"type": "object", "properties": object{"spec": object{
@@ -56,12 +55,6 @@ func makeWidgets(ctx context.Context, c *client.Client, env *Env) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
-	}
-	if err := insist(ctx, c, &client.Request{Method: http.MethodPost, Path: definitions, Body: body, ContentType: client.JSON}); err != nil {
-		return err
-	}
-	if err := established(ctx, c, name); err != nil {
 		return err
 	}
 	// Established is what one API server says of itself, a moment before it

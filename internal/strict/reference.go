@@ -147,7 +147,7 @@ func (u *undocumented) walk(t reflect.Type) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || u.seen[t] || isText(t) || reflect.PointerTo(t).Implements(patchType) {
+	if t.Kind() != reflect.Struct || t == nodeType.Elem() || u.seen[t] || isText(t) || reflect.PointerTo(t).Implements(patchType) {
 		return
 	}
 	u.seen[t] = true
