@@ -25,6 +25,7 @@ func TestLoadsAreWhatTheServerSees(t *testing.T) {
 	r := bringUp(t)
 	t.Run("fidelity", r.testFidelity)
 	t.Run("nodes", r.testNodes)
+	t.Run("statuses", r.testStatuses)
 	t.Run("pods", r.testPods)
 	t.Run("events", r.testEvents)
 	t.Run("lists", r.testLists)
@@ -144,6 +145,82 @@ func (l *load) agrees(what string, server int, counted uint64) {
 	l.t.Helper()
 	if counted == 0 || server < int(counted) || server > int(counted+l.cut.Load()) {
 		l.t.Errorf("%s: storm counted %d and %d were cut off, the server did %d", what, counted, l.cut.Load(), server)
+	}
+}
+
+// A status that changes is patched at the next look, one that does not is not:
+// the server counts the patches, and its Nodes hold what they brought.
+func (r *real) testStatuses(t *testing.T) {
+	const count = 10
+	changing := func(name, every string) *load {
+		return r.put(t, name, of(func(n *Nodes) {
+			n.Count, n.Watches, n.PodLatency = count, []string{"node"}, false
+			n.StatusCheck = unit.Duration(time.Second)
+			if err := n.StatusChange.UnmarshalText([]byte(every)); err != nil {
+				t.Fatal(err)
+			}
+		}))
+	}
+	patches := func(name string) map[string]int {
+		of := map[string]int{}
+		for _, a := range r.requests(t, name, func(a audited) bool {
+			return a.Verb == "patch" && a.Object.Resource == "nodes" && a.Object.Subresource == "status" && a.Response.Code == 200
+		}) {
+			of[a.Object.Name]++
+		}
+		return of
+	}
+	before := r.metric(t, "apiserver_request_total", map[string]string{"verb": "PATCH", "resource": "nodes", "subresource": "status", "code": "200"})
+	idle, busy := changing("idle", "0s"), changing("busy", "exponential 2s")
+	eventually(t, "several changes of every node", func() bool {
+		all := patches("busy")
+		for _, n := range all {
+			if n < 4 {
+				return false
+			}
+		}
+		return len(all) == count
+	})
+	nodes, err := r.kube.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []*load{idle, busy} {
+		l.end()
+		if f := l.failures(); len(f) > 0 {
+			t.Errorf("failures: %v", f)
+		}
+	}
+	done := 0
+	for _, n := range patches("busy") {
+		done += n
+	}
+	busy.agrees("changes", done, busy.soFar("patch", "nodes/status", "").OK)
+	quiet := 0
+	for _, n := range patches("idle") {
+		quiet += n
+	}
+	// Within five minutes each node reports once by itself; the test takes less.
+	if quiet > count || 2*quiet > done {
+		t.Errorf("%d patches of nodes whose status does not change, %d of those whose does", quiet, done)
+	}
+	if total := r.metric(t, "apiserver_request_total", map[string]string{"verb": "PATCH", "resource": "nodes", "subresource": "status", "code": "200"}) - before; int(total) < done+quiet {
+		t.Errorf("apiserver_request_total has %v patches of nodes' statuses, its audit log %d", total, done+quiet)
+	}
+	images := map[string]string{}
+	for _, n := range nodes.Items {
+		var held []string
+		for _, i := range n.Status.Images {
+			held = append(held, i.Names...)
+		}
+		images[n.Name] = strings.Join(held, " ")
+	}
+	const original = "service-0:v1.2.3"
+	for name, held := range images {
+		changed := !strings.Contains(held, original+" ")
+		if changed != strings.HasPrefix(name, objectName("busy")+"-") && strings.HasPrefix(name, "storm-") {
+			t.Errorf("%s has changed its images: %v", name, changed)
+		}
 	}
 }
 

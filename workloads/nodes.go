@@ -17,18 +17,20 @@ import (
 
 // Nodes is the load of simulated nodes: package fleet has what they do.
 type Nodes struct {
-	Count        int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"how many nodes"`
-	Heartbeat    unit.Duration `yaml:"heartbeat" min:"100ms" doc:"time between two renewals of a node's lease; 10s by default, as a kubelet's"`
-	StatusReport unit.Duration `yaml:"statusReport" min:"1s" doc:"time between two reports of an unchanged status; 5m by default, as a kubelet's"`
-	Watches      []string      `yaml:"watches" doc:"what each node watches: node, pods, services, runtimeClasses, csiDrivers, and as its kube-proxy proxyServices, proxyEndpointSlices, proxyNode, proxyServiceCIDRs; all of them by default, as a real node does"`
-	Sync         string        `yaml:"sync" enum:"watchList,list" doc:"how a watch begins: streaming the list within it, as client-go does from 1.35 on, or after a list; watchList by default"`
-	Content      string        `yaml:"content" enum:"protobuf,json" doc:"encoding of watches and lists; protobuf by default"`
-	Connections  string        `yaml:"connections" enum:"shared,perNode" doc:"shared: all nodes share connections, their requests are made by impersonation; perNode: each kubelet has a TLS connection and a client certificate of its own; shared by default"`
-	Identity     string        `yaml:"identity" enum:"node,storm" doc:"whether requests are made as system:node:NAME and system:kube-proxy, or as storm's own user; node by default"`
-	Pods         NodePods      `yaml:"pods" doc:"how the pods on the nodes live"`
-	PodLatency   bool          `yaml:"podLatency" doc:"whether to observe by one more watch how long pods take to be scheduled and to run; true by default"`
-	InFlight     int           `yaml:"inFlight" min:"1" max:"100000" doc:"heartbeats that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
-	Timeout      unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
+	Count        int            `yaml:"count" required:"true" min:"1" max:"100000" doc:"how many nodes"`
+	Heartbeat    unit.Duration  `yaml:"heartbeat" min:"100ms" doc:"time between two renewals of a node's lease; 10s by default, as a kubelet's"`
+	StatusReport unit.Duration  `yaml:"statusReport" min:"1s" doc:"time between two reports of an unchanged status; 5m by default, as a kubelet's"`
+	StatusCheck  unit.Duration  `yaml:"statusCheck" min:"1s" doc:"time between two looks of a node at its status, or statusReport where that is shorter; what has changed is reported at the next; 10s by default, as a kubelet's"`
+	StatusChange unit.Durations `yaml:"statusChange" doc:"time between two changes of a node's status, namely of the images that it holds, such as exponential 30m; never by default, as on nodes that pull no images"`
+	Watches      []string       `yaml:"watches" doc:"what each node watches: node, pods, services, runtimeClasses, csiDrivers, and as its kube-proxy proxyServices, proxyEndpointSlices, proxyNode, proxyServiceCIDRs; all of them by default, as a real node does"`
+	Sync         string         `yaml:"sync" enum:"watchList,list" doc:"how a watch begins: streaming the list within it, as client-go does from 1.35 on, or after a list; watchList by default"`
+	Content      string         `yaml:"content" enum:"protobuf,json" doc:"encoding of watches and lists; protobuf by default"`
+	Connections  string         `yaml:"connections" enum:"shared,perNode" doc:"shared: all nodes share connections, their requests are made by impersonation; perNode: each kubelet has a TLS connection and a client certificate of its own; shared by default"`
+	Identity     string         `yaml:"identity" enum:"node,storm" doc:"whether requests are made as system:node:NAME and system:kube-proxy, or as storm's own user; node by default"`
+	Pods         NodePods       `yaml:"pods" doc:"how the pods on the nodes live"`
+	PodLatency   bool           `yaml:"podLatency" doc:"whether to observe by one more watch how long pods take to be scheduled and to run; true by default"`
+	InFlight     int            `yaml:"inFlight" min:"1" max:"100000" doc:"heartbeats that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
+	Timeout      unit.Duration  `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
 
 	fleet *fleet.Fleet // made by Prepare, used up by Run
 }
@@ -48,7 +50,7 @@ type NodePods struct {
 
 func newNodes() Workload {
 	return &Nodes{
-		Heartbeat: unit.Duration(10 * time.Second), StatusReport: unit.Duration(5 * time.Minute),
+		Heartbeat: unit.Duration(10 * time.Second), StatusReport: unit.Duration(5 * time.Minute), StatusCheck: unit.Duration(10 * time.Second),
 		Watches: fleet.Watches(), Sync: "watchList", Content: "protobuf", Connections: "shared", Identity: "node",
 		Pods: NodePods{
 			Start: unit.OneDuration(time.Second), Stop: unit.OneDuration(time.Second),
@@ -92,6 +94,12 @@ func (n *Nodes) check(files uint64) []string {
 	if n.StatusReport.D() < time.Second {
 		problems = append(problems, fmt.Sprintf("statusReport: %s is below the limit of 1s", n.StatusReport))
 	}
+	if n.StatusCheck.D() < time.Second {
+		problems = append(problems, fmt.Sprintf("statusCheck: %s is below the limit of 1s", n.StatusCheck))
+	}
+	if typical := n.StatusChange.At(.5); n.changes() && typical < time.Second {
+		problems = append(problems, fmt.Sprintf("statusChange: %s is below the limit of 1s", n.StatusChange))
+	}
 	for i, w := range n.Watches {
 		if !slices.Contains(fleet.Watches(), w) {
 			problems = append(problems, fmt.Sprintf("watches[%d]: %q is not one of %s", i, w, strings.Join(fleet.Watches(), ", ")))
@@ -134,6 +142,9 @@ func (n *Nodes) files() uint64 {
 // Describe implements Workload.
 func (n *Nodes) Describe() string {
 	s := fmt.Sprintf("%s, each renewing its lease every %s, reporting its status every %s", unit.Count(n.Count, "simulated node"), n.Heartbeat, n.StatusReport)
+	if n.changes() {
+		s += fmt.Sprintf(" or within %s of a change, which comes every %s,", min(n.StatusCheck, n.StatusReport), n.StatusChange)
+	}
 	switch len(n.Watches) {
 	case 0:
 		s += " and watching nothing"
@@ -157,6 +168,9 @@ func (n *Nodes) Describe() string {
 	return s + "."
 }
 
+// changes says whether the nodes' status does.
+func (n *Nodes) changes() bool { return n.StatusChange.Most() > 0 }
+
 // Prepare implements Workload: it registers the nodes and brings their watches
 // up.
 func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
@@ -165,6 +179,7 @@ func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
 	p := n.Pods
 	f := fleet.New(fleet.Config{
 		Count: n.Count, Prefix: objectName(env.Name), Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
+		StatusCheck: n.StatusCheck.D(), StatusChange: n.StatusChange,
 		Watches: n.Watches, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node",
 		Pods: fleet.Pods{
 			Off: p.Off, Start: p.Start, Stop: p.Stop, Work: p.Work, Life: p.Life, Crash: p.Crash.Fraction(),

@@ -34,14 +34,16 @@ import (
 // Config says what the nodes do.
 type Config struct {
 	Count        int
-	Prefix       string        // of the nodes' names: PREFIX-00000 and so on
-	Heartbeat    time.Duration // between two renewals of a node's lease
-	StatusReport time.Duration // between two reports of an unchanged status
-	Watches      []string      // what each node watches, by the names in Watches
-	List         bool          // whether watches begin with a list instead of streaming it
-	JSON         bool          // whether watches and lists are in JSON instead of Protobuf
-	PerNode      bool          // whether each kubelet has a connection and a certificate of its own
-	AsNodes      bool          // whether requests are made as the nodes, or as storm itself
+	Prefix       string         // of the nodes' names: PREFIX-00000 and so on
+	Heartbeat    time.Duration  // between two renewals of a node's lease
+	StatusReport time.Duration  // between two reports of an unchanged status
+	StatusCheck  time.Duration  // between two looks at the status, at which a change is seen
+	StatusChange unit.Durations // between two changes of a node's status; 0s: never
+	Watches      []string       // what each node watches, by the names in Watches
+	List         bool           // whether watches begin with a list instead of streaming it
+	JSON         bool           // whether watches and lists are in JSON instead of Protobuf
+	PerNode      bool           // whether each kubelet has a connection and a certificate of its own
+	AsNodes      bool           // whether requests are made as the nodes, or as storm itself
 	Pods         Pods
 	PodLatency   bool          // whether to observe how long pods take to start
 	Timeout      time.Duration // deadline of a request
@@ -237,7 +239,7 @@ func (f *Fleet) synced() int {
 func (f *Fleet) Run(ctx context.Context) {
 	var cycles sync.WaitGroup
 	cycles.Go(func() { f.cycle(ctx, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
-	cycles.Go(func() { f.cycle(ctx, 2, f.cfg.StatusReport, f.report, f.series.status) })
+	cycles.Go(func() { f.statuses(ctx) })
 	cycles.Wait()
 	f.Close()
 }

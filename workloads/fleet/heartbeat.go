@@ -208,12 +208,14 @@ func (f *Fleet) leaseBody(n *node) ([]byte, error) {
 	})
 }
 
-// statusPatch is what a kubelet sends of a status that has not changed: the
-// heartbeat times of its conditions.
+// statusPatch is what a kubelet sends of a status: the heartbeat times of its
+// conditions, and what has changed.
 type statusPatch struct {
 	Status struct {
 		Order      []orderedType `json:"$setElementOrder/conditions"`
 		Conditions []beat        `json:"conditions"`
+
+		Images []corev1.ContainerImage `json:"images,omitempty"` // where these have changed
 	} `json:"status"`
 }
 
@@ -226,13 +228,19 @@ type beat struct {
 	Type              string      `json:"type"`
 }
 
-// report patches a node's status.
+// report patches a node's status, which has not changed.
 func (f *Fleet) report(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
+	f.reportWith(ctx, n, intended, nil, cork, done)
+}
+
+// reportWith patches a node's status with the images that it holds now, or nil.
+func (f *Fleet) reportWith(ctx context.Context, n *node, intended int64, images []corev1.ContainerImage, cork *client.Cork, done func()) {
 	if n.silent.Load() {
 		done()
 		return
 	}
 	var p statusPatch
+	p.Status.Images = images
 	now := metav1.NewTime(time.Now())
 	for _, c := range conditions(now, now) {
 		p.Status.Order = append(p.Status.Order, orderedType{string(c.Type)})

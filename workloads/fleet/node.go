@@ -29,7 +29,8 @@ type node struct {
 	calls   *client.Client
 	watches []reflector.Reflector
 	kubelet *kubelet
-	silent  atomic.Bool // it is cut off: it does nothing at all
+	silent  atomic.Bool  // it is cut off: it does nothing at all
+	pulls   atomic.Int64 // images that it has pulled since it registered
 
 	mu       sync.Mutex // guards what follows, and uid once the load runs
 	renewing bool       // a renewal is under way
@@ -162,14 +163,6 @@ func (n *node) object(version string, labels map[string]string) *corev1.Node {
 		corev1.ResourceEphemeralStorage: resource.MustParse("1Ti"),
 	}
 	now := metav1.Now()
-	images := make([]corev1.ContainerImage, imageCount)
-	for i := range images {
-		name := "registry.example/team-" + strconv.Itoa(i%7) + "/service-" + strconv.Itoa(i)
-		images[i] = corev1.ContainerImage{
-			Names:     []string{fmt.Sprintf("%s@sha256:%064x", name, i), name + ":v1.2.3"},
-			SizeBytes: int64(i+1) * 25 << 20,
-		}
-	}
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: n.name, Labels: all,
@@ -187,9 +180,24 @@ func (n *node) object(version string, labels map[string]string) *corev1.Node {
 				KernelVersion: "6.12.0", OSImage: "simulated by storm", ContainerRuntimeVersion: "storm://1",
 				KubeletVersion: version, OperatingSystem: "linux", Architecture: "amd64",
 			},
-			Images: images,
+			Images: images(int(n.pulls.Load())),
 		},
 	}
+}
+
+// images are what a node holds after so many pulls, each of which has replaced
+// one by its next version.
+func images(pulls int) []corev1.ContainerImage {
+	all := make([]corev1.ContainerImage, imageCount)
+	for i := range all {
+		newer := (pulls + imageCount - 1 - i) / imageCount
+		name := "registry.example/team-" + strconv.Itoa(i%7) + "/service-" + strconv.Itoa(i)
+		all[i] = corev1.ContainerImage{
+			Names:     []string{fmt.Sprintf("%s@sha256:%064x", name, i+newer*imageCount), name + ":v1.2." + strconv.Itoa(3+newer)},
+			SizeBytes: int64(i+1) * 25 << 20,
+		}
+	}
+	return all
 }
 
 // conditions are those that a healthy kubelet reports.
