@@ -246,3 +246,74 @@ func TestSameDirectorySameResult(t *testing.T) {
 		first = got
 	}
 }
+
+// Every code is counted by load, as the server or the network gave it.
+func TestFailuresAreCountedByCodeAndLoad(t *testing.T) {
+	w := newWorld()
+	w.errors = map[string]uint64{"409": 7, "410": 1, "429": 2, "429 retry-after": 9, "500 no-space": 3, "503 shutting-down": 4, "timeout": 5, "reset": 6, "goaway": 8, "malformed": 10}
+	r, err := report.Analyse(w.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint64{}
+	for _, e := range r.Errors {
+		got[e.Workload+" "+e.Verb+" "+e.Resource+" "+e.Code] += e.Count
+	}
+	for _, load := range []string{"churn create events ", "lists list pods "} {
+		for code, n := range w.errors {
+			if want := n * uint64(len(w.run.Plan)); got[load+code] != want {
+				t.Errorf("%s%s: %d, want %d", load, code, got[load+code], want)
+			}
+		}
+	}
+}
+
+// What took longer than a histogram reaches is no number of its: the report says
+// that it took longer, the bound does not hold, and a ratio has no end.
+func TestLatenciesBeyondTheHistogramAreSaidToBe(t *testing.T) {
+	w := newWorld()
+	// Of stock a few in a hundred take over 5 minutes, of fast most do.
+	w.slow = func(p rundir.Planned) float64 { return map[string]float64{"stock": 1, "fast": 200_000}[p.Profile] }
+	w.run.Gates = []rundir.Gate{
+		{Metric: "api.latency", Where: map[string]string{"verb": "mutating", "phase": "steady"}, Stat: "p99", Max: ptr(300)},
+		{Metric: "api.latency", Where: map[string]string{"verb": "mutating", "phase": "steady"}, Stat: "p99", Max: ptr(400)},
+		{Metric: "api.latency", Where: map[string]string{"verb": "mutating", "phase": "steady"}, Stat: "mean", Max: ptr(300)},
+		{Metric: "api.latency", Where: map[string]string{"verb": "mutating", "phase": "steady"}, Stat: "p99", Compare: "stock", Margin: .25},
+	}
+	r, err := report.Analyse(w.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		verdict report.Verdict
+		reason  string
+	}{
+		{report.Regressed, "over 5 min"},
+		{report.Invalid, "beyond what storm measures"},
+		{report.Invalid, "took over 5 min"},
+		{report.Regressed, "fast took over 5 min in 6 of 6 blocks"},
+	} {
+		if g := r.Gates[i]; g.Verdict != want.verdict || !strings.Contains(g.Reason, want.reason) {
+			t.Errorf("%s: %s: %s", g.Title, g.Verdict, g.Reason)
+		}
+	}
+	for _, l := range r.Latency {
+		if l.Profile == "fast" && l.Verb == "create" && l.Phase == "steady" && (!math.IsInf(l.Max.Float(), 1) || !math.IsInf(l.P99.Float(), 1)) {
+			t.Errorf("max %v, p99 %v", l.Max, l.P99)
+		}
+		if l.Profile == "stock" && !l.Max.Finite() {
+			t.Errorf("stock: max %v", l.Max)
+		}
+	}
+	for _, c := range r.Charts {
+		for _, chart := range c.Chart {
+			for _, l := range chart.Lines {
+				for _, v := range l.V {
+					if v.Is() && !v.Finite() {
+						t.Fatalf("%s of %s is infinite", chart.Name, l.Trial)
+					}
+				}
+			}
+		}
+	}
+}

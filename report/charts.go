@@ -95,7 +95,7 @@ func quantileLine(g group, q float64) func(*trial) map[string][]float64 {
 	return func(t *trial) map[string][]float64 {
 		v := t.empty()
 		for i := range t.bins {
-			v[i] = t.bins[i].hist[g].Seconds(q)
+			v[i] = min(t.bins[i].hist[g].Seconds(q), longest) // the line stays at the top rather than break
 		}
 		return map[string][]float64{"": v}
 	}

@@ -78,7 +78,11 @@ func (c *Comparison) usable(mine []TrialValue) (Verdict, string) {
 	case c.Used < need:
 		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, unit.Count(c.Used, "block"), percent(Confidence), need)
 	case 2*c.bothCensored() >= c.Used:
-		return Inconclusive, fmt.Sprintf("in %d of %d blocks neither profile recovered while it was watched, which says nothing about the ratio", c.bothCensored(), c.Used)
+		what := "neither profile recovered while it was watched"
+		if m, ok := metricOf(c.Metric); ok && m.Bounded() {
+			what = "both profiles took " + overLong
+		}
+		return Inconclusive, fmt.Sprintf("in %d of %d blocks %s, which says nothing about the ratio", c.bothCensored(), c.Used, what)
 	}
 	return "", ""
 }

@@ -135,6 +135,9 @@ func values(g rundir.Gate, trials []*trial) []TrialValue {
 	out := make([]TrialValue, 0, len(trials))
 	for _, t := range trials {
 		v := t.measure(g)
+		if m, ok := metricOf(g.Metric); ok && m.Bounded() && v.censored && g.Max != nil && *g.Max > v.seen {
+			v = missing("whether it was within the bound, which is beyond what storm measures, is not known")
+		}
 		note := v.note
 		if t.state != TrialValid && len(t.reasons) > 0 {
 			note = t.reasons[0]

@@ -85,7 +85,7 @@ func (j *judgement) absolute(g rundir.Gate, m rundir.Metric, profile string) Jud
 // failed is the verdict of a bound that holds for every trial and did not in n.
 func (r Judged) failed(g rundir.Gate, m rundir.Metric, worst TrialValue, n int) Judged {
 	r.Verdict, r.Value, r.Worst, r.WorstTrial = Regressed, worst.Value, worst.Value, worst.Trial
-	seen := Format(worst.Value, m.Unit)
+	seen := FormatOf(m.Name, worst.Value, m.Unit)
 	if worst.Censored {
 		seen = fmt.Sprintf("not recovered when the observation ended after %s", Format(worst.Seen, "seconds"))
 	}
@@ -109,12 +109,12 @@ func (r Judged) invalid(reason string) Judged {
 
 // sentence says what was held against the bound.
 func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string {
-	s := Format(r.Value, m.Unit)
+	s := FormatOf(m.Name, r.Value, m.Unit)
 	switch {
 	case all > 1 && r.Looked == "worst trial":
 		s += fmt.Sprintf(" in the worst of %d trials (%s)", valid, r.WorstTrial)
 	case all > 1:
-		s += fmt.Sprintf(", the median of %d trials (worst %s in %s)", valid, Format(r.Worst, m.Unit), r.WorstTrial)
+		s += fmt.Sprintf(", the median of %d trials (worst %s in %s)", valid, FormatOf(m.Name, r.Worst, m.Unit), r.WorstTrial)
 	}
 	if !within(g, r.Value) {
 		s += ", where " + bounds(g, m.Unit) + " allowed"
@@ -122,7 +122,7 @@ func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string 
 	if valid < all {
 		s += fmt.Sprintf("; %s of %d not valid and left out", unit.Count(all-valid, "trial"), all)
 	}
-	if g.Metric == "api.latency" {
+	if m.Bounded() {
 		s += noted(r.Values)
 	}
 	return s

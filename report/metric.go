@@ -90,6 +90,12 @@ func (t *trial) apiLatency(g rundir.Gate) value {
 func latencyValue(h *latency.Hist, failed uint64, stat, noun string) value {
 	v := value{v: statistic(h, stat), samples: h.Count(), seen: math.NaN()}
 	var notes []string
+	if n := h.Beyond(); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %s took %s", n, unit.Count(h.Count(), noun), overLong))
+	}
+	if math.IsInf(v.v, 0) {
+		v.censored, v.seen = true, longest
+	}
 	if need := needed(stat); h.Count() == 0 {
 		notes = append(notes, "no "+noun+" succeeded")
 	} else if h.Count() < need {

@@ -36,7 +36,8 @@ func (c *Comparison) phrase() string {
 	return fmt.Sprintf("%s (%s interval %s–%s×%s)", finding, confidence, digits(low), digits(high), c.censored())
 }
 
-// censored says on which side trials did not recover while they were watched.
+// censored says on which side trials did not recover while they were watched,
+// or took longer than is measured.
 func (c *Comparison) censored() (s string) {
 	var base, profile int
 	for _, p := range c.Pairs {
@@ -47,11 +48,15 @@ func (c *Comparison) censored() (s string) {
 			profile++
 		}
 	}
+	did := "did not recover"
+	if m, ok := metricOf(c.Metric); ok && m.Bounded() {
+		did = "took " + overLong
+	}
 	if profile > 0 {
-		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Profile, profile, unit.Count(c.Used, "block"))
+		s += fmt.Sprintf("; %s %s in %d of %s", c.Profile, did, profile, unit.Count(c.Used, "block"))
 	}
 	if base > 0 {
-		s += fmt.Sprintf("; %s did not recover in %d of %s", c.Base, base, unit.Count(c.Used, "block"))
+		s += fmt.Sprintf("; %s %s in %d of %s", c.Base, did, base, unit.Count(c.Used, "block"))
 	}
 	return s
 }

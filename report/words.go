@@ -37,6 +37,22 @@ func Format(n Number, unit string) string {
 	}
 }
 
+// longest is what the histograms of latencies reach, in seconds, and overLong
+// how a latency is written that is beyond.
+const (
+	longest  = float64(rundir.HistHighest) / 1e6
+	overLong = "over 5 min"
+)
+
+// FormatOf is Format for a metric's value: a latency that is beyond what its
+// histogram reaches is "over 5 min".
+func FormatOf(metric string, n Number, unit string) string {
+	if m, ok := metricOf(metric); ok && m.Bounded() && math.IsInf(n.Float(), 1) {
+		return overLong
+	}
+	return Format(n, unit)
+}
+
 func formatSeconds(v float64) string {
 	switch a := math.Abs(v); {
 	case a == 0:

@@ -23,6 +23,8 @@ type world struct {
 	change func(t *rundir.Trial)
 	// rate is the requests a second of each series; 0 leaves no samples.
 	rate func(p rundir.Planned, verb string) int
+	// errors are the failures in the sixth second of a trial, by code.
+	errors map[string]uint64
 	// stop says that a trial was cut off (1) or never started (2).
 	stop func(p rundir.Planned) int
 }
@@ -70,6 +72,7 @@ func newWorld() *world {
 	w.slow = func(rundir.Planned) float64 { return 1 }
 	w.change = func(*rundir.Trial) {}
 	w.rate = func(_ rundir.Planned, verb string) int { return map[string]int{"create": 60, "list": 4}[verb] }
+	w.errors = map[string]uint64{"timeout": 3, "500": 1}
 	w.stop = func(rundir.Planned) int { return 0 }
 	return w
 }
@@ -184,7 +187,7 @@ func (w *world) second(t testing.TB, td *rundir.TrialDir, p rundir.Planned, s in
 		text := latencies(t, n, w.slow(p)*(1+0.05*math.Sin(float64(int64(p.Block)*31+s))))
 		win := rundir.Window{Key: k, From: s * second, To: (s + 1) * second, OK: uint64(n), Hist: text, Bytes: uint64(900 * n), LagMax: 3e5}
 		if s == 5 {
-			win.Errors = map[string]uint64{"timeout": 3, "500": 1}
+			win.Errors = w.errors
 		}
 		td.AppendWindow(win)
 	}
@@ -206,7 +209,8 @@ func latencies(t testing.TB, n int, scale float64) string {
 	h := rundir.NewHist()
 	for i := range n {
 		q := (float64(i) + 0.5) / float64(n)
-		if err := h.RecordValue(int64(4000 * scale * math.Exp(0.5*math.Log(q/(1-q))))); err != nil {
+		// As the recorder does, beyond the range at its end.
+		if err := h.RecordValue(min(rundir.HistHighest, int64(4000*scale*math.Exp(0.5*math.Log(q/(1-q)))))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
@@ -156,6 +157,10 @@ func (c *check) boundGate(key string, g gate, m rundir.Metric, out *rundir.Gate)
 		value, err := amount(b.amount, m.Unit)
 		if err != nil {
 			c.add(key+"."+b.name, "%s", err)
+			continue
+		}
+		if longest := time.Duration(rundir.HistHighest) * time.Microsecond; m.Bounded() && value > longest.Seconds() {
+			c.add(key+"."+b.name, "%s is above the limit of %s: of what takes longer storm knows only that", b.amount, unit.Duration(longest))
 			continue
 		}
 		if b.name == "min" {

@@ -214,9 +214,6 @@ func (s *Stages) Run(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// codeOverLong is of a stage that took more than five minutes.
-const codeOverLong = "over-5m"
-
 // filler is one run of the load.
 type filler struct {
 	*Stages
@@ -246,13 +243,9 @@ func (f *filler) stage(ctx context.Context, want int) bool {
 		return false
 	}
 	// One value a stage: how long it took from its first request until all of
-	// its pods were seen running. One that took longer than the histograms
-	// reach has no latency there, rather than a wrong one; the log has it.
-	ended, code := max(full.at, began), ""
-	if ended-began > rundir.HistHighest*int64(time.Microsecond) {
-		code = codeOverLong
-	}
-	f.pods.series("stage", name).Record(began, began, ended, code, 0)
+	// its pods were seen running. The log has what is beyond the histograms.
+	ended := max(full.at, began)
+	f.pods.series("stage", name).Record(began, began, ended, "", 0)
 	if took := time.Duration(ended - began); took > 0 {
 		f.env.Log.Info("stage reached", "workload", f.env.Name, "pods", want, "took", took.Round(time.Millisecond),
 			"boundPerSecond", math.Round(10*float64(full.bound-before)/took.Seconds())/10)

@@ -11,6 +11,10 @@ type Metric struct {
 	About string
 }
 
+// Bounded says whether the metric is a statistic of histograms, which end at
+// HistHighest: of what took longer only that is known.
+func (m Metric) Bounded() bool { return m.Unit == "seconds" && len(m.Stats) > 0 }
+
 var quantiles = []string{"p50", "p90", "p99", "p99.9", "max", "mean"}
 
 // ViaWatch is the Via of a Key whose series are no requests but what a watch

@@ -8,6 +8,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/storm-harness/storm/internal/rundir"
 )
 
 // Bin is a bucket: N values of at most US microseconds, and within 0.1 % of it.
@@ -41,13 +43,13 @@ func (h *Hist) Merge(o *Hist) { h.Add(o.bins) }
 func (h *Hist) Count() uint64 { return h.total }
 
 // Seconds returns the q-quantile in seconds, 0 ≤ q ≤ 1: the value of rank
-// ⌈q·count⌉, a value that was seen. NaN where there are no values.
+// ⌈q·count⌉, a value that was seen; see Rank.
 func (h *Hist) Seconds(q float64) float64 {
 	return h.Rank(uint64(max(1, math.Ceil(q*float64(h.total)-1e-9))))
 }
 
 // Rank returns the value of a rank, from 1, in seconds; NaN where there is
-// none.
+// none, and +Inf for one that is beyond what a histogram reaches.
 func (h *Hist) Rank(rank uint64) float64 {
 	h.compact()
 	var seen uint64
@@ -70,7 +72,8 @@ func (h *Hist) Within(most float64) uint64 {
 	return n
 }
 
-// Max returns the largest value in seconds; NaN where there are none.
+// Max returns the largest value in seconds; NaN where there are none, and +Inf
+// where it is beyond what a histogram reaches.
 func (h *Hist) Max() float64 {
 	if h.compact(); len(h.bins) == 0 {
 		return math.NaN()
@@ -78,17 +81,39 @@ func (h *Hist) Max() float64 {
 	return seconds(h.bins[len(h.bins)-1].US)
 }
 
-// Mean returns the mean in seconds; NaN where there are no values.
+// Mean returns the mean in seconds; NaN where there are no values, or any is
+// beyond what a histogram reaches.
 func (h *Hist) Mean() float64 {
 	h.compact()
 	var sum float64
 	for _, b := range h.bins {
 		sum += seconds(b.US) * float64(b.N)
 	}
+	if math.IsInf(sum, 0) {
+		return math.NaN()
+	}
 	return sum / float64(h.total)
 }
 
-func seconds(us int64) float64 { return float64(us) / 1e6 }
+// Beyond returns how many values are beyond what a histogram reaches.
+func (h *Hist) Beyond() uint64 {
+	var n uint64
+	for _, b := range h.bins {
+		if b.US >= rundir.HistHighest {
+			n += b.N
+		}
+	}
+	return n
+}
+
+// seconds is a bucket's value. The highest bucket also holds whatever was
+// beyond it.
+func seconds(us int64) float64 {
+	if us >= rundir.HistHighest {
+		return math.Inf(1)
+	}
+	return float64(us) / 1e6
+}
 
 // compact puts the bins in order and joins equal ones.
 func (h *Hist) compact() {

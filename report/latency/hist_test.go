@@ -103,6 +103,41 @@ func TestEmptyHasNoQuantile(t *testing.T) {
 	}
 }
 
+// What is beyond the range is known to be that, and nothing more.
+func TestBeyondTheRangeIsNoNumber(t *testing.T) {
+	h := rundir.NewHist()
+	for us, n := range map[int64]int64{1000: 90, 299_000_000: 5, rundir.HistHighest: 5} {
+		if err := h.RecordValues(us, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := rundir.EncodeHist(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d latency.Decoder
+	bins, err := d.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all latency.Hist
+	all.Add(bins)
+	if all.Beyond() != 5 || all.Within(1e9) != 95 {
+		t.Errorf("%d are beyond, %d within", all.Beyond(), all.Within(1e9))
+	}
+	if v := all.Seconds(.95); v < 298 || v > 300 {
+		t.Errorf("p95 is %v s", v)
+	}
+	for what, v := range map[string]float64{"p96": all.Seconds(.96), "max": all.Max()} {
+		if !math.IsInf(v, 1) {
+			t.Errorf("%s is %v s", what, v)
+		}
+	}
+	if v := all.Mean(); !math.IsNaN(v) {
+		t.Errorf("the mean is %v s, though nobody knows how long some took", v)
+	}
+}
+
 func TestDecodeRefusesDamage(t *testing.T) {
 	good, _ := encoded(t, 1, 1000)
 	raw, err := base64.StdEncoding.DecodeString(good)

@@ -27,6 +27,35 @@ func bound[T any](list []T, n int) bounded[T] {
 	return bounded[T]{Rows: list[:n], More: len(list) - n}
 }
 
+// boundErrors keeps the order, and of each load and code the most frequent
+// failures before others: a code that is rare is seen nonetheless.
+func boundErrors(list []report.ErrorCount) bounded[report.ErrorCount] {
+	if len(list) <= maxErrors {
+		return bounded[report.ErrorCount]{Rows: list}
+	}
+	type kind struct{ workload, code string }
+	first := map[kind]int{}
+	for i, e := range list {
+		k := kind{e.Workload, e.Code}
+		if _, seen := first[k]; !seen {
+			first[k] = i
+		}
+	}
+	room := maxErrors - len(first)
+	out := bounded[report.ErrorCount]{}
+	for i, e := range list {
+		others := first[kind{e.Workload, e.Code}] != i
+		if others {
+			room--
+		}
+		if len(out.Rows) < maxErrors && (!others || room >= 0) {
+			out.Rows = append(out.Rows, e)
+		}
+	}
+	out.More = len(list) - len(out.Rows)
+	return out
+}
+
 // boundTrials keeps the order, and the trials that do not count before others.
 func boundTrials(trials []report.Trial) bounded[report.Trial] {
 	valid := maxTrials

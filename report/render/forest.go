@@ -167,7 +167,7 @@ func ratioAxis(all []report.Comparison) (scale, []float64) {
 func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
 	row := forestRow{
 		Title: capital(c.Title), Profile: c.Profile, Base: c.Base, Class: profileClass(r, c.Profile),
-		ProfileMedian: report.Format(c.ProfileMedian, c.Unit), BaseMedian: report.Format(c.BaseMedian, c.Unit),
+		ProfileMedian: report.FormatOf(c.Metric, c.ProfileMedian, c.Unit), BaseMedian: report.FormatOf(c.Metric, c.BaseMedian, c.Unit),
 		Notes: c.Note,
 	}
 	row.Finding, row.Interval = splitFinding(c.Text)
@@ -193,7 +193,7 @@ func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
 			continue
 		}
 		at, beyond := endAt(x, p.Ratio)
-		dot := pairDot{X: at, Y: 7 + (i%2)*20, Title: fmt.Sprintf("block %d: %s with %s, %s with %s", p.Block, report.Format(p.Profile, c.Unit), c.Profile, report.Format(p.Base, c.Unit), c.Base)}
+		dot := pairDot{X: at, Y: 7 + (i%2)*20, Title: fmt.Sprintf("block %d: %s with %s, %s with %s", p.Block, report.FormatOf(c.Metric, p.Profile, c.Unit), c.Profile, report.FormatOf(c.Metric, p.Base, c.Unit), c.Base)}
 		if beyond {
 			dot.Beyond = "left"
 			if p.Ratio > 1 {

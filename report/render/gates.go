@@ -81,7 +81,7 @@ func found(g report.Gate, res report.Judged) string {
 		short, _ := splitFinding(c.Text)
 		return short
 	}
-	return report.Format(res.Value, g.Unit)
+	return report.FormatOf(g.Metric, res.Value, g.Unit)
 }
 
 // why is the reason without the value that it begins with, which stands beside

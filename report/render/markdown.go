@@ -135,7 +135,7 @@ func (m *markdown) comparisons(r *report.Result) {
 	for _, c := range r.Comparisons {
 		rows = append(rows, []string{
 			escapeMarkdown(c.Title), escapeMarkdown(c.Profile), escapeMarkdown(c.Base),
-			report.Format(c.ProfileMedian, c.Unit), report.Format(c.BaseMedian, c.Unit),
+			report.FormatOf(c.Metric, c.ProfileMedian, c.Unit), report.FormatOf(c.Metric, c.BaseMedian, c.Unit),
 			escapeMarkdown(capital(c.Text)), unit.Grouped(c.Used),
 		})
 	}

@@ -89,7 +89,7 @@ func pageOf(r *report.Result) *page {
 		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
 		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
 		Curves: percentilePanels(r), Latency: latencyGroups(r, late.Rows), MoreLate: late.More, LateRows: len(late.Rows),
-		Errors: bound(r.Errors, maxErrors),
+		Errors: boundErrors(r.Errors),
 		Trials: boundTrials(r.Trials), Audits: bound(auditRows(r), maxAudits), Account: auditSentence(r),
 		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
 	}
@@ -156,7 +156,7 @@ func metaOf(r *report.Result) []string {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"sign": verdictSign, "word": verdictWord, "meaning": verdictMeaning,
-		"seconds": seconds, "sentence": sentence, "capital": capital, "short": short,
+		"seconds": seconds, "latency": latency, "sentence": sentence, "capital": capital, "short": short,
 		"format":  report.Format,
 		"count":   unit.Grouped[int],
 		"countU":  unit.Grouped[uint64],

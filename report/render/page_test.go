@@ -161,3 +161,38 @@ func TestAll(t *testing.T) {
 		t.Error("a directory that is not there gives no error")
 	}
 }
+
+// TestEveryCodeIsShown: in a run with more kinds of failures than the page has
+// rows for, each load's codes are all there.
+func TestEveryCodeIsShown(t *testing.T) {
+	t.Parallel()
+	codes := []string{"409", "410", "429", "429 retry-after", "500 no-space", "503 shutting-down", "504 too-slow", "timeout", "reset", "goaway", "eof", "malformed", "refused"}
+	r := quickstart()
+	r.Errors = nil
+	for i := range 2 * maxErrors {
+		r.Errors = append(r.Errors, report.ErrorCount{
+			Profile: r.Profiles[0].Name, Workload: "churn", Verb: "create", Resource: "kind" + strings.Repeat("s", i), Phase: "steady", Code: "409", Count: uint64(100_000 - i), Trials: 1,
+		})
+	}
+	for _, load := range []string{"fleet", "lists"} {
+		for i, code := range codes {
+			r.Errors = append(r.Errors, report.ErrorCount{Profile: r.Profiles[0].Name, Workload: load, Verb: "list", Resource: "pods", Phase: "steady", Code: code, Count: uint64(50 - i), Trials: 1})
+		}
+	}
+	page := render(t, HTML, r)
+	for _, load := range []string{"fleet", "lists"} {
+		for _, code := range codes {
+			row := regexp.MustCompile(`<tr><td>` + load + `: list pods</td>.*?<code>(.*?)</code>`)
+			found := false
+			for _, m := range row.FindAllStringSubmatch(page, -1) {
+				found = found || m[1] == code
+			}
+			if !found {
+				t.Errorf("nothing of %s with %s", load, code)
+			}
+		}
+	}
+	if n := strings.Count(page, "<td>churn: create "); n != maxErrors-2*len(codes) {
+		t.Errorf("%d rows of the others, want what room there is left: %d", n, maxErrors-2*len(codes))
+	}
+}

@@ -13,6 +13,9 @@ import (
 // seconds writes a time: 840 ms, 1.82 s.
 func seconds(n report.Number) string { return report.Format(n, "seconds") }
 
+// latency writes a time of the latency table.
+func latency(n report.Number) string { return report.FormatOf("api.latency", n, "seconds") }
+
 // digits writes at most three significant digits, without an exponent.
 func digits(v float64) string {
 	if math.Abs(v) >= 100 {
