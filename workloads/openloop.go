@@ -40,10 +40,21 @@ func (o OpenLoop) checkBounds() []string {
 	default:
 		problems = append(problems, fmt.Sprintf("arrivals: %q is not one of constant, poisson", o.Arrivals))
 	}
-	if o.InFlight < 1 || o.InFlight > maxInFlight {
-		problems = append(problems, fmt.Sprintf("inFlight: %d is not between 1 and %d", o.InFlight, maxInFlight))
-	}
+	problems = append(problems, checkInFlight(o.InFlight, openFiles())...)
 	return append(problems, checkTimeout(o.Timeout)...)
+}
+
+// checkInFlight checks a bound of requests in flight, for which there must be
+// connections enough, given how many files may be open.
+func checkInFlight(n int, files uint64) []string {
+	need := uint64(max(n, 0)/streamsPerConnection + filesBeside)
+	switch {
+	case n < 1 || n > maxInFlight:
+		return []string{fmt.Sprintf("inFlight: %d is not between 1 and %d", n, maxInFlight)}
+	case need > files:
+		return []string{fmt.Sprintf("inFlight: %d need about %d open files, and this process may open %d: raise the limit (ulimit -n)", n, need, files)}
+	}
+	return nil
 }
 
 func checkRate(field string, s unit.Schedule) []string {

@@ -105,6 +105,14 @@ func TestNonsenseIsNamed(t *testing.T) {
 		"no status": {func(fr *http2.Framer, s uint32, _ net.Conn) {
 			headers(fr, s, hpack.HeaderField{Name: "x", Value: "y"})
 		}, []string{CodeMalformed}},
+		"a page instead of an object": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			headers(fr, s, ok200, hpack.HeaderField{Name: "content-type", Value: "text/html; charset=utf-8"})
+			_ = fr.WriteData(s, true, []byte("<html>Welcome</html>"))
+		}, []string{CodeMalformed}},
+		"overloaded for ever": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			headers(fr, s, hpack.HeaderField{Name: ":status", Value: "429"}, hpack.HeaderField{Name: "retry-after", Value: "1"})
+			_ = fr.WriteData(s, true, []byte("Too many requests, please try again later."))
+		}, []string{CodeRetryAfter}},
 		"silence": {func(*http2.Framer, uint32, net.Conn) {}, []string{CodeTimeout}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +121,7 @@ func TestNonsenseIsNamed(t *testing.T) {
 				timeout = 100 * time.Millisecond
 			}
 			cl := connect(t, hostile(t, c.each), timeout)
-			for range 2 { // and the client is still of use afterwards
+			for range 3 { // and the client is still of use afterwards
 				a := cl.Do(t.Context(), &Request{Method: http.MethodGet, Path: "/"}, nil, 0)
 				found := false
 				for _, w := range c.want {
