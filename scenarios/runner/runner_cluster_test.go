@@ -28,6 +28,28 @@ func TestMain(m *testing.M) { localtest.Main(m) }
 // trials' outcomes by id.
 func play(t *testing.T, file string) map[string]rundir.Trial {
 	t.Helper()
+	return outcomes(t, playDir(t, file))
+}
+
+// outcomes are what the trials of a run directory came to.
+func outcomes(t *testing.T, dir *rundir.Dir) map[string]rundir.Trial {
+	t.Helper()
+	out := map[string]rundir.Trial{}
+	for _, ts := range dir.Trials() {
+		records, err := dir.Records(ts.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out[ts.ID], err = records.Trial(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// playDir is play, and returns the run directory.
+func playDir(t *testing.T, file string) *rundir.Dir {
+	t.Helper()
 	s, err := scenarios.LoadFile(filepath.Join("testdata", file), scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds}, scenarios.Changes{})
 	if err != nil {
 		t.Fatal(err)
@@ -52,17 +74,7 @@ func play(t *testing.T, file string) map[string]rundir.Trial {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]rundir.Trial{}
-	for _, ts := range dir.Trials() {
-		records, err := dir.Records(ts.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if out[ts.ID], err = records.Trial(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return out
+	return dir
 }
 
 func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
