@@ -44,6 +44,8 @@ func (k *carrier) resolve(ctx context.Context, env *Env, verbs ...string) error 
 	if err != nil {
 		return fmt.Errorf("resource %s: %w", t.name, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for {
 		groups, err := restmapper.GetAPIGroupResources(asked)
 		if err == nil {
