@@ -260,8 +260,8 @@ func (f *Fleet) Close() {
 	cut := uint64(0)
 	hangUp := func(c *client.Client) { // which ends what is under way on it
 		if c != nil {
-			cut += c.Cut()
 			c.Close()
+			cut += c.Cut() // what that has ended included
 		}
 	}
 	if f.cfg.PerNode {
