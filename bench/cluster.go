@@ -39,8 +39,12 @@ func (b *bench) with(ctx context.Context, use func(context.Context, *plane) erro
 	}
 	defer func() { err = errors.Join(err, book.Finish()) }()
 	b.say("starting a control plane")
+	var spec clusters.Spec
+	if b.profile != "" { // what the servers do with their time is to be had too
+		spec.Kubernetes.APIServer.Flags = map[string]string{"profiling": "true"}
+	}
 	c, err := local.Up(ctx, local.Options{
-		Dir: filepath.Join(b.dir, name), LogDir: filepath.Join(b.dir, name+"-logs"), Store: b.store, Ledger: book,
+		Spec: spec, Dir: filepath.Join(b.dir, name), LogDir: filepath.Join(b.dir, name+"-logs"), Store: b.store, Ledger: book,
 	})
 	if err != nil {
 		return err

@@ -76,6 +76,7 @@ func Run(ctx context.Context, o Options) (dir *rundir.Dir, err error) {
 	}
 	r.o.Host.Nice = priority.Get()
 	defer func() { _ = priority.Set(before) }() // back is always allowed
+	defer priority.KeepSmall()()
 	r.plan = PlanOf(o.Scenario, o.Seed)
 	about, err := r.about()
 	if err != nil {

@@ -31,7 +31,7 @@ const DefaultTimeout = 10 * time.Second
 
 // sharedBuffer is what a connection that many requests share reads at once;
 // larger reads go past it.
-const sharedBuffer = 8 << 10
+const sharedBuffer = 4 << 10
 
 // Client is the connections of one load to one API server. It opens as many
 // as the server's limit of streams a connection demands. Its methods are safe
