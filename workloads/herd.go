@@ -160,7 +160,7 @@ func (h *herd) close() {
 // await waits until every watch has seen everything that was there.
 func (h *herd) await(ctx context.Context) error {
 	synced := func() int { return int(h.shared.Counts.Synced.Load()) }
-	if err := reflector.Await(ctx, len(h.reflectors), synced, h.env.Progress); err != nil {
+	if err := reflector.Await(ctx, len(h.reflectors), "watches", synced, h.env.Progress); err != nil {
 		return fmt.Errorf("workload %s: %w", h.env.Name, err)
 	}
 	return nil

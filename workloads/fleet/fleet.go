@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"crypto/tls"
@@ -99,9 +100,10 @@ type Fleet struct {
 	cues sync.Mutex
 	up   bool // all nodes have begun, and the end has not
 
-	end   context.CancelFunc // of what runs in the background
-	alive sync.WaitGroup
-	beats sync.WaitGroup // heartbeats under way
+	end    context.CancelFunc // of what runs in the background
+	alive  sync.WaitGroup
+	beats  sync.WaitGroup // heartbeats under way
+	leased atomic.Int64   // nodes that have had a lease
 }
 
 // New makes the fleet's nodes; it asks nothing of the server yet.
@@ -155,7 +157,10 @@ func (f *Fleet) connect() error {
 }
 
 // Up registers every node and brings all of its watches up; it returns when
-// they have seen everything that was there. progress is told how many of how
+// they have seen everything that was there, and every node has its lease. From
+// then on the nodes put their load on until the fleet is closed; their
+// heartbeats begin as soon as they are registered, or the controllers would find
+// the first nodes dead before the last are up. progress is told how many of how
 // many watches are up; it may be nil.
 func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	if err := f.connect(); err != nil {
@@ -167,6 +172,11 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	if err := f.register(ctx); err != nil {
 		return err
 	}
+	f.alive.Go(func() { f.cycle(background, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
+	f.alive.Go(func() { f.statuses(background) })
+	// As a kubelet does it: what belongs to the Node follows while it watches.
+	rest := make(chan error, 1)
+	f.alive.Go(func() { rest <- f.each(ctx, f.registerCSI) })
 	now := f.env.Clock.Now()
 	if f.cfg.PodLatency {
 		f.observer = newObserver(f)
@@ -179,10 +189,10 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 			return err
 		}
 	}
-	// As a kubelet does it: what belongs to the Node follows while it watches.
-	rest := make(chan error, 1)
-	f.alive.Go(func() { rest <- f.each(ctx, f.registerRest) })
-	err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), f.synced, progress)
+	err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), "watches", f.synced, progress)
+	if err == nil {
+		err = reflector.Await(ctx, len(f.nodes), "leases", func() int { return int(f.leased.Load()) }, nil)
+	}
 	if err = errors.Join(err, <-rest); err != nil {
 		return err
 	}
@@ -234,13 +244,10 @@ func (f *Fleet) synced() int {
 	return n
 }
 
-// Run puts the load of the nodes on until ctx ends. It returns when everything
+// Run leaves the nodes to their load until ctx ends. It returns when everything
 // has stopped; failed requests are no error but data.
 func (f *Fleet) Run(ctx context.Context) {
-	var cycles sync.WaitGroup
-	cycles.Go(func() { f.cycle(ctx, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
-	cycles.Go(func() { f.statuses(ctx) })
-	cycles.Wait()
+	<-ctx.Done()
 	f.Close()
 }
 

@@ -99,7 +99,11 @@ func (f *Fleet) beat(ctx context.Context, n *node, intended int64, cork *client.
 		return
 	}
 	f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), cork, func(a client.Answer) {
-		a.Record(f.series.leaseGet, intended)
+		counted := a
+		if a.Status == http.StatusNotFound && !f.hadLease(n) {
+			counted.Code = "" // the answer that a kubelet expects that is new
+		}
+		counted.Record(f.series.leaseGet, intended)
 		switch {
 		case a.OK():
 			f.update(ctx, n, a.Done, nil, done)
@@ -138,6 +142,9 @@ func (f *Fleet) create(ctx context.Context, n *node, intended int64, done func()
 	req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
 	f.leaseCall(ctx, n, req, nil, func(a client.Answer) {
 		a.Record(f.series.leaseCreate, intended)
+		if a.OK() {
+			f.renewed(n, a.Done)
+		}
 		f.renewalOver(ctx, n, done)
 	})
 }
@@ -157,15 +164,26 @@ func (f *Fleet) renewalOver(ctx context.Context, n *node, done func()) {
 	}
 }
 
-// renewed notes that the lease was renewed. Where that had failed for longer
+// hadLease says whether the node has had a lease since it was begun.
+func (f *Fleet) hadLease(n *node) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.renewed != 0
+}
+
+// renewed notes that the lease was made or renewed. Where that had failed for longer
 // than the lease lasts, the controllers may have found the node's state
 // unknown, which its kubelet sees at its next look at its own Node, and says
-// how it is. The node's lock is held.
+// how it is.
 func (f *Fleet) renewed(n *node, at int64) {
 	n.mu.Lock()
-	long := n.renewed != 0 && at-n.renewed > leaseSeconds*int64(time.Second)
+	first := n.renewed == 0
+	long := !first && at-n.renewed > leaseSeconds*int64(time.Second)
 	n.renewed = at
 	n.mu.Unlock()
+	if first {
+		f.leased.Add(1)
+	}
 	if long {
 		f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
 	}

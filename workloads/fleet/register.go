@@ -79,21 +79,13 @@ func (f *Fleet) registerNode(ctx context.Context, n *node) error {
 	return err
 }
 
-// registerRest makes what belongs to the Node: its CSINode, without drivers,
-// and its Lease.
-func (f *Fleet) registerRest(ctx context.Context, n *node) error {
+// registerCSI makes the node's CSINode. Its lease comes with the first heartbeat.
+func (f *Fleet) registerCSI(ctx context.Context, n *node) error {
 	body, err := f.csiNode(n)
 	if err != nil {
 		return err
 	}
-	if _, err := f.ensure(ctx, n, csiNodesPath, body, f.series.csiCreate); err != nil {
-		return err
-	}
-	if body, err = f.leaseBody(n); err != nil {
-		return err
-	}
-	meta, err := f.ensure(ctx, n, leasePath, body, f.series.leaseCreate)
-	n.leaseVersion = meta.ResourceVersion
+	_, err = f.ensure(ctx, n, csiNodesPath, body, f.series.csiCreate)
 	return err
 }
 

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// syncPatience is how long nothing may move while watches come up.
+// syncPatience is how long nothing may move while things come up.
 const syncPatience = 60 * time.Second
 
-// Await waits until total reflectors have seen everything that was there;
-// synced says how many have. progress is told so; it may be nil. It gives up
-// when for a minute no further one has.
-func Await(ctx context.Context, total int, synced func() int, progress func(done, total int)) error {
+// Await waits until all reflectors have seen everything that was there, or
+// whatever else there are to be so many of; synced says how many have. progress
+// is told so; it may be nil. It gives up when for a minute no further one has.
+func Await(ctx context.Context, total int, what string, synced func() int, progress func(done, total int)) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for best, since := -1, time.Now(); ; {
@@ -26,7 +26,7 @@ func Await(ctx context.Context, total int, synced func() int, progress func(done
 		case done > best:
 			best, since = done, time.Now()
 		case time.Since(since) > syncPatience:
-			return fmt.Errorf("only %d of %d watches came up, and for %s no further one: see the API server's log", best, total, syncPatience)
+			return fmt.Errorf("only %d of %d %s came up, and for %s no further one: see the API server's log", best, total, what, syncPatience)
 		}
 		select {
 		case <-ticker.C:
