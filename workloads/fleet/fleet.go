@@ -157,11 +157,10 @@ func (f *Fleet) connect() error {
 }
 
 // Up registers every node and brings all of its watches up; it returns when
-// they have seen everything that was there, and every node has its lease. From
-// then on the nodes put their load on until the fleet is closed; their
-// heartbeats begin as soon as they are registered, or the controllers would find
-// the first nodes dead before the last are up. progress is told how many of how
-// many watches are up; it may be nil.
+// they have seen everything that was there, and every node has its lease. The
+// heartbeats of a node begin with its watches, or the controllers would find the
+// first nodes dead before the last are up; they go on until the fleet is closed.
+// progress is told how many of how many watches are up; it may be nil.
 func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	if err := f.connect(); err != nil {
 		return err
@@ -184,7 +183,12 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	}
 	for i, n := range f.nodes {
 		n.connect()
-		n.begin(f.env.Clock.Now(), true)
+		at := f.env.Clock.Now()
+		n.begin(at, true)
+		n.begun.Store(true)
+		if at-now > leaseSeconds*int64(time.Second) { // the controllers may have given it up
+			f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
+		}
 		if err := f.keepUp(ctx, (i+1)*len(f.kinds)); err != nil {
 			return err
 		}

@@ -68,13 +68,13 @@ type waitingBeat struct {
 }
 
 // renew renews a node's lease. Like a kubelet, the node sends the lease with
-// the resourceVersion that it got last; where that was refused as outdated, or
-// the outcome is unknown, it asks for the lease the next time, and where the
-// lease is gone, makes it anew. Each of these requests counts by itself; a
-// failed one is not repeated before the next heartbeat. A heartbeat that is
-// due while the one before is under way comes after it.
+// the resourceVersion that it got last; where that is refused as outdated it
+// asks for the lease the next time, and where the lease is gone, makes it anew.
+// Each of these requests counts by itself; a failed one is not repeated before
+// the next heartbeat. A heartbeat that is due while the one before is under way
+// comes after it.
 func (f *Fleet) renew(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
-	if n.silent.Load() {
+	if n.silent.Load() || !n.begun.Load() {
 		done()
 		return
 	}
@@ -194,18 +194,21 @@ func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, cor
 	reply := replies.Get().(*bytes.Buffer)
 	reply.Reset()
 	n.send(ctx, n.beats, req, reply, objectSize, cork, func(a client.Answer) {
-		version := ""
+		var meta lean.Meta
 		if a.OK() {
-			meta, err := lean.MetaOf(reply.Bytes())
-			if err != nil {
+			var err error
+			if meta, err = lean.MetaOf(reply.Bytes()); err != nil {
 				a.Code = client.CodeMalformed
 			}
-			version = meta.ResourceVersion
 		}
 		replies.Put(reply)
-		n.mu.Lock()
-		n.leaseVersion = version
-		n.mu.Unlock()
+		switch a.Status {
+		case http.StatusOK, http.StatusCreated, http.StatusConflict, http.StatusNotFound:
+			n.mu.Lock()
+			n.leaseVersion = meta.ResourceVersion
+			n.mu.Unlock()
+		default: // it may have been done or not: if it was, the next is refused as outdated
+		}
 		then(a)
 	})
 }

@@ -29,6 +29,7 @@ type node struct {
 	calls   *client.Client
 	watches []reflector.Reflector
 	kubelet *kubelet
+	begun   atomic.Bool  // its kubelet runs
 	silent  atomic.Bool  // it is cut off: it does nothing at all
 	pulls   atomic.Int64 // images that it has pulled since it registered
 
