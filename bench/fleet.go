@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"time"
 
 	"github.com/storm-harness/storm/internal/procfs"
 	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/report"
 )
 
 // watchesOfANode are what the model keeps for each, and heartbeat is the time
@@ -155,13 +158,15 @@ func (b *bench) perNode(ctx context.Context) error {
 // cost adds what a fleet costs storm and the control plane.
 func (b *bench) cost(letter, how, heldTo string, r fleetRun) {
 	api := r.all[server]
-	grown := api.RSS - r.before
+	grown := report.Growth{Bytes: api.RSS - r.before, Watches: r.watches, Nodes: float64(b.nodes)}
 	figures := map[string]float64{
 		"rss.mean.bytes": r.storm.RSS, "rss.most.bytes": r.storm.Most, "rss.peak.bytes": r.peak, "cpu.s.per.min": r.storm.perMinute(),
 		"watches": r.watches, "renewals.per.s": r.renewals, "registered.s": r.registered, "up.s": r.up, "share": r.tally.share(r.due),
-		"apiserver.rss.before.bytes": r.before, "apiserver.rss.mean.bytes": api.RSS, "apiserver.bytes.per.watch": grown / r.watches,
-		"apiserver.bytes.per.node": grown / float64(b.nodes), "apiserver.cpu.ms.per.node.min": 1000 * api.perMinute() / float64(b.nodes),
+		"apiserver.rss.before.bytes": r.before, "apiserver.rss.mean.bytes": api.RSS, "apiserver.bytes.per.watch": grown.PerWatch(),
+		"apiserver.bytes.per.node": grown.PerNode(), "apiserver.cpu.ms.per.node.min": 1000 * api.perMinute() / float64(b.nodes),
 	}
+	// What does not grow has no quotient, and JSON no word for that.
+	maps.DeleteFunc(figures, func(_ string, v float64) bool { return math.IsNaN(v) })
 	for name, u := range r.all {
 		figures[name+".cpu.s.per.min"] = u.perMinute()
 	}
@@ -172,7 +177,7 @@ func (b *bench) cost(letter, how, heldTo string, r fleetRun) {
 	})
 	b.add(row{
 		Row: letter, What: "what that costs the API server: memory (per watch; per node), processor time a minute (per node)",
-		Storm: fmt.Sprintf("%s (%.0f kB; %.0f kB), %.1f s (%.1f ms)", mb(api.RSS), grown/r.watches/1e3, grown/float64(b.nodes)/1e3,
+		Storm: fmt.Sprintf("%s (%.0f kB; %.0f kB), %.1f s (%.1f ms)", mb(api.RSS), grown.PerWatch()/1e3, grown.PerNode()/1e3,
 			api.perMinute(), 1000*api.perMinute()/float64(b.nodes)),
 	})
 }

@@ -35,16 +35,21 @@ func (s *ProcessSampler) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
 	for {
-		s.sample(StormComponent, os.Getpid())
-		for component, pid := range s.pids() {
-			if pid != 0 {
-				s.sample(component, pid)
-			}
-		}
+		s.Sample()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// Sample records every process once.
+func (s *ProcessSampler) Sample() {
+	s.sample(StormComponent, os.Getpid())
+	for component, pid := range s.pids() {
+		if pid != 0 {
+			s.sample(component, pid)
 		}
 	}
 }

@@ -75,10 +75,27 @@ func (t ScrapeTarget) transport() *http.Transport {
 	}
 }
 
+// Baseline scrapes every component once, all at the same time, and returns when
+// that is done: what they were like before a load.
+func (s *Scraper) Baseline(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, t := range s.targets {
+		wg.Go(func() {
+			client := s.client(t)
+			defer client.CloseIdleConnections()
+			s.take(ctx, client, t)
+		})
+	}
+	wg.Wait()
+}
+
+func (s *Scraper) client(t ScrapeTarget) *http.Client {
+	return &http.Client{Transport: t.transport(), Timeout: max(2*s.interval, 5*time.Second)}
+}
+
 func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) {
-	transport := t.transport()
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: max(2*s.interval, 5*time.Second)}
+	client := s.client(t)
+	defer client.CloseIdleConnections()
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	for {
@@ -88,19 +105,27 @@ func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) 
 		case <-timer.C:
 		}
 		began := time.Now()
-		one := rundir.Scrape{At: s.clock.Now(), Component: t.Component}
-		samples, err := scrape(ctx, client, t)
-		switch {
-		case ctx.Err() != nil:
+		if !s.take(ctx, client, t) {
 			return
-		case err != nil:
-			one.Err = err.Error()
-		default:
-			one.Samples = samples
 		}
-		s.sink(one)
 		timer.Reset(max(s.interval-time.Since(began), 0))
 	}
+}
+
+// take scrapes a component once; false where ctx ended meanwhile.
+func (s *Scraper) take(ctx context.Context, client *http.Client, t ScrapeTarget) bool {
+	one := rundir.Scrape{At: s.clock.Now(), Component: t.Component}
+	samples, err := scrape(ctx, client, t)
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case err != nil:
+		one.Err = err.Error()
+	default:
+		one.Samples = samples
+	}
+	s.sink(one)
+	return true
 }
 
 // accept asks for one MetricFamily message after the other, each after its length.

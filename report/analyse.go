@@ -36,7 +36,7 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 		Gates: j.gates(), Comparisons: full(j.information()),
 		Trials: trialsOf(trials), Recovery: full(recoveries(trials)), Audits: full(audits(trials)),
 		Latency: full(latencies(trials)), Curves: full(curves(run, trials)), Errors: full(errorCounts(trials)),
-		Charts: full(charts(trials)),
+		Costs: full(costs(run, trials)), Charts: full(charts(trials)),
 	}
 	if s := saturation(run, trials); s != "" {
 		r.Limits = append(slices.Clone(r.Limits), s)

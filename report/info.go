@@ -124,22 +124,23 @@ func (j *judgement) phases() []string {
 	return out
 }
 
-// componentKinds lists the kinds of component that were sampled: etcd members
-// by shard, the others without their number. storm itself is the load's cost.
+// componentKinds lists the kinds of component that were sampled in any trial.
 func (j *judgement) componentKinds() []string {
 	kinds := map[string]bool{}
 	for _, t := range j.blocks() {
-		for name := range t.procs {
-			if name == "storm" {
-				continue
-			}
-			if i := strings.LastIndexByte(name, '-'); i > 0 && strings.Trim(name[i+1:], "0123456789") == "" {
-				name = name[:i]
-			}
-			kinds[name] = true
+		for _, k := range t.componentKinds() {
+			kinds[k] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(kinds))
+}
+
+// kindOf is a component's name without its number: of an etcd member its shard.
+func kindOf(component string) string {
+	if i := strings.LastIndexByte(component, '-'); i > 0 && strings.Trim(component[i+1:], "0123456789") == "" {
+		return component[:i]
+	}
+	return component
 }
 
 func (j *judgement) blocks() []*trial {

@@ -38,6 +38,10 @@ type measured struct {
 	grid  grid
 	size  map[string][]sample  // etcd's database size by component
 	procs map[string][]process // by component
+
+	readings map[string][]gauged // by component
+	witness  map[string][]int64  // when the witness's writes were acknowledged, by shard
+	nodes    float64             // that the loads had made by the end of the last steady phase
 }
 
 // cellKey is a series in a phase.
@@ -195,7 +199,7 @@ func (t *trial) readable(file string, err error) bool {
 
 // readBody reads the measurements of a trial that began, onto the grid.
 func (t *trial) readBody(dir *rundir.Dir, g grid) error {
-	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}}
+	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, readings: map[string][]gauged{}, witness: map[string][]int64{}}
 	if t.state == TrialMissing {
 		return nil
 	}
@@ -216,7 +220,16 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 		if v, ok := total(s.Samples, "etcd_mvcc_db_total_size_in_bytes"); ok {
 			t.size[s.Component] = append(t.size[s.Component], sample{s.At, v})
 		}
+		if r, ok := gaugedOf(s); ok {
+			t.readings[s.Component] = append(t.readings[s.Component], r)
+		}
 		t.end = max(t.end, s.At)
+		return nil
+	})
+	each(t, rundir.JournalFile, rec.Writes(), func(w rundir.Write) error {
+		if w.Err == "" {
+			t.witness[w.Shard] = append(t.witness[w.Shard], w.Done)
+		}
 		return nil
 	})
 	each(t, rundir.ProcessFile, rec.Processes(), func(p rundir.Process) error {
@@ -264,6 +277,7 @@ func (t *trial) window(w rundir.Window, bins []latency.Bin) {
 	c.hist.Add(bins)
 	if isLoad(w.Key) {
 		t.chart(w, bins)
+		t.countNodes(w)
 	}
 }
 

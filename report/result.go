@@ -39,6 +39,7 @@ type Result struct {
 	Latency     []Latency           `json:"latency"`
 	Curves      []Curve             `json:"curves"`
 	Errors      []ErrorCount        `json:"errors"`
+	Costs       []Cost              `json:"costs"`  // what the loads cost the servers
 	Charts      []ChartGroup        `json:"charts"` // the block trials over each other, then each tour
 	Method      Method              `json:"method"`
 }

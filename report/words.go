@@ -11,7 +11,7 @@ import (
 )
 
 // Format writes a value of a unit of the metrics' vocabulary (seconds,
-// fraction, per second, count, bytes) for a reader: 12.3 ms, 1.5 %, 102/s,
+// fraction, per second, count, bytes) or of cores for a reader: 12.3 ms, 1.5 %, 102/s,
 // 278 MiB. A missing value is "n/a", a censored time "not recovered".
 func Format(n Number, unit string) string {
 	v := n.Float()
@@ -32,6 +32,8 @@ func Format(n Number, unit string) string {
 		return digits(v) + "/s"
 	case "bytes":
 		return formatBytes(v)
+	case "cores":
+		return digits(v) + " cores"
 	default:
 		return digits(v)
 	}

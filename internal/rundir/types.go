@@ -227,6 +227,7 @@ type Event struct {
 // The kinds of Event.
 const (
 	EventOrigin       = "origin"
+	EventLoadBegin    = "load.begin" // what was scraped before it was scraped without the loads
 	EventPhaseBegin   = "phase.begin"
 	EventPhaseEnd     = "phase.end"
 	EventActIntended  = "act.intended"

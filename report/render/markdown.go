@@ -28,6 +28,7 @@ func Markdown(w io.Writer, r *report.Result) error {
 	m.comparisons(r)
 	m.recovery(r)
 	m.writes(r)
+	m.costs(r)
 	m.trials(r)
 	var warnings []string
 	for _, w := range warningsOf(r) {
@@ -183,6 +184,41 @@ func (m *markdown) writes(r *report.Result) {
 		})
 	}
 	m.table([]string{"Profile", "After", "Written", ">Trials", ">Acknowledged", ">Found", ">Lost", ">Taken back by a restore", ">Contradicting", ">Disagreeing"}, rows)
+}
+
+func (m *markdown) costs(r *report.Result) {
+	for _, t := range costTables(r) {
+		title := "What it cost the server"
+		if t.Tour != "" {
+			title += ", tour " + t.Tour
+		}
+		m.linef("<details><summary>%s</summary>\n", escapeMarkdown(title))
+		var rows [][]string
+		for _, row := range t.Rows {
+			for _, c := range row.Cells {
+				value := c.Value
+				if c.Why != "" {
+					value += "<br>*" + escapeMarkdown(c.Why) + "*"
+				}
+				rows = append(rows, []string{escapeMarkdown(capital(row.What)), escapeMarkdown(c.Profile), value, c.Range, c.Trials})
+			}
+		}
+		if len(rows) > 0 {
+			m.table([]string{"What", "Profile", ">Median", ">Range over trials", ">Trials"}, rows)
+		}
+		m.linef("How each figure comes about, and what it cannot separate, is said in report.html and report.json.\n")
+		for _, q := range t.Requests {
+			m.linef("**%s: what the API servers used their processor time for**\n\n%s\n", escapeMarkdown(q.Profile), escapeMarkdown(q.Text))
+			rows = nil
+			for _, k := range q.Rows {
+				rows = append(rows, []string{escapeMarkdown(k.What), escapeMarkdown(k.Loads), k.Rate, k.Each, k.Interval, k.Share})
+			}
+			if len(rows) > 0 {
+				m.table([]string{"Work", "Of load", ">Rate", ">Processor time each", ">95 % interval", ">Share"}, rows)
+			}
+		}
+		m.linef("</details>\n")
+	}
 }
 
 func (m *markdown) trials(r *report.Result) {

@@ -69,6 +69,7 @@ type page struct {
 	LateRows int // rows of the latency table
 	MoreLate int // and those that were left out
 	Errors   bounded[report.ErrorCount]
+	Costs    []costTable
 	Trials   bounded[report.Trial]
 	Audits   bounded[auditRow]
 	Account  string
@@ -89,7 +90,7 @@ func pageOf(r *report.Result) *page {
 		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
 		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
 		Curves: percentilePanels(r), Latency: latencyGroups(r, late.Rows), MoreLate: late.More, LateRows: len(late.Rows),
-		Errors: boundErrors(r.Errors),
+		Errors: boundErrors(r.Errors), Costs: costTables(r),
 		Trials: boundTrials(r.Trials), Audits: bound(auditRows(r), maxAudits), Account: auditSentence(r),
 		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
 	}
@@ -127,6 +128,7 @@ func (p *page) contents() []entry {
 	}
 	add(len(p.Audits.Rows) > 0, "writes", "Acknowledged writes")
 	add(len(p.Latency) > 0, "latency", "Latency and errors")
+	add(len(p.Costs) > 0, "costs", "Cost")
 	add(len(p.R.Trials) > 0, "trials", "Trials")
 	add(len(p.Warnings.Rows) > 0, "warnings", "Warnings")
 	add(true, "environment", "Environment")

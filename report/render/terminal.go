@@ -160,6 +160,9 @@ func (t *terminal) foot(r *report.Result) {
 	if len(r.Audits) > 0 {
 		t.text("", "", "", auditSentence(r))
 	}
+	if s := costLine(r); s != "" {
+		t.text("", "", "", s)
+	}
 	for i, tr := range notValid(r) {
 		if i == 5 {
 			t.line(fmt.Sprintf("… and %s more that do not count, named in the report.", unit.Grouped(len(notValid(r))-i)))

@@ -72,6 +72,7 @@ func quickstart() *report.Result {
 	tourTrial(r, started.Add(310*time.Second))
 	comparisonsAndGates(r)
 	latencyAndErrors(r)
+	costsOf(r)
 	r.Charts = []report.ChartGroup{blockCharts(r, noise), tourCharts(noise)}
 	return r
 }

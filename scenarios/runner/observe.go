@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/measure"
 )
 
@@ -30,6 +31,9 @@ type eyes struct {
 	health   *measure.GeneratorHealth
 	probes   *measure.Probes
 	journal  *measure.Journal
+
+	scraper   *measure.Scraper
+	processes *measure.ProcessSampler
 
 	runs []func(context.Context) error
 	wg   sync.WaitGroup
@@ -73,12 +77,20 @@ func (t *trial) openEyes() (*eyes, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.scraper = measure.NewScraper(e.clock, dir.AppendScrape, 0, scrapes)
+	e.processes = measure.NewProcessSampler(e.clock, dir.AppendProcess, 0, t.pids)
 	e.runs = []func(context.Context) error{
-		e.health.Run, e.probes.Run, e.journal.Run, leaders.Run,
-		measure.NewScraper(e.clock, dir.AppendScrape, 0, scrapes).Run,
-		measure.NewProcessSampler(e.clock, dir.AppendProcess, 0, t.pids).Run,
+		e.health.Run, e.probes.Run, e.journal.Run, leaders.Run, e.scraper.Run, e.processes.Run,
 	}
 	return e, nil
+}
+
+// baseline records what the cluster is like before anything is asked of it:
+// what a load costs counts from there. The mark divides the two.
+func (e *eyes) baseline(ctx context.Context) {
+	e.scraper.Baseline(ctx)
+	e.processes.Sample()
+	e.marks.Mark(rundir.Event{Kind: rundir.EventLoadBegin, Text: "every component was scraped once; the loads are prepared from here on"})
 }
 
 // begin sets the observers to work until end.

@@ -43,6 +43,7 @@ func outcomes(t *testing.T, dir *rundir.Dir) map[string]rundir.Trial {
 		if out[ts.ID], err = records.Trial(); err != nil {
 			t.Fatal(err)
 		}
+		hasBaseline(t, records)
 	}
 	return out
 }
@@ -75,6 +76,35 @@ func playDir(t *testing.T, file string) *rundir.Dir {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// hasBaseline holds a trial to having looked at every component before its
+// loads were prepared.
+func hasBaseline(t *testing.T, records rundir.Records) {
+	t.Helper()
+	began := int64(-1)
+	for e, err := range records.Events() {
+		if err == nil && e.Kind == rundir.EventLoadBegin {
+			began = e.At
+		}
+	}
+	if began < 0 {
+		t.Fatalf("%s: no event says when the loads began", records.Path())
+	}
+	scraped := map[string]bool{} // and whether it was before
+	for s, err := range records.Scrapes() {
+		if err == nil {
+			scraped[s.Component] = scraped[s.Component] || s.Err == "" && s.At <= began
+		}
+	}
+	for component, before := range scraped {
+		if !before {
+			t.Errorf("%s: %s was not scraped before the loads began", records.Path(), component)
+		}
+	}
+	if len(scraped) < 4 {
+		t.Errorf("%s: only %d components were scraped", records.Path(), len(scraped))
+	}
 }
 
 func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {

@@ -76,6 +76,7 @@ func (t *trial) execute(ctx context.Context) (err error) {
 		Cluster: t.run.cluster, Clock: t.eyes.clock, Log: t.run.o.Log, Dir: t.dir.Path(), RunID: t.run.o.RunID,
 		Fleets: t.fleets(), Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.marks.Mark,
 	}
+	t.eyes.baseline(ctx)
 	t.eyes.begin(context.WithoutCancel(ctx)) // observing goes on while a Ctrl-C is healed
 	var end context.CancelFunc
 	t.alive, end = context.WithCancel(context.WithoutCancel(ctx))

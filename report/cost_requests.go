@@ -1,0 +1,254 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/report/stats"
+)
+
+const (
+	mostKinds     = 8  // kinds of request that the fit tells apart; the rest is one
+	fewIntervals  = 20 // fewer tell nothing
+	perColumn     = 5  // and neither do fewer than so many for each kind
+	mostStretches = 10 // that a trial's time is divided into for the interval
+)
+
+// verbs are what the API server calls a load's verbs.
+var verbs = map[string]string{"get": "GET", "list": "LIST", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE", "deletecollection": "DELETECOLLECTION"}
+
+// interval is what an API server did between two scrapes.
+type interval struct {
+	trial         int
+	seconds, cpu  float64
+	events, total float64
+	requests      map[asked]float64
+}
+
+// work is a kind of work of the fit.
+type work struct {
+	KindCost
+	of func(interval) float64
+}
+
+// requestCost fits the processor time of the API servers to what they did. That
+// time is not told by kind of request anywhere, so it can only be inferred from
+// how it moves with their numbers; where these move together, it cannot.
+func requestCost(group []*trial) RequestCost {
+	var all []interval
+	for i, t := range group {
+		all = append(all, t.intervals(i)...)
+	}
+	out := unfitted("")
+	out.Intervals = len(all)
+	works, a, b := columns(workOf(group), all)
+	var seconds float64
+	for _, x := range all {
+		seconds += x.seconds / serversOf(group)
+	}
+	for i := range works {
+		works[i].Rate = Number(sum(a[i]) / seconds)
+	}
+	if len(all) == 0 {
+		out.Why = "no API server was scraped twice in the steady phase"
+		return out
+	}
+	if need := max(fewIntervals, perColumn*len(works)); len(all) < need {
+		out.Why = fmt.Sprintf("%d intervals between scrapes in the steady phases; telling %d kinds of work apart takes %d", len(all), len(works), need)
+		for _, w := range works {
+			w.Each, w.Low, w.High, w.Share = Missing(), Missing(), Missing(), Missing()
+			out.Kinds = append(out.Kinds, w.KindCost)
+		}
+		return out
+	}
+	together, condition := stats.Together(a)
+	x := stats.NonNegative(a, b)
+	used := sum(b)
+	out.Condition = Number(condition)
+	out.Residual = Number(rms(stats.Residuals(a, b, x)) / (used / float64(len(b))))
+	var without [][]float64
+	without, out.LeftOut = leaveOut(all, len(group), a, b)
+	joint := 0.0
+	for i, w := range works {
+		if together[i] {
+			joint += x[i] * sum(a[i]) / used
+		}
+		w.Each, w.Share, w.Together = Number(x[i]), Number(x[i]*sum(a[i])/used), together[i]
+		half := stats.Jackknife(column(without, i), Confidence)
+		w.Low, w.High = Number(math.Max(0, x[i]-half)), Number(x[i]+half)
+		if math.IsNaN(half) || x[i] == 0 { // at the bound leaving out tells nothing
+			w.Low, w.High = Missing(), Missing()
+		}
+		out.Kinds = append(out.Kinds, w.KindCost)
+	}
+	for i := range out.Kinds {
+		if k := &out.Kinds[i]; k.Together {
+			k.Each, k.Low, k.High, k.Share = Missing(), Missing(), Missing(), Number(joint)
+		}
+	}
+	return out
+}
+
+// unfitted is a fit that could not be made.
+func unfitted(why string) RequestCost {
+	return RequestCost{Residual: Missing(), Condition: Missing(), Kinds: []KindCost{}, Why: why}
+}
+
+// intervals are what each API server did between consecutive scrapes of the
+// steady phases.
+func (t *trial) intervals(trial int) []interval {
+	var out []interval
+	for _, name := range t.ofKind(isAPIServer) {
+		list := t.steady(name)
+		for i := 1; i < len(list); i++ {
+			a, b := list[i-1], list[i]
+			if !t.follows(a, b) {
+				continue
+			}
+			x := interval{trial: trial, seconds: float64(b.at-a.at) / 1e9, cpu: b.cpu - a.cpu, events: b.events - a.events, requests: map[asked]float64{}}
+			again := x.events < 0 // a counter that fell is another process's
+			for k, n := range b.requests {
+				x.requests[k] = n - a.requests[k]
+				x.total += x.requests[k]
+				again = again || x.requests[k] < 0
+			}
+			if !again {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+func serversOf(group []*trial) float64 {
+	n := 0
+	for _, t := range group {
+		n = max(n, len(t.ofKind(isAPIServer)))
+	}
+	return float64(n)
+}
+
+// workOf lists what the fit tells apart: the loads' own kinds of request, those
+// that kept them waiting longest in sum first, and then what is left.
+func workOf(group []*trial) []work {
+	type seen struct {
+		waited float64
+		loads  []string
+	}
+	kinds := map[asked]*seen{}
+	for _, t := range group {
+		for k, c := range t.cells {
+			verb, ok := verbs[k.Verb]
+			if !ok || !isLoad(k.Key) || k.phase != "steady" || c.hist.Count() == 0 {
+				continue
+			}
+			resource, _, _ := strings.Cut(k.Resource, "/")
+			resource, _, _ = strings.Cut(resource, ".") // the server's counters name neither group nor subresource
+			key := asked{verb, resource}
+			if kinds[key] == nil {
+				kinds[key] = &seen{}
+			}
+			kinds[key].waited += c.hist.Mean() * float64(c.hist.Count())
+			if !slices.Contains(kinds[key].loads, k.Workload) {
+				kinds[key].loads = append(kinds[key].loads, k.Workload)
+			}
+		}
+	}
+	order := slices.SortedFunc(maps.Keys(kinds), func(a, b asked) int {
+		return cmp.Or(cmp.Compare(kinds[b].waited, kinds[a].waited), cmp.Compare(a.verb, b.verb), cmp.Compare(a.resource, b.resource))
+	})
+	order = order[:min(len(order), mostKinds)]
+	var out []work
+	for _, k := range order {
+		slices.Sort(kinds[k].loads)
+		out = append(out, work{KindCost{What: k.verb + " " + k.resource, Loads: kinds[k].loads, Unit: "request"}, func(x interval) float64 { return x.requests[k] }})
+	}
+	return append(
+		out,
+		work{KindCost{What: "all other requests", Loads: []string{}, Unit: "request"}, func(x interval) float64 {
+			n := x.total
+			for _, k := range order {
+				n -= x.requests[k]
+			}
+			return n
+		}},
+		work{KindCost{What: "events sent to watches", Loads: []string{}, Unit: "event"}, func(x interval) float64 { return x.events }},
+		work{KindCost{What: "what runs anyway", Loads: []string{}, Unit: "second"}, func(x interval) float64 { return x.seconds }},
+	)
+}
+
+// columns are the numbers of each kind of work and the processor time of each
+// interval; work that never happened is left out.
+func columns(works []work, all []interval) (done []work, a [][]float64, b []float64) {
+	for _, w := range works {
+		var c []float64
+		for _, x := range all {
+			c = append(c, w.of(x))
+		}
+		if sum(c) > 0 {
+			done, a = append(done, w), append(a, c)
+		}
+	}
+	for _, x := range all {
+		b = append(b, x.cpu)
+	}
+	return done, a, b
+}
+
+// leaveOut fits again without each trial in turn; of fewer than three trials
+// without each stretch of the time, since intervals next to each other are
+// alike.
+func leaveOut(all []interval, trials int, a [][]float64, b []float64) (fits [][]float64, what string) {
+	what, groups := "trials", trials
+	of := func(i int) int { return all[i].trial }
+	if trials < 3 {
+		what, groups = "stretches", mostStretches
+		of = func(i int) int { return i * groups / len(all) }
+	}
+	for g := range groups {
+		var rest []int
+		for i := range all {
+			if of(i) != g {
+				rest = append(rest, i)
+			}
+		}
+		pick := func(v []float64) (out []float64) {
+			for _, i := range rest {
+				out = append(out, v[i])
+			}
+			return out
+		}
+		var part [][]float64
+		for _, c := range a {
+			part = append(part, pick(c))
+		}
+		fits = append(fits, stats.NonNegative(part, pick(b)))
+	}
+	return fits, what
+}
+
+func column(rows [][]float64, i int) (out []float64) {
+	for _, r := range rows {
+		out = append(out, r[i])
+	}
+	return out
+}
+
+func sum(v []float64) (s float64) {
+	for _, x := range v {
+		s += x
+	}
+	return s
+}
+
+func rms(v []float64) float64 {
+	s := 0.0
+	for _, x := range v {
+		s += x * x
+	}
+	return math.Sqrt(s / float64(len(v)))
+}
