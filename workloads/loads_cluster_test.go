@@ -130,7 +130,16 @@ func (r *real) testNodes(t *testing.T) {
 	}))
 	l.agrees("statuses", statuses, l.soFar("patch", "nodes/status", "").OK)
 	// What the end of the load cut off, the server logs as failed too.
-	refused := r.requests(t, "fleet", func(a audited) bool { return a.Response.Code >= 400 && a.Stage == "ResponseComplete" })
+	// So is a new kubelet's first look for its lease, which is not there.
+	asked := func(a audited) bool {
+		return a.Verb == "get" && a.Object.Resource == "leases" && a.Response.Code == 404 && a.Stage == "ResponseComplete"
+	}
+	if n := len(r.requests(t, "fleet", asked)); n != nodeCount {
+		t.Errorf("%d times a lease was asked for that was not there, want once a node: %d", n, nodeCount)
+	}
+	refused := r.requests(t, "fleet", func(a audited) bool {
+		return a.Response.Code >= 400 && a.Stage == "ResponseComplete" && !asked(a)
+	})
 	if len(refused) > int(l.cut.Load()) {
 		t.Errorf("%d requests were refused and %d cut off, the first: %+v", len(refused), l.cut.Load(), refused[0])
 	}
