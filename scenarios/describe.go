@@ -166,6 +166,15 @@ func (s *Scenario) planLine(timeline []Step) string {
 	return line
 }
 
+// Trials is how many trials a run has.
+func (s *Scenario) Trials() int {
+	blocks := s.Blocks
+	if s.WarmupBlock {
+		blocks++
+	}
+	return blocks*len(s.Profiles) + len(s.Tours)
+}
+
 func span(least, most time.Duration) string {
 	if least == most {
 		return unit.Duration(least).String()

@@ -35,7 +35,7 @@ func (a *app) calibrateVerb() *cobra.Command {
 	var f calibrateFlags
 	cmd := &cobra.Command{
 		Use:   "calibrate NAME|FILE",
-		Short: "Measure how much this machine's noise hides: one profile against itself",
+		Short: "Measure what this machine's noise hides: a profile against itself",
 		Long: `calibrate runs a scenario with one profile under two names (an A/A run), in
 blocks of random order, and says of every gated metric how much the two differ
 by themselves; the smallest ratio that so many blocks can tell from 1, by the

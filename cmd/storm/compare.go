@@ -15,7 +15,7 @@ func (a *app) compareVerb() *cobra.Command {
 	var profile string
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW",
-		Short: "Hold a run against an earlier one, with the weaker claim that this allows",
+		Short: "Hold a run against an earlier one, with a weaker claim",
 		Long: `compare holds the trials of two run directories of one scenario against each
 other, on what the gates of the new one look at: by the exact rank-sum test and
 its interval, unpaired. It gives no verdict: the runs were made at different

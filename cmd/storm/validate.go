@@ -17,9 +17,9 @@ func (a *app) validateVerb() *cobra.Command {
 		Use:   "validate FILE|NAME...",
 		Short: "Check scenarios without starting anything",
 		Long: `validate reads each scenario as strictly as run does and prints everything that
-is wrong, with file, line and field; whether its blocks are enough for a verdict;
-and what this machine's cluster could not do of it. The exit code is 2 if
-anything is wrong.`,
+is wrong, with file, line and field; whether its blocks are enough for any
+verdict; and what this machine's cluster could not do of it. The exit code is 2
+if anything is wrong.`,
 		Example:           "  storm validate my.yaml\n  storm validate my/*.yaml",
 		Args:              takes(1, anyNumber, "the scenarios or files to check"),
 		ValidArgsFunction: completeScenario,
@@ -110,11 +110,7 @@ func (a *app) warn(s *scenarios.Scenario) {
 
 // counted says how much work a scenario is.
 func counted(s *scenarios.Scenario) string {
-	blocks := s.Blocks
-	if s.WarmupBlock {
-		blocks++
-	}
-	text := unit.Count(len(s.Profiles)*blocks+len(s.Tours), "trial")
+	text := unit.Count(s.Trials(), "trial")
 	if len(s.Profiles) > 1 {
 		text += fmt.Sprintf(" (%s of %s", unit.Count(s.Blocks, "block"), unit.Count(len(s.Profiles), "profile"))
 		if s.WarmupBlock {
