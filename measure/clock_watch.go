@@ -11,8 +11,7 @@ import (
 // ClockWatch compares the wall clock with the monotonic one once a second. A
 // comparison at the end alone would miss a clock that was set and set back.
 type ClockWatch struct {
-	clock *Clock
-	read  func() (wall, mono time.Duration) // since the origin
+	read func() (wall, mono time.Duration) // since the origin
 
 	mu         sync.Mutex
 	seen       rundir.Clock
@@ -26,7 +25,7 @@ const watchEvery = time.Second
 // NewClockWatch makes it for a trial's clock.
 func NewClockWatch(c *Clock) *ClockWatch {
 	origin := c.Origin()
-	return &ClockWatch{clock: c, read: func() (wall, mono time.Duration) {
+	return &ClockWatch{read: func() (wall, mono time.Duration) {
 		now := time.Now()
 		return now.Round(0).Sub(origin.Round(0)), now.Sub(origin)
 	}}
