@@ -34,8 +34,8 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 		Workloads: full(run.Workloads), Timeline: full(run.Timeline),
 		Provider: run.Provider, Networking: run.Networking, Host: run.Host, Limits: full(run.Limits),
 		Gates: j.gates(), Comparisons: full(j.information()),
-		Trials: trialsOf(trials), Recovery: full(recoveries(trials)), Audits: full(audits(trials)),
-		Latency: full(latencies(trials)), Curves: full(curves(run, trials)), Errors: full(errorCounts(trials)),
+		Trials: trialsOf(trials), Recovery: full(recoveries(trials)), Audits: full(audits(trials)), RPO: full(rpo(run, trials)),
+		Latency: full(latencies(run, trials)), Curves: full(curves(run, trials)), Errors: full(errorCounts(trials)),
 		Costs: full(costs(run, trials)), Charts: full(charts(trials)),
 	}
 	if s := saturation(run, trials); s != "" {
@@ -48,7 +48,7 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 	r.Provenance = full(provenance)
 	versions(r)
 	r.Warnings = full(append(r.Warnings, warnings(r, dir)...))
-	r.Method = method(r)
+	r.Method = method(r, run)
 	conclude(r)
 	clean(r)
 	return r, nil
@@ -94,7 +94,11 @@ func read(dir *rundir.Dir, states []rundir.TrialState) ([]*trial, error) {
 func align(trials []*trial) {
 	groups := map[string][]*trial{}
 	for _, t := range trials {
-		if t.state != TrialMissing {
+		switch {
+		case t.state == TrialMissing:
+		case t.Discarded: // apart: they may neither shift nor stretch what counts
+			groups["\x00"+t.ID] = []*trial{t}
+		default:
 			groups[t.Tour] = append(groups[t.Tour], t)
 		}
 	}
@@ -137,6 +141,9 @@ func runOf(dir *rundir.Dir, run rundir.Run, trials []*trial) Run {
 			out.Valid++
 		case TrialInvalid:
 			out.Invalid++
+		case TrialDiscarded:
+			out.Discarded++
+			out.Planned--
 		default:
 			out.Missing++
 		}
@@ -153,7 +160,7 @@ func profilesOf(run rundir.Run, trials []*trial) []Profile {
 			row.Shards, row.Parts = full(run.Topology[at].Shards), run.Topology[at].Parts
 		}
 		for _, t := range trials {
-			if t.Profile != p.Name || t.Tour != "" {
+			if t.Profile != p.Name || t.Tour != "" || t.Discarded {
 				continue
 			}
 			row.Planned++
@@ -182,8 +189,9 @@ func versions(r *Result) {
 	}
 }
 
-func method(r *Result) Method {
-	m := Method{Confidence: Confidence, Alpha: alpha, MinBlocks: stats.NeedPaired(Confidence)}
+func method(r *Result, run rundir.Run) Method {
+	alpha := alphaOf(run)
+	m := Method{Confidence: 1 - alpha, Alpha: alpha, MinBlocks: stats.NeedPaired(1 - alpha)}
 	for _, g := range r.Gates {
 		for _, res := range g.Results {
 			if res.Comparison != nil {
@@ -195,6 +203,7 @@ func method(r *Result) Method {
 		"The trial is the unit: each gives one value of a metric. Profiles are compared within blocks, which hold every profile once in random order, by the logarithm of the ratio.",
 		"The ratio is the Hodges-Lehmann estimate, its interval lies between two Walsh averages and is exact; p is that of the signed-rank test, the sign-flip test of the ranks, which the interval inverts.",
 		"One interval decides: wholly beyond the margin is regressed, wholly on the near side of it pass (improved where it is also wholly better than 1), anything else inconclusive. A claim of a regression must also survive Holm's correction over all comparisons of the run.",
+		"Beside it stands the sign-flip test of the mean log ratio, which decides nothing: exact up to 16 blocks, above that sampled from the run's seed, with the error of the sampling.",
 		"A time that did not end while it was watched counts as longer than all others. A metric without samples is invalid, never a pass.",
 		"The tables of ratios without a verdict are information: their intervals are not corrected for their number.",
 	}

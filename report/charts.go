@@ -15,7 +15,7 @@ import (
 func charts(trials []*trial) []ChartGroup {
 	var tours []string
 	for _, t := range trials {
-		if t.state != TrialMissing && !slices.Contains(tours, t.Tour) {
+		if t.drawn() && !slices.Contains(tours, t.Tour) {
 			tours = append(tours, t.Tour)
 		}
 	}
@@ -24,7 +24,7 @@ func charts(trials []*trial) []ChartGroup {
 	for _, tour := range tours {
 		var group []*trial
 		for _, t := range trials {
-			if t.Tour == tour && t.state != TrialMissing {
+			if t.Tour == tour && t.drawn() {
 				group = append(group, t)
 			}
 		}
@@ -32,6 +32,9 @@ func charts(trials []*trial) []ChartGroup {
 	}
 	return out
 }
+
+// drawn says whether a trial is in the charts.
+func (t *trial) drawn() bool { return t.state != TrialMissing && !t.Discarded }
 
 func chartGroup(tour string, group []*trial) ChartGroup {
 	out := ChartGroup{

@@ -11,9 +11,10 @@ import (
 // in every string of the result: names and messages come from a cluster and
 // from files, and are hostile until shown otherwise. Line breaks and tabs
 // become spaces. Markup stays, since only a renderer knows its own.
-func clean(r *Result) {
-	walk(reflect.ValueOf(r).Elem())
-}
+func clean(r *Result) { cleanText(r) }
+
+// cleanText does that to whatever v points to.
+func cleanText[T any](v *T) { walk(reflect.ValueOf(v).Elem()) }
 
 func walk(v reflect.Value) {
 	switch v.Kind() {

@@ -7,14 +7,22 @@ import (
 	"slices"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report/stats"
 )
 
-// Confidence is what is asked of every interval.
+// Confidence is what is asked of every interval, unless the scenario asks for
+// another alpha.
 const Confidence = 0.95
 
-// alpha is the chance of any false claim of a regression in a run.
-const alpha = 1 - Confidence
+// alphaOf is the chance of any false claim of a regression that a run allows.
+// One that is no chance at all was not written by storm.
+func alphaOf(run rundir.Run) float64 {
+	if run.Alpha > 0 && run.Alpha < 0.5 {
+		return run.Alpha
+	}
+	return 1 - Confidence
+}
 
 // compareGate holds every other profile against the gate's base.
 func (j *judgement) compareGate(g *Gate) {
@@ -48,6 +56,7 @@ func (j *judgement) compare(g rundir.Gate, lower bool, unit string, base, profil
 		Title: subject(g), Planned: j.run.Blocks,
 		BaseMedian: Missing(), ProfileMedian: Missing(), Ratio: Missing(), Low: Missing(), High: Missing(),
 		P: Missing(), PMargin: Missing(), PHolm: Missing(), PFlip: Missing(), Pairs: []Pair{},
+		alpha: alphaOf(j.run),
 	}
 	var d []float64
 	var usedBase, usedProfile []TrialValue
@@ -70,6 +79,7 @@ func (j *judgement) compare(g rundir.Gate, lower bool, unit string, base, profil
 		c.Pairs = append(c.Pairs, p)
 	}
 	c.badBase, c.badProfile = bad(base), bad(profile)
+	c.empty = firstEmpty(base, profile)
 	c.Planned = max(c.Planned, len(c.Pairs))
 	c.Used, c.SmallestP = len(d), stats.SmallestP(len(d))
 	c.test(d, margin(g.Margin, lower), j.flipSeed(c))
@@ -88,7 +98,7 @@ func (c *Comparison) test(d []float64, limit float64, seed uint64) {
 	p := stats.NewPaired(d)
 	e := p.Estimate()
 	c.Ratio, c.Bound = Number(math.Exp(e)), math.IsInf(e, 0)
-	if i, ok := p.Interval(Confidence); ok {
+	if i, ok := p.Interval(1 - c.alpha); ok {
 		c.Low, c.High, c.Confidence = Number(math.Exp(i.Low)), Number(math.Exp(i.High)), i.Confidence
 	}
 	c.P = Number(p.PTwoSided(0))
@@ -97,7 +107,11 @@ func (c *Comparison) test(d []float64, limit float64, seed uint64) {
 		c.PMargin = Number(p.PLess(limit))
 	}
 	flip := stats.SignFlip(d, 0, stats.TwoSided, seed)
-	c.PFlip, c.FlipSampled = Number(flip.P), flip.Sampled
+	c.PFlip, c.FlipSampled, c.FlipError = Number(flip.P), flip.Sampled, flip.Error()
+	if c.FlipSampled > 0 {
+		c.Note = append(c.Note, fmt.Sprintf("the sign-flip test of the mean was sampled: p %s ± %s, of %s",
+			digits(flip.P), digits(flip.Error()), unit.Count(flip.Sampled, "flip")))
+	}
 }
 
 // margin is the log ratio at which a difference begins to matter: upwards
@@ -117,6 +131,19 @@ func dropped(base, profile TrialValue) string {
 			return fmt.Sprintf("%s: %s", v.Trial, or(v.Note, "not valid"))
 		case !v.Value.Is():
 			return fmt.Sprintf("%s: %s", v.Trial, or(v.Note, "no samples"))
+		}
+	}
+	return ""
+}
+
+// firstEmpty is the first valid trial in which nothing was measured, and why;
+// empty where there is none.
+func firstEmpty(lists ...[]TrialValue) string {
+	for _, list := range lists {
+		for _, v := range list {
+			if v.Valid && !v.Value.Is() {
+				return fmt.Sprintf("%s (%s)", v.Trial, or(v.Note, "no samples"))
+			}
 		}
 	}
 	return ""

@@ -9,9 +9,17 @@ import (
 )
 
 // imbalance is the share of the planned blocks by which the numbers of unusable
-// trials of two profiles may differ. Beyond it, what made trials unusable may be
-// the difference between the profiles, and what is left is a biased choice.
+// trials of two profiles may differ: of six or seven blocks by one, of eight by
+// two. Beyond it, what made trials unusable may be the difference between the
+// profiles, and what is left is a biased choice, which more trials of one
+// profile would not mend.
 const imbalance = 0.25
+
+// imbalanced says whether so many unusable trials of either profile, of so many
+// blocks, are too different.
+func imbalanced(base, profile, blocks int) bool {
+	return math.Abs(float64(base-profile)) > imbalance*float64(blocks)
+}
 
 // decide gives the verdict of a comparison. One interval decides, by where it
 // lies towards the worse side, the margin being the largest difference that
@@ -25,11 +33,11 @@ const imbalance = 0.25
 // How far a profile may be better has no bound, so the margin counts on the
 // worse side alone.
 func decide(r *Judged, c *Comparison, family int) {
-	r.Verdict, r.Reason = c.verdict(r.Values, family)
+	r.Verdict, r.Reason = c.verdict(family)
 }
 
-func (c *Comparison) verdict(mine []TrialValue, family int) (Verdict, string) {
-	if v, reason := c.usable(mine); v != "" {
+func (c *Comparison) verdict(family int) (Verdict, string) {
+	if v, reason := c.usable(); v != "" {
 		return v, reason
 	}
 	worseLow, worseHigh := math.Log(c.Low.Float()), math.Log(c.High.Float())
@@ -38,7 +46,7 @@ func (c *Comparison) verdict(mine []TrialValue, family int) (Verdict, string) {
 	}
 	limit := math.Log1p(c.Margin)
 	switch {
-	case worseLow > limit && c.PHolm.Float() > alpha:
+	case worseLow > limit && c.PHolm.Float() > c.alpha:
 		return Inconclusive, fmt.Sprintf("%s: beyond the margin of %s by itself, but not once all %d comparisons of this run are counted (p %s after Holm's correction)",
 			c.Text, percent(c.Margin), family, digits(c.PHolm.Float()))
 	case worseLow > limit:
@@ -53,8 +61,8 @@ func (c *Comparison) verdict(mine []TrialValue, family int) (Verdict, string) {
 }
 
 // usable says why no interval can decide; an empty verdict where one can.
-func (c *Comparison) usable(mine []TrialValue) (Verdict, string) {
-	need := stats.NeedPaired(Confidence)
+func (c *Comparison) usable() (Verdict, string) {
+	need, confidence := stats.NeedPaired(1-c.alpha), percent(1-c.alpha)
 	why := ""
 	for _, p := range c.Pairs {
 		if p.Dropped != "" {
@@ -62,21 +70,18 @@ func (c *Comparison) usable(mine []TrialValue) (Verdict, string) {
 			break
 		}
 	}
-	for _, v := range mine {
-		if v.Valid && !v.Value.Is() {
-			return Invalid, fmt.Sprintf("nothing was measured in %s (%s)", v.Trial, or(v.Note, "no samples"))
-		}
-	}
 	switch {
+	case c.empty != "":
+		return Invalid, "nothing was measured in " + c.empty
 	case c.Used == 0:
 		return Invalid, fmt.Sprintf("not one of %s could be used%s", unit.Count(c.Planned, "block"), why)
-	case math.Abs(float64(c.badBase-c.badProfile)) > imbalance*float64(c.Planned):
+	case imbalanced(c.badBase, c.badProfile, c.Planned):
 		return Invalid, fmt.Sprintf("%d trials of %s and %d of %s cannot be used%s: what is left is no fair comparison",
 			c.badBase, c.Base, c.badProfile, c.Profile, why)
 	case c.Used < need && c.Planned >= need:
-		return Invalid, fmt.Sprintf("only %d of %d blocks could be used%s, and a %s interval needs %d", c.Used, c.Planned, why, percent(Confidence), need)
+		return Invalid, fmt.Sprintf("only %d of %d blocks could be used%s, and a %s interval needs %d", c.Used, c.Planned, why, confidence, need)
 	case c.Used < need:
-		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, unit.Count(c.Used, "block"), percent(Confidence), need)
+		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, unit.Count(c.Used, "block"), confidence, need)
 	case 2*c.bothCensored() >= c.Used:
 		what := "neither profile recovered while it was watched"
 		if m, ok := metricOf(c.Metric); ok && m.Bounded() {

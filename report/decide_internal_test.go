@@ -91,7 +91,7 @@ func TestBothCensoredSaysNothing(t *testing.T) {
 		a, b = append(a, v), append(b, v)
 	}
 	c := j.compare(rundir.Gate{Metric: "recovery.time", Compare: "a", Margin: 0.25}, true, "seconds", a, b, "b")
-	if v, reason := c.verdict(b, 1); v != Inconclusive || !strings.Contains(reason, "neither profile recovered") {
+	if v, reason := c.verdict(1); v != Inconclusive || !strings.Contains(reason, "neither profile recovered") {
 		t.Errorf("%s: %s", v, reason)
 	}
 }
@@ -114,6 +114,95 @@ func TestHolmTakesBackAClaim(t *testing.T) {
 	}
 	if got := gates[0].Results[0].Comparison.PHolm.Float(); got != 10.0/64 {
 		t.Errorf("Holm's p %v, want 10/64", got)
+	}
+}
+
+// The rule of imbalance, at its border: two of eight trials of one profile more
+// than of the other may be unusable, three may not, whoever's they are.
+func TestImbalance(t *testing.T) {
+	for _, c := range []struct {
+		base, profile, blocks int
+		want                  bool
+	}{
+		{0, 1, 6, false}, {0, 2, 6, true}, {0, 2, 8, false}, {2, 0, 8, false}, {0, 3, 8, true}, {3, 0, 8, true},
+		{3, 3, 8, false}, {4, 1, 8, true}, {0, 3, 12, false}, {0, 4, 12, true}, {0, 0, 0, false},
+	} {
+		if got := imbalanced(c.base, c.profile, c.blocks); got != c.want {
+			t.Errorf("%d and %d of %d blocks: %v", c.base, c.profile, c.blocks, got)
+		}
+	}
+	nan := math.NaN()
+	got, _ := judgeRatios(true, 0.25, 1, 1, 1, 1, 1, 1, nan, nan)
+	if got.Verdict != Pass {
+		t.Errorf("two of eight: %s: %s", got.Verdict, got.Reason)
+	}
+	if got, _ = judgeRatios(true, 0.25, 1, 1, 1, 1, 1, 1, 1, 1, nan, nan, nan); got.Verdict != Invalid || !strings.Contains(got.Reason, "0 trials of a and 3 of b") {
+		t.Errorf("three of eleven: %s: %s", got.Verdict, got.Reason)
+	}
+}
+
+// A valid trial in which nothing was measured is no lost block: nobody knows
+// what it would have shown. It does not matter whose it is.
+func TestAnEmptyTrialOfEitherSideIsInvalid(t *testing.T) {
+	for _, side := range []int{0, 1} {
+		j := &judgement{run: rundir.Run{Blocks: 8}}
+		var sides [2][]TrialValue
+		for i := range 8 {
+			for k := range sides {
+				v := TrialValue{Trial: fmt.Sprintf("%d-%d", i, k), Block: i + 1, Value: Number(1 + 0.01*float64(i+k)), Valid: true}
+				if i == 3 && k == side {
+					v.Value, v.Note = Missing(), "no requests"
+				}
+				sides[k] = append(sides[k], v)
+			}
+		}
+		c := j.compare(rundir.Gate{Metric: "recovery.time", Compare: "a", Margin: 0.25}, true, "seconds", sides[0], sides[1], "b")
+		if v, reason := c.verdict(1); v != Invalid || reason != fmt.Sprintf("nothing was measured in 3-%d (no requests)", side) {
+			t.Errorf("side %d: %s: %s", side, v, reason)
+		}
+	}
+}
+
+// Another alpha asks for another interval, and for more blocks.
+func TestAlphaIsTheScenarios(t *testing.T) {
+	for _, c := range []struct {
+		alpha float64
+		need  int
+	}{{0, 6}, {0.05, 6}, {0.01, 8}, {0.2, 4}, {7, 6}, {-1, 6}} {
+		j := &judgement{run: rundir.Run{Blocks: 8, Alpha: c.alpha}}
+		for n := 3; n <= 8; n++ {
+			var a, b []TrialValue
+			for i := range n {
+				v := TrialValue{Block: i + 1, Value: Number(1 + 0.1*float64(i)), Valid: true}
+				a = append(a, v)
+				v.Value *= 1.01
+				b = append(b, v)
+			}
+			got := j.compare(rundir.Gate{Metric: "recovery.time", Compare: "a"}, true, "seconds", a, b, "b")
+			if has := got.Confidence > 0; has != (n >= c.need) || has && got.Confidence < 1-alphaOf(j.run) {
+				t.Errorf("alpha %v, %d blocks: confidence %v", c.alpha, n, got.Confidence)
+			}
+		}
+	}
+}
+
+// Above sixteen blocks the sign flips are sampled, from the run's seed, and the
+// error of that is said.
+func TestSampledFlipsSayTheirError(t *testing.T) {
+	var ratios []float64
+	for i := range 20 {
+		ratios = append(ratios, 1+0.05*math.Sin(float64(3*i+1)))
+	}
+	_, c := judgeRatios(true, 0.25, ratios...)
+	_, again := judgeRatios(true, 0.25, ratios...)
+	if c.FlipSampled != stats.Flips || c.FlipError <= 0 || c.FlipError > 0.002 || c.PFlip != again.PFlip {
+		t.Errorf("%d flips, p %v and %v, error %v", c.FlipSampled, c.PFlip, again.PFlip, c.FlipError)
+	}
+	if len(c.Note) != 1 || !strings.Contains(c.Note[0], "± ") {
+		t.Errorf("notes %q", c.Note)
+	}
+	if _, c = judgeRatios(true, 0.25, ratios[:16]...); c.FlipSampled != 0 || c.FlipError != 0 || len(c.Note) != 0 {
+		t.Errorf("sixteen blocks are enumerated: %d flips, error %v", c.FlipSampled, c.FlipError)
 	}
 }
 

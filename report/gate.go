@@ -88,7 +88,7 @@ func (j *judgement) conclude(g *Gate, family int) {
 // what holds half-way has not passed.
 func (j *judgement) ended(g rundir.Gate) (ended, all int) {
 	for _, t := range j.trials {
-		if t.Tour == g.Tour {
+		if t.Tour == g.Tour && !t.Discarded {
 			all++
 			if t.state == TrialValid || t.state == TrialInvalid {
 				ended++
@@ -119,15 +119,20 @@ func (j *judgement) profilesOf(g rundir.Gate) []string {
 }
 
 // of returns the profile's trials that a gate looks at: those of its tour, or
-// the blocks.
+// the blocks but the warm-up block.
 func (j *judgement) of(g rundir.Gate, profile string) []*trial {
 	var out []*trial
 	for _, t := range j.trials {
-		if t.Profile == profile && t.Tour == g.Tour {
+		if t.Profile == profile && t.Tour == g.Tour && !t.Discarded {
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// discarded returns the profile's trials of the warm-up block.
+func (j *judgement) discarded(profile string) []*trial {
+	return slices.DeleteFunc(slices.Clone(j.trials), func(t *trial) bool { return t.state != TrialDiscarded || t.Profile != profile })
 }
 
 // values measures a gate on trials.

@@ -21,7 +21,7 @@ var worstTrial = map[string]bool{
 }
 
 // proofAnyway names the metrics whose failure stands even in a trial that is
-// otherwise invalid: a lost write is a lost write.
+// otherwise invalid, or of the warm-up block: a lost write is a lost write.
 var proofAnyway = map[string]bool{"writes.lost": true, "restore.mismatch": true}
 
 // absolute holds one profile's trials against the gate's bounds.
@@ -38,7 +38,11 @@ func (j *judgement) absolute(g rundir.Gate, m rundir.Metric, profile string) Jud
 		out.Looked = "the one trial"
 	}
 	if proofAnyway[g.Metric] {
-		for _, v := range out.Values {
+		anyway := out.Values
+		if g.Tour == "" {
+			anyway = append(values(g, j.discarded(profile)), anyway...)
+		}
+		for _, v := range anyway {
 			if v.Value.Is() && !within(g, v.Value) {
 				return out.failed(g, m, v, 1)
 			}

@@ -83,7 +83,7 @@ func groupOf(k rundir.Key) (group, bool) {
 // timeBin is what the load did in one bin of the grid.
 type timeBin struct {
 	ok, failed float64
-	hist       [groups]latency.Hist
+	hist       [groups]latency.Sketch
 }
 
 // chart adds a window to the bins: its counts in proportion to the overlap, its

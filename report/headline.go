@@ -54,7 +54,7 @@ func incomplete(r *Result) string {
 
 func firstReason(r *Result) string {
 	for _, t := range r.Trials {
-		if len(t.Reasons) > 0 {
+		if len(t.Reasons) > 0 && t.State != TrialDiscarded {
 			return fmt.Sprintf(" (%s: %s)", t.ID, t.Reasons[0])
 		}
 	}
@@ -163,6 +163,9 @@ func ran(r *Result) string {
 	s := fmt.Sprintf("storm ran %s with %s %s", or(r.Run.Scenario, "the scenario"), plural(len(r.Profiles), "the profile", "the profiles"), listed(names(r)))
 	if r.Run.Blocks > 0 {
 		s += ", in " + plural(r.Run.Blocks, "one block", "%d blocks of random order")
+	}
+	if r.Run.Discarded > 0 {
+		s += " after one that is not judged"
 	}
 	if n := tours(r); n > 0 {
 		s += ", and " + plural(n, "one tour", "%d tours")

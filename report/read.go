@@ -104,8 +104,18 @@ func readHead(dir *rundir.Dir, order int, s rundir.TrialState) (*trial, error) {
 		t.end = max(t.end, t.done.Duration)
 		t.judge()
 		t.whole(rec)
+		t.discard()
 	}
 	return t, nil
+}
+
+// discard takes a trial of the warm-up block out of everything that is judged,
+// whatever else is to be said of it.
+func (t *trial) discard() {
+	if t.Discarded {
+		t.state = TrialDiscarded
+		t.reasons = append([]string{"it is of the warm-up block, which is run and never judged"}, t.reasons...)
+	}
 }
 
 // judge says whether anything may be concluded from a trial that ended. Most
@@ -128,6 +138,9 @@ func (t *trial) judge() {
 	for _, p := range t.done.Health.Problems {
 		t.because(p, "load generator: "+p)
 	}
+	if p := t.done.Clock.Problem(); p != "" {
+		t.because(p, p)
+	}
 	for _, e := range t.done.Exits {
 		t.because(e, "a component died unasked: "+e)
 	}
@@ -144,14 +157,34 @@ func (t *trial) because(about, reason string) {
 	}
 }
 
-// whole checks the files of a trial that ended: they were written out before
-// its record, so a last line without an end was lost afterwards.
+// whole checks the files of a trial that ended: each is as long as the record
+// says, which was written after them. Of a record that says nothing of it, a
+// last line without an end was lost afterwards.
 func (t *trial) whole(rec rundir.Records) {
 	for _, name := range []string{rundir.EventsFile, rundir.WindowsFile, rundir.ProbesFile, rundir.ScrapesFile, rundir.ProcessFile, rundir.JournalFile} {
-		if !endsLine(filepath.Join(rec.Path(), name)) {
+		path := filepath.Join(rec.Path(), name)
+		if want, known := t.done.Files[name]; known {
+			switch has := lengthOf(path); {
+			case has < want:
+				t.damaged(fmt.Sprintf("%s is cut off, though the trial ended: it has %d bytes of %d", name, max(0, has), want))
+			case has > want:
+				t.damaged(fmt.Sprintf("%s was changed after the trial ended: it has %d bytes, and had %d", name, has, want))
+			}
+			continue
+		}
+		if !endsLine(path) {
 			t.damaged(name + " is cut off, though the trial ended")
 		}
 	}
+}
+
+// lengthOf is a file's length; −1 where it is not there.
+func lengthOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return -1
+	}
+	return info.Size()
 }
 
 // damaged makes a trial that ended invalid.

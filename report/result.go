@@ -36,6 +36,7 @@ type Result struct {
 	Trials      []Trial             `json:"trials"`      // in run order, missing ones included
 	Recovery    []RecoveryGroup     `json:"recovery"`
 	Audits      []Audit             `json:"audits"`
+	RPO         []RPO               `json:"rpo"` // what the trials say of lost writes, a row a profile and tour
 	Latency     []Latency           `json:"latency"`
 	Curves      []Curve             `json:"curves"`
 	Errors      []ErrorCount        `json:"errors"`
@@ -63,11 +64,13 @@ type Run struct {
 	// the verdict is never pass.
 	Complete bool `json:"complete"`
 	// Planned, Valid, Invalid and Missing count trials; Missing were planned
-	// and never ended.
-	Planned int `json:"planned"`
-	Valid   int `json:"valid"`
-	Invalid int `json:"invalid"`
-	Missing int `json:"missing"`
+	// and never ended. Discarded are those of the warm-up block, which are in
+	// none of the others.
+	Planned   int `json:"planned"`
+	Valid     int `json:"valid"`
+	Invalid   int `json:"invalid"`
+	Missing   int `json:"missing"`
+	Discarded int `json:"discarded"`
 	// ShortSteady is true where the steady phase is shorter than the 5 minutes
 	// that the official SLOs are defined over.
 	ShortSteady bool `json:"shortSteady"`
@@ -172,12 +175,15 @@ type Comparison struct {
 	// where all were enumerated.
 	PFlip       Number  `json:"pFlip"`
 	FlipSampled int     `json:"flipSampled,omitempty"`
-	SmallestP   float64 `json:"smallestP"` // the least two-sided p that this number of pairs can give
+	FlipError   float64 `json:"flipError,omitempty"` // standard error that sampling gives PFlip
+	SmallestP   float64 `json:"smallestP"`           // the least two-sided p that this number of pairs can give
 	// Text is the finding in words: "2.1× faster (95 % interval 1.8–2.4)".
 	Text string   `json:"text"`
 	Note []string `json:"notes,omitempty"`
 
-	badBase, badProfile int // trials of either side that cannot be used
+	badBase, badProfile int     // trials of either side that cannot be used
+	empty               string  // a valid trial of either side in which nothing was measured
+	alpha               float64 // asked
 }
 
 // Pair is one block's two values.

@@ -11,10 +11,11 @@ type State string
 
 // The states of a trial.
 const (
-	TrialValid   State = "valid"
-	TrialInvalid State = "invalid"
-	TrialCutOff  State = "cut off"     // it began and has no trial.json
-	TrialMissing State = "not started" // planned, and nothing of it is there
+	TrialValid     State = "valid"
+	TrialInvalid   State = "invalid"
+	TrialDiscarded State = "discarded"   // of the warm-up block
+	TrialCutOff    State = "cut off"     // it began and has no trial.json
+	TrialMissing   State = "not started" // planned, and nothing of it is there
 )
 
 // Trial is one trial in run order.
@@ -169,12 +170,14 @@ type Latency struct {
 	P99      Number `json:"p99"` // missing where a trial had fewer than 100 requests
 	P999     Number `json:"p999"`
 	Max      Number `json:"max"` // largest of all trials
-	// P99Low and P99High are the order-statistic interval of all the trials'
-	// requests together, missing where there are too few (P99Needs). Requests
-	// of one trial depend on each other, so it is a lower bound on the doubt.
-	P99Low   Number `json:"p99Low"`
-	P99High  Number `json:"p99High"`
-	P99Needs int    `json:"p99Needs,omitempty"`
+	// P99Low and P99High are the order-statistic interval of P99, the median
+	// over the trials, between the values of two trials: requests of one trial
+	// depend on each other, so only trials count. Missing where there are too
+	// few of what P99Needs says.
+	P99Low        Number  `json:"p99Low"`
+	P99High       Number  `json:"p99High"`
+	P99Confidence float64 `json:"p99Confidence,omitempty"` // achieved
+	P99Needs      string  `json:"p99Needs,omitempty"`
 }
 
 // Curve is a percentile curve: the latency at each quantile, of all valid
@@ -185,6 +188,45 @@ type Curve struct {
 	Requests uint64    `json:"requests"`
 	Q        []float64 `json:"q"`
 	Seconds  []Number  `json:"seconds"`
+	// Quantiles are those that are spoken of, with what is known of them.
+	Quantiles []Quantile `json:"quantiles"`
+}
+
+// Quantile is a quantile of the requests of all valid trials of a profile
+// together, with its order-statistic interval.
+type Quantile struct {
+	Q       float64 `json:"q"`
+	Seconds Number  `json:"seconds"`
+	// Worth is how many independent requests those that there are are worth for
+	// this quantile, estimated from how much the trials differ; missing where
+	// there are too few trials to tell.
+	Worth Number `json:"worth"`
+	// Low and High are missing where the requests are worth too few: then Needs
+	// says how many independent ones it takes, or how many trials.
+	Low        Number  `json:"low"`
+	High       Number  `json:"high"`
+	Confidence float64 `json:"confidence,omitempty"` // achieved, were they worth just that
+	Needs      string  `json:"needs,omitempty"`
+}
+
+// RPO is what the trials of a profile, or of a tour, say of the recovery point:
+// which acknowledged writes were lost.
+type RPO struct {
+	Profile string `json:"profile"`
+	Tour    string `json:"tour,omitempty"`
+	Trials  int    `json:"trials"` // valid ones, with acknowledged writes that were looked up
+	Acked   int    `json:"acked"`  // writes, in sum
+	Losing  int    `json:"losing"` // trials that lost any, or took back what they should not have
+	Lost    int    `json:"lost"`   // writes, in sum
+	// Restored is the most writes that a restore of one trial took back, as it
+	// must: what was acknowledged since the snapshot.
+	Restored int `json:"restored"`
+	// AtMost bounds the share of such trials that lose a write: the one-sided
+	// bound of Clopper and Pearson, with the confidence asked. Writes of one
+	// trial share its fault, so only trials count.
+	AtMost     Number  `json:"atMost"`
+	Confidence float64 `json:"confidence"`
+	Text       string  `json:"text"`
 }
 
 // ErrorCount counts the failures of one code.

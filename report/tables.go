@@ -2,12 +2,12 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
 
 	"github.com/storm-harness/storm/internal/rundir"
-	"github.com/storm-harness/storm/report/latency"
 	"github.com/storm-harness/storm/report/stats"
 )
 
@@ -36,6 +36,9 @@ func recoveries(trials []*trial) []RecoveryGroup {
 	type key struct{ profile, tour, act, layer, op, shard string }
 	var rows table[key, RecoveryGroup]
 	for _, t := range trials {
+		if t.Discarded {
+			continue
+		}
 		for _, a := range t.done.Acts {
 			for _, rec := range a.Recovery {
 				if !rec.Worst {
@@ -84,6 +87,9 @@ func audits(trials []*trial) []Audit {
 	var out []Audit
 	for _, t := range trials {
 		for _, a := range t.done.Journal {
+			if t.Discarded && a.Lost == 0 && a.Mismatch == 0 {
+				continue // a write that is lost is lost, whoever looks at the trial
+			}
 			out = append(out, Audit{Trial: t.ID, Profile: t.Profile, Block: t.Block, Tour: t.Tour, Valid: t.state == TrialValid, Audit: a})
 		}
 	}
@@ -93,7 +99,6 @@ func audits(trials []*trial) []Audit {
 // latencyOf is one row's parts while its trials are added.
 type latencyOf struct {
 	row             Latency
-	all             latency.Hist
 	p               [4][]float64
 	rate, max       []float64
 	failed, success uint64
@@ -103,7 +108,7 @@ var latencyQuantiles = [4]float64{0.5, 0.9, 0.99, 0.999}
 
 // latencies is the latency table, of valid trials, in the order of the profiles,
 // phases and series.
-func latencies(trials []*trial) []Latency {
+func latencies(run rundir.Run, trials []*trial) []Latency {
 	type key struct {
 		profile, tour string
 		cell          cellKey
@@ -129,7 +134,7 @@ func latencies(trials []*trial) []Latency {
 	}
 	out := make([]Latency, 0, len(rows.rows))
 	for _, r := range rows.rows {
-		out = append(out, r.result())
+		out = append(out, r.result(1-alphaOf(run)))
 	}
 	return out
 }
@@ -151,10 +156,9 @@ func (r *latencyOf) add(c *cell, seconds float64) {
 	if c.hist.Count() > 0 {
 		r.max = append(r.max, c.hist.Max())
 	}
-	r.all.Merge(&c.hist)
 }
 
-func (r *latencyOf) result() Latency {
+func (r *latencyOf) result(confidence float64) Latency {
 	out := r.row
 	out.Requests, out.Failed = r.success, r.failed
 	out.Rate, out.Max = middle(r.rate), Missing()
@@ -163,10 +167,14 @@ func (r *latencyOf) result() Latency {
 		out.Max = Number(slices.Max(r.max))
 	}
 	out.P99Low, out.P99High = Missing(), Missing()
-	if ranks, ok := stats.QuantileRanks(r.all.Count(), 0.99, Confidence); ok {
-		out.P99Low, out.P99High = Number(r.all.Rank(ranks.Low)), Number(r.all.Rank(ranks.High))
-	} else {
-		out.P99Needs = stats.NeedQuantile(0.99, Confidence)
+	p99 := r.p[2] // in order, if none is missing
+	switch ranks, ok := stats.QuantileRanks(uint64(len(p99)), 0.5, confidence); {
+	case !out.P99.Is():
+		out.P99Needs = "≥ 100 requests a trial"
+	case !ok:
+		out.P99Needs = fmt.Sprintf("≥ %d trials", stats.NeedQuantile(0.5, confidence))
+	default:
+		out.P99Low, out.P99High, out.P99Confidence = Number(p99[ranks.Low-1]), Number(p99[ranks.High-1]), ranks.Confidence
 	}
 	return out
 }
@@ -201,47 +209,14 @@ func (t *trial) phaseSeconds(name string) float64 {
 	return float64(ns) / 1e9
 }
 
-// curveAt are the quantiles of a percentile curve; each is drawn where at
-// least one request lies beyond it.
-var curveAt = []float64{0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995, 0.99999}
-
-// curves are the percentile curves of the block trials that are valid.
-func curves(run rundir.Run, trials []*trial) []Curve {
-	var out []Curve
-	for _, p := range run.Profiles {
-		for g := range groups {
-			var h latency.Hist
-			for _, t := range trials {
-				if t.Profile != p.Name || t.Tour != "" || t.state != TrialValid {
-					continue
-				}
-				for k, c := range t.cells {
-					if selects(gateOn("api.latency", "verb", g.String()), k) && t.counts(rundir.Gate{}, k.phase) {
-						h.Merge(&c.hist)
-					}
-				}
-			}
-			if h.Count() == 0 {
-				continue
-			}
-			c := Curve{Profile: p.Name, Group: g.String(), Requests: h.Count()}
-			for _, q := range curveAt {
-				if float64(h.Count())*(1-q) >= 1-1e-9 {
-					c.Q, c.Seconds = append(c.Q, q), append(c.Seconds, Number(h.Seconds(q)))
-				}
-			}
-			c.Q, c.Seconds = append(c.Q, 1), append(c.Seconds, Number(h.Max()))
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 // errorCounts lists the failures of every trial that ran: those of the loads
 // first, then those of storm's own probes and witness, the most frequent first.
 func errorCounts(trials []*trial) []ErrorCount {
 	var rows table[ErrorCount, ErrorCount]
 	for _, t := range trials {
+		if t.Discarded {
+			continue
+		}
 		seen := map[ErrorCount]bool{}
 		for _, k := range t.sortedCells() {
 			c := t.cells[k]

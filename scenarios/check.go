@@ -9,7 +9,6 @@ import (
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/strict"
-	"github.com/storm-harness/storm/internal/unit"
 )
 
 // check is what one decoded document is checked by. Checks add problems by
@@ -21,6 +20,7 @@ type check struct {
 	decoding strict.Problems // what the parser and the decoder found
 	problems strict.Problems // that, and what the checks found
 	warnings strict.Problems
+	tooFew   strict.Problems
 	gates    []rundir.Gate
 }
 
@@ -108,23 +108,6 @@ func (c *check) profileNames() []string {
 	}
 	return names
 }
-
-// comparison checks profiles and blocks.
-func (c *check) comparison() {
-	spec := c.doc.Spec
-	comparing := false
-	for _, g := range spec.Gates {
-		comparing = comparing || g.Compare != ""
-	}
-	if n := spec.Blocks; comparing && n > 0 && n < leastBlocks {
-		c.warn("spec.blocks", "with %s no comparison can conclude anything: the smallest p of the exact sign-flip test is 2/2^%d = %.3g, above .05; take at least %d",
-			unit.Count(n, "block"), n, 2/float64(uint64(1)<<n), leastBlocks)
-	}
-}
-
-// leastBlocks is the smallest number of pairs whose exact two-sided sign-flip
-// test can reach p ≤ .05: 2/2^6 = .031.
-const leastBlocks = 6
 
 var fieldName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9.\[\]]*$`)
 

@@ -157,10 +157,22 @@ func (s *Scenario) planLine(timeline []Step) string {
 	least, most := Span(timeline)
 	line := fmt.Sprintf("%s of %s, %s of %s", unit.Count(s.Blocks, "block"), unit.Count(len(s.Profiles), "profile"),
 		unit.Count(s.Blocks*len(s.Profiles), "trial"), span(least, most))
+	if s.WarmupBlock {
+		line += "; a block that is discarded goes before them"
+	}
 	if len(s.Tours) > 0 {
 		line += ", and " + unit.Count(len(s.Tours), "tour")
 	}
 	return line
+}
+
+// Trials is how many trials a run has.
+func (s *Scenario) Trials() int {
+	blocks := s.Blocks
+	if s.WarmupBlock {
+		blocks++
+	}
+	return blocks*len(s.Profiles) + len(s.Tours)
 }
 
 func span(least, most time.Duration) string {

@@ -133,7 +133,7 @@ func TestReferenceHasEveryField(t *testing.T) {
 	for _, f := range spec.Fields {
 		names = append(names, f.Name)
 	}
-	const want = "description cluster profiles blocks seed measure workloads timeline tours gates"
+	const want = "description cluster profiles blocks warmupBlock alpha seed measure workloads timeline tours gates"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -49,14 +49,20 @@ type Scenario struct {
 	Name        string
 	Description string
 	Blocks      int
-	Seed        *int64 // nil: to be drawn
+	WarmupBlock bool    // a discarded block goes before the others
+	Alpha       float64 // chance of a false claim
+	Seed        *int64  // nil: to be drawn
 	Measure     Measure
 	Profiles    []Profile // at least one
 	Tours       []Tour
 	Gates       []rundir.Gate // those of tours included
 	// Warnings are what may be meant as it is, but surprises: a shard that
-	// loses its quorum, too few blocks for a comparison.
+	// loses its quorum.
 	Warnings strict.Problems
+	// TooFew says that the blocks are too few for any verdict of a comparison;
+	// nil where they are enough. To try a scenario out is no mistake, so it is
+	// the caller's to refuse.
+	TooFew strict.Problems
 
 	source  *strict.Node // with Changes applied
 	kinds   Kinds
@@ -98,13 +104,16 @@ func Load(src Source, kinds Kinds, changes Changes) (*Scenario, error) {
 		return nil, problems.Err()
 	}
 	root, changed := applyChanges(root, changes)
-	problems = append(problems, changed...)
+	return fromNode(root, kinds, append(problems, changed...))
+}
 
+// fromNode checks a parsed scenario, of which those problems are known already.
+func fromNode(root *strict.Node, kinds Kinds, problems strict.Problems) (*Scenario, error) {
 	s := &Scenario{source: root, kinds: kinds, patches: map[string]*strict.Node{}}
 	c := newCheck(kinds, root, problems)
 	c.document()
 	s.fill(c.doc)
-	s.Gates, s.Warnings = c.gates, c.warnings
+	s.Gates, s.Warnings, s.TooFew = c.gates, c.warnings, c.tooFew
 	problems = c.problems
 
 	// Each profile and each tour is a scenario of its own: what its patch
@@ -190,7 +199,11 @@ func only(n *strict.Node, names ...string) *strict.Node {
 func (s *Scenario) fill(doc *document) {
 	spec := doc.Spec
 	s.Name, s.Description = string(doc.Metadata.Name), spec.Description
-	s.Blocks, s.Seed, s.Measure = spec.Blocks, spec.Seed, spec.Measure
+	s.Blocks, s.Alpha, s.Seed, s.Measure = spec.Blocks, spec.Alpha.Fraction(), spec.Seed, spec.Measure
+	s.WarmupBlock = slices.ContainsFunc(spec.Gates, func(g gate) bool { return g.Compare != "" })
+	if spec.WarmupBlock != nil {
+		s.WarmupBlock = *spec.WarmupBlock
+	}
 	for _, p := range spec.Profiles {
 		s.patches[string(p.Name)] = p.Patch.Node
 		s.Profiles = append(s.Profiles, Profile{string(p.Name), p.Description, changesOf(p.Patch.Node)})

@@ -30,7 +30,9 @@ type body struct {
 	Description string        `yaml:"description" doc:"what the scenario asks, for a reader who has not seen it"`
 	Cluster     clusters.Spec `yaml:"cluster" doc:"the cluster that every trial starts with"`
 	Profiles    []profile     `yaml:"profiles" doc:"the sets of values under comparison; without any, the scenario as it stands is the only one"`
-	Blocks      int           `yaml:"blocks" min:"1" max:"1000" default:"1" doc:"how often every profile is run; each block runs every profile once, in random order; a comparison at the level .05 needs at least 6"`
+	Blocks      int           `yaml:"blocks" min:"1" max:"1000" default:"1" doc:"how often every profile is run; each block runs every profile once, in random order; a comparison needs at least 6, for a smaller alpha more"`
+	WarmupBlock *bool         `yaml:"warmupBlock" doc:"whether a block goes before the others whose trials are kept and never judged, so that the first that count do not meet a colder machine than the rest; by default where a gate compares profiles"`
+	Alpha       unit.Percent  `yaml:"alpha" default:"5%" min:"0.1%" max:"20%" doc:"the chance of a false claim that the gates which compare may have together; intervals have the confidence that it leaves, 95% by default"`
 	Seed        *int64        `yaml:"seed" min:"0" doc:"of everything random; drawn and printed where it is absent"`
 	Measure     Measure       `yaml:"measure" doc:"how it is observed"`
 	Workloads   []workload    `yaml:"workloads" doc:"the loads, all on from the first step to the last"`

@@ -60,7 +60,7 @@ recovery takes.`,
 		&cobra.Group{ID: "machine", Title: "Clusters and this machine:"},
 	)
 	for group, verbs := range map[string][]*cobra.Command{
-		"run":      {a.runVerb(), a.reportVerb()},
+		"run":      {a.runVerb(), a.reportVerb(), a.calibrateVerb(), a.compareVerb()},
 		"scenario": {a.listVerb(), a.describeVerb(), a.validateVerb(), a.schemaVerb()},
 		"machine":  {a.clusterVerb(), a.componentsVerb(), a.doctorVerb(), a.cleanupVerb()},
 		"":         {a.versionVerb(), a.superviseVerb()},

@@ -25,6 +25,9 @@ func (a *app) describeVerb() *cobra.Command {
 				return err
 			}
 			a.warn(s)
+			if s.TooFew != nil {
+				fmt.Fprintf(a.stderr, "warning: %s\n", plain(s.TooFew.Error()))
+			}
 			fmt.Fprint(a.stdout, plain(text))
 			return nil
 		},

@@ -34,7 +34,7 @@ func (a *app) listVerb() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				item := listed{Name: name, Description: s.Description, Trials: len(s.Profiles)*s.Blocks + len(s.Tours)}
+				item := listed{Name: name, Description: s.Description, Trials: s.Trials()}
 				for _, p := range s.Profiles {
 					item.Profiles = append(item.Profiles, p.Name)
 				}

@@ -21,6 +21,8 @@ import (
 	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+	"github.com/storm-harness/storm/report/render"
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/scenarios/runner"
 )
@@ -32,6 +34,7 @@ type runFlags struct {
 	sets     []string
 	seed     int64
 	dryRun   bool
+	try      bool
 }
 
 func (a *app) runVerb() *cobra.Command {
@@ -60,6 +63,7 @@ wait for that.
 	cmd.Flags().StringArrayVar(&f.sets, "set", nil, "`path=value` to set in the scenario's spec, such as blocks=8; repeatable")
 	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&f.try, "try", false, "run it even with too few blocks for any verdict: comparisons are then inconclusive")
 	return cmd
 }
 
@@ -76,6 +80,12 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := enough(name, s); err != nil {
+		if !f.try {
+			return fmt.Errorf("%w; --try runs it anyway, without a verdict", err)
+		}
+		fmt.Fprintf(a.stderr, "warning: %s\n", plain(s.TooFew.Error()))
+	}
 	if err := possible(s); err != nil {
 		return err
 	}
@@ -87,7 +97,7 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 		return a.dryRun(s, seed, drawn)
 	}
 	a.warn(s)
-	return a.execute1(ctx, s, seed, f.dir)
+	return a.execute1(ctx, s, seed, f.dir, a.conclude)
 }
 
 // seedFor is the flag's seed, else the scenario's, else a drawn one.
@@ -105,8 +115,9 @@ func seedFor(s *scenarios.Scenario, flag int64) (seed int64, drawn bool, err err
 	return n.Int64() + 1, true, nil
 }
 
-// execute1 runs a scenario that has been found possible, and reports it.
-func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, dir string) (err error) {
+// execute1 runs a scenario that has been found possible, renders the report, and
+// leaves it to conclude to say what came of it.
+func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, dir string, conclude func(*report.Result, render.Paths) error) (err error) {
 	id := time.Now().UTC().Format("20060102t150405-") + random()
 	if dir == "" {
 		dir = filepath.Join("runs", time.Now().Format("2006-01-02-150405-")+s.Name)
@@ -167,7 +178,7 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	show.close()
 	verdict := reportErr
 	if reportErr == nil {
-		verdict = a.conclude(result, files)
+		verdict = conclude(result, files)
 	}
 	switch {
 	case ctx.Err() != nil && reportErr == nil:

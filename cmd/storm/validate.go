@@ -17,8 +17,9 @@ func (a *app) validateVerb() *cobra.Command {
 		Use:   "validate FILE|NAME...",
 		Short: "Check scenarios without starting anything",
 		Long: `validate reads each scenario as strictly as run does and prints everything that
-is wrong, with file, line and field; and what this machine's cluster could not
-do of it. The exit code is 2 if anything is wrong.`,
+is wrong, with file, line and field; whether its blocks are enough for any
+verdict; and what this machine's cluster could not do of it. The exit code is 2
+if anything is wrong.`,
 		Example:           "  storm validate my.yaml\n  storm validate my/*.yaml",
 		Args:              takes(1, anyNumber, "the scenarios or files to check"),
 		ValidArgsFunction: completeScenario,
@@ -26,6 +27,9 @@ do of it. The exit code is 2 if anything is wrong.`,
 			wrong := 0
 			for _, arg := range args {
 				s, err := load(arg, scenarios.Changes{})
+				if err == nil {
+					err = enough(arg, s)
+				}
 				if err == nil {
 					err = possible(s)
 				}
@@ -71,6 +75,14 @@ func problemsOf(name string, err error) error {
 	return &codedError{exitUsage, err}
 }
 
+// enough refuses blocks that are too few for any verdict of a comparison.
+func enough(name string, s *scenarios.Scenario) error {
+	if err := s.TooFew.Err(); err != nil {
+		return problemsOf(name, err)
+	}
+	return nil
+}
+
 // possible says what of a scenario this machine's cluster cannot do.
 func possible(s *scenarios.Scenario) error {
 	t, err := s.Trial(s.Profiles[0].Name, "")
@@ -98,9 +110,12 @@ func (a *app) warn(s *scenarios.Scenario) {
 
 // counted says how much work a scenario is.
 func counted(s *scenarios.Scenario) string {
-	text := unit.Count(len(s.Profiles)*s.Blocks+len(s.Tours), "trial")
+	text := unit.Count(s.Trials(), "trial")
 	if len(s.Profiles) > 1 {
 		text += fmt.Sprintf(" (%s of %s", unit.Count(s.Blocks, "block"), unit.Count(len(s.Profiles), "profile"))
+		if s.WarmupBlock {
+			text += ", one more to warm up"
+		}
 		if len(s.Tours) > 0 {
 			text += ", " + unit.Count(len(s.Tours), "tour")
 		}

@@ -20,6 +20,7 @@ var documented = map[string][]reflect.Type{
 	"Acts":            {reflect.TypeFor[Act](), reflect.TypeFor[Recovery]()},
 	"Accounts":        {reflect.TypeFor[Audit]()},
 	"Generator":       {reflect.TypeFor[Generator]()},
+	"Clock":           {reflect.TypeFor[Clock]()},
 	"events.jsonl":    {reflect.TypeFor[Event]()},
 	"windows.jsonl":   {reflect.TypeFor[Window](), reflect.TypeFor[Key]()},
 	"probes.jsonl":    {reflect.TypeFor[Probe]()},

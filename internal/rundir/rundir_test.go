@@ -95,7 +95,14 @@ func TestATrialReadsBackAsItWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trial.Planned = sampleRun().Plan[0]
+	trial.Planned, trial.Files = sampleRun().Plan[0], map[string]int64{}
+	for _, name := range []string{EventsFile, WindowsFile, ProbesFile, ScrapesFile, ProcessFile, JournalFile} {
+		data, err := os.ReadFile(filepath.Join(r.Path(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		trial.Files[name] = int64(len(data))
+	}
 	check(got, trial)
 	check(o.Trials(), []TrialState{{trial.Planned, true, true}, {sampleRun().Plan[1], false, false}})
 }

@@ -80,12 +80,20 @@ func (t *TrialDir) Err() error {
 
 // Finish writes out what is buffered, and then trial.json, atomically: its
 // presence says that the trial's files are whole. The trial's Planned is set
-// from the plan. An append after it is an error.
+// from the plan, and its Files from what was written. An append after it is an error.
 func (t *TrialDir) Finish(trial Trial) error {
 	if err := t.Close(); err != nil {
 		return err
 	}
 	trial.Planned = t.planned
+	trial.Files = map[string]int64{}
+	for name := range t.files() {
+		info, err := os.Stat(filepath.Join(t.path, name))
+		if err != nil {
+			return fmt.Errorf("measure what the trial wrote: %w", err)
+		}
+		trial.Files[name] = info.Size()
+	}
 	return writeJSON(filepath.Join(t.path, TrialFile), trial)
 }
 

@@ -39,6 +39,7 @@ type Run struct {
 	Error      string      `json:"error,omitempty"`
 	Seed       int64       `json:"seed"`
 	Blocks     int         `json:"blocks"`
+	Alpha      float64     `json:"alpha,omitempty"` // the chance of a false claim that the scenario allows; 0 is 0.05
 	Profiles   []Profile   `json:"profiles"`
 	Plan       []Planned   `json:"plan"`
 	Gates      []Gate      `json:"gates"`
@@ -63,9 +64,12 @@ type Profile struct {
 // Planned is one trial of the plan.
 type Planned struct {
 	ID      string `json:"id"`    // 001-b1-stock, 013-tour-repair
-	Block   int    `json:"block"` // from 1; 0 for a tour
+	Block   int    `json:"block"` // from 1; 0 for a tour and for the warm-up block
 	Profile string `json:"profile"`
 	Tour    string `json:"tour,omitempty"`
+	// Discarded marks the trials of the warm-up block: they are run and kept,
+	// and no comparison and no threshold looks at them.
+	Discarded bool `json:"discarded,omitempty"`
 }
 
 // Topology is the wanted cluster of one profile, in a reader's terms.
@@ -129,6 +133,20 @@ type Trial struct {
 	Health   Generator     `json:"generator"`
 	Exits    []string      `json:"exits,omitempty"` // components that died unasked
 	Reset    time.Duration `json:"reset"`           // how long the reset before it took, ns
+	Clock    Clock         `json:"clock,omitzero"`
+	// Files is how long each of the trial's other files was when the trial
+	// ended, in bytes; Finish fills it in. A file of another length has lost
+	// something since, or gained it.
+	Files map[string]int64 `json:"files,omitempty"`
+}
+
+// Clock is what the wall clock did during a trial, beside the monotonic clock
+// that everything is measured by.
+type Clock struct {
+	Readings int   `json:"readings"` // of both clocks at once, one a second
+	StepMax  int64 `json:"stepMax"`  // ns: the furthest that the wall clock moved against the other between two readings
+	Drift    int64 `json:"drift"`    // ns: how far it had moved in all when the trial ended
+	StallMax int64 `json:"stallMax"` // ns: the longest that a reading came late, as where the machine stood still
 }
 
 // Phase is a stretch of a trial: warmup, steady, fault, recovery, cooldown, or operation.

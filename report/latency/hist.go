@@ -115,19 +115,30 @@ func seconds(us int64) float64 {
 	return float64(us) / 1e6
 }
 
-// compact puts the bins in order and joins equal ones.
+// compact puts the bins in order and joins equal ones: what came since the last
+// time is put in order by itself, and merged into what is.
 func (h *Hist) compact() {
 	if h.tidy == len(h.bins) {
 		return
 	}
-	slices.SortFunc(h.bins, func(a, b Bin) int { return cmp.Compare(a.US, b.US) })
-	out := h.bins[:1]
-	for _, b := range h.bins[1:] {
-		if last := &out[len(out)-1]; last.US == b.US {
-			last.N += b.N
+	old, fresh := h.bins[:h.tidy], h.bins[h.tidy:]
+	slices.SortFunc(fresh, func(a, b Bin) int { return cmp.Compare(a.US, b.US) })
+	out := make([]Bin, 0, len(h.bins))
+	for len(old) > 0 || len(fresh) > 0 {
+		var next Bin
+		if len(fresh) == 0 || len(old) > 0 && old[0].US <= fresh[0].US {
+			next, old = old[0], old[1:]
 		} else {
-			out = append(out, b)
+			next, fresh = fresh[0], fresh[1:]
 		}
+		if n := len(out); n > 0 && out[n-1].US == next.US {
+			out[n-1].N += next.N
+		} else {
+			out = append(out, next)
+		}
+	}
+	if 2*len(out) < cap(out) {
+		out = slices.Clone(out)
 	}
 	h.bins, h.tidy = out, len(out)
 }

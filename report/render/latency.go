@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -19,7 +18,7 @@ type latencyGroup struct {
 type latencyRow struct {
 	report.Latency
 	Class string
-	Doubt string // why there is too little for a p99
+	Doubt string // the interval of the p99, or why there is none
 }
 
 // judgedPhases leaves out the phases that no gate looks at.
@@ -46,8 +45,10 @@ func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 			i = len(out) - 1
 		}
 		row := latencyRow{Latency: l, Class: profileClass(r, l.Profile)}
-		if l.P99Needs > 0 {
-			row.Doubt = fmt.Sprintf("needs %s", unit.Count(l.P99Needs, "request"))
+		if l.P99Needs != "" {
+			row.Doubt = fmt.Sprintf("n/a (needs %s)", l.P99Needs)
+		} else {
+			row.Doubt = fmt.Sprintf("%s to %s (%s)", report.Format(l.P99Low, "seconds"), report.Format(l.P99High, "seconds"), percent(l.P99Confidence))
 		}
 		out[i].Rows = append(out[i].Rows, row)
 	}

@@ -29,6 +29,7 @@ func Markdown(w io.Writer, r *report.Result) error {
 	m.recovery(r)
 	m.writes(r)
 	m.costs(r)
+	m.quantiles(r)
 	m.trials(r)
 	var warnings []string
 	for _, w := range warningsOf(r) {
@@ -172,6 +173,11 @@ func (m *markdown) writes(r *report.Result) {
 	}
 	m.linef("### Acknowledged writes\n")
 	m.linef("%s\n", escapeMarkdown(auditSentence(r)))
+	var supported []string
+	for _, p := range r.RPO {
+		supported = append(supported, p.Text)
+	}
+	m.list("What the trials support", supported)
 	var rows [][]string
 	for _, a := range audits {
 		profile := a.Profile
@@ -219,6 +225,42 @@ func (m *markdown) costs(r *report.Result) {
 		}
 		m.linef("</details>\n")
 	}
+}
+
+// quantiles are those of all requests, with their intervals.
+func (m *markdown) quantiles(r *report.Result) {
+	var rows [][]string
+	for _, c := range r.Curves {
+		for _, q := range c.Quantiles {
+			rows = append(rows, []string{
+				escapeMarkdown(c.Profile), escapeMarkdown(c.Group), "p" + strings.TrimSuffix(fmt.Sprintf("%.1f", 100*q.Q), ".0"),
+				seconds(q.Seconds), escapeMarkdown(doubtOf(q)), unit.Grouped(c.Requests), worth(q),
+			})
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	m.linef("<details><summary>Latency of all the load's requests, by quantile (%s)</summary>\n", unit.Count(len(rows), "row"))
+	m.table([]string{"Profile", "Requests", "Quantile", ">Latency", "Interval", ">Requests", ">Worth"}, rows)
+	m.linef("Requests of one trial depend on each other. Worth: how many independent ones they come to for this quantile, by how much the trials differ; the interval is as wide as those allow.\n")
+	m.linef("</details>\n")
+}
+
+// doubtOf is a quantile's interval, or what it would take.
+func doubtOf(q report.Quantile) string {
+	if q.Needs != "" {
+		return "n/a (needs " + q.Needs + ")"
+	}
+	return fmt.Sprintf("%s to %s (%s)", seconds(q.Low), seconds(q.High), percent(q.Confidence))
+}
+
+// worth is how many independent requests a quantile's are worth.
+func worth(q report.Quantile) string {
+	if !q.Worth.Is() {
+		return "n/a"
+	}
+	return unit.Grouped(int(q.Worth.Float()))
 }
 
 func (m *markdown) trials(r *report.Result) {

@@ -181,7 +181,7 @@ func (r recoveryRow) harmed() bool {
 func notValid(r *report.Result) []report.Trial {
 	var out []report.Trial
 	for _, t := range r.Trials {
-		if t.State != report.TrialValid {
+		if t.State != report.TrialValid && t.State != report.TrialDiscarded {
 			out = append(out, t)
 		}
 	}
@@ -193,6 +193,9 @@ func trialsSentence(r *report.Result) string {
 	s := fmt.Sprintf("%s of %s valid", unit.Grouped(r.Run.Valid), unit.Count(r.Run.Planned, "trial"))
 	if r.Run.Invalid > 0 {
 		s += fmt.Sprintf(", %s invalid", unit.Grouped(r.Run.Invalid))
+	}
+	if r.Run.Discarded > 0 {
+		s += fmt.Sprintf(", %s discarded as warm-up", unit.Grouped(r.Run.Discarded))
 	}
 	if r.Run.Missing > 0 {
 		s += fmt.Sprintf(", %s missing", unit.Grouped(r.Run.Missing))

@@ -159,6 +159,9 @@ func (t *terminal) foot(r *report.Result) {
 	t.line("")
 	if len(r.Audits) > 0 {
 		t.text("", "", "", auditSentence(r))
+		for _, p := range r.RPO {
+			t.text(styleDim, "  ", "  ", p.Text+".")
+		}
 	}
 	if s := costLine(r); s != "" {
 		t.text("", "", "", s)

@@ -61,8 +61,8 @@ func latencyAndErrors(r *report.Result) {
 		for _, phase := range []string{"steady", "fault", "recovery"} {
 			slow := map[string]float64{"steady": 1, "fault": 9, "recovery": 1.4}[phase]
 			r.Latency = append(r.Latency,
-				report.Latency{Profile: p, Phase: phase, Workload: "churn", Verb: "create", Resource: "events", Scope: "resource", Via: "api", Trials: 6, Requests: 3600, Failed: uint64(slow * 3), Rate: 99.8, P50: report.Number(0.0061 * slow), P90: report.Number(0.018 * slow), P99: report.Number(0.044 * slow), P999: report.Missing(), Max: report.Number(0.12 * slow), P99Low: report.Number(0.039 * slow), P99High: report.Number(0.052 * slow)},
-				report.Latency{Profile: p, Phase: phase, Workload: "lists", Verb: "list", Resource: "pods", Scope: "cluster", Detail: "unpaginated", Via: "api", Trials: 6, Requests: 72, Rate: 2, P50: report.Number(0.031 * slow), P90: report.Number(0.061 * slow), P99: report.Missing(), P999: report.Missing(), Max: report.Number(0.11 * slow), P99Low: report.Missing(), P99High: report.Missing(), P99Needs: 368})
+				report.Latency{Profile: p, Phase: phase, Workload: "churn", Verb: "create", Resource: "events", Scope: "resource", Via: "api", Trials: 6, Requests: 3600, Failed: uint64(slow * 3), Rate: 99.8, P50: report.Number(0.0061 * slow), P90: report.Number(0.018 * slow), P99: report.Number(0.044 * slow), P999: report.Missing(), Max: report.Number(0.12 * slow), P99Low: report.Number(0.039 * slow), P99High: report.Number(0.052 * slow), P99Confidence: 0.969},
+				report.Latency{Profile: p, Phase: phase, Workload: "lists", Verb: "list", Resource: "pods", Scope: "cluster", Detail: "unpaginated", Via: "api", Trials: 6, Requests: 72, Rate: 2, P50: report.Number(0.031 * slow), P90: report.Number(0.061 * slow), P99: report.Missing(), P999: report.Missing(), Max: report.Number(0.11 * slow), P99Low: report.Missing(), P99High: report.Missing(), P99Needs: "≥ 100 requests a trial"})
 		}
 		r.Errors = append(r.Errors,
 			report.ErrorCount{Profile: p, Workload: "churn", Verb: "create", Resource: "events", Phase: "fault", Code: "timeout", Count: 212, Trials: 6},
@@ -72,6 +72,11 @@ func latencyAndErrors(r *report.Result) {
 			for _, q := range []float64{0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999} {
 				c.Q = append(c.Q, q)
 				c.Seconds = append(c.Seconds, report.Number(0.004*math.Pow(1-q, -0.62)*map[string]float64{"stock": 1.25, "fast-election": 1}[p]))
+			}
+			c.Quantiles = []report.Quantile{
+				{Q: 0.5, Seconds: 0.006, Worth: 2400, Low: 0.0058, High: 0.0063, Confidence: 0.951},
+				{Q: 0.99, Seconds: 0.07, Worth: 640, Low: 0.061, High: 0.09, Confidence: 0.954},
+				{Q: 0.999, Seconds: 0.29, Worth: 310, Low: report.Missing(), High: report.Missing(), Needs: "≥ 3,688 independent requests"},
 			}
 			r.Curves = append(r.Curves, c)
 		}

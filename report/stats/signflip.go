@@ -27,6 +27,14 @@ type Flip struct {
 	Sampled int // random flips taken; 0 where all were enumerated and P is exact
 }
 
+// Error is the standard error that sampling gives P; 0 where it is exact.
+func (f Flip) Error() float64 {
+	if f.Sampled == 0 {
+		return 0
+	}
+	return math.Sqrt(f.P * (1 - f.P) / float64(f.Sampled))
+}
+
 // SignFlip is Fisher's sign-flip (randomisation) test of the mean difference:
 // the share of all ways to give the differences from theta their signs whose
 // sum is at least as far out as the one seen. Up to EnumerateUpTo differences

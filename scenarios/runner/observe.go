@@ -26,6 +26,7 @@ const (
 // eyes is everything that observes one trial.
 type eyes struct {
 	clock    *measure.Clock
+	wall     *measure.ClockWatch
 	marks    *measure.Marks
 	recorder *measure.Recorder
 	health   *measure.GeneratorHealth
@@ -47,6 +48,7 @@ type eyes struct {
 func (t *trial) openEyes() (*eyes, error) {
 	dir, access, m := t.dir, t.run.cluster.Access(), t.spec.Measure
 	e := &eyes{clock: measure.NewClock()}
+	e.wall = measure.NewClockWatch(e.clock)
 	e.marks = measure.NewMarks(e.clock, dir.AppendEvent)
 	e.recorder = measure.NewRecorder(e.clock, t.window)
 	e.health = measure.NewGeneratorHealth(e.recorder, measure.Bounds{})
@@ -80,7 +82,7 @@ func (t *trial) openEyes() (*eyes, error) {
 	e.scraper = measure.NewScraper(e.clock, dir.AppendScrape, 0, scrapes)
 	e.processes = measure.NewProcessSampler(e.clock, dir.AppendProcess, 0, t.pids)
 	e.runs = []func(context.Context) error{
-		e.health.Run, e.probes.Run, e.journal.Run, leaders.Run, e.scraper.Run, e.processes.Run,
+		e.wall.Run, e.health.Run, e.probes.Run, e.journal.Run, leaders.Run, e.scraper.Run, e.processes.Run,
 	}
 	return e, nil
 }

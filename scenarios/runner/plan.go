@@ -10,13 +10,23 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
-// Plan orders the trials: in every block each profile once, in random order,
-// then the tours. The order is a function of the seed alone. Pairing within a
+// Plan orders the trials: the warm-up block, if there is one, then in every block
+// each profile once, all in random order, then the tours. The order is a function of the seed alone. Pairing within a
 // block is what keeps the machine's slow drift out of a comparison; the random
-// order keeps it from favouring the profile that always goes second.
-func Plan(profiles []string, blocks int, tours []Tour, seed int64) []rundir.Planned {
+// order keeps it from favouring the profile that always goes second. The
+// warm-up block takes what only the first trials of a run meet: cold caches, a
+// disk that has not been written to, a processor at another speed.
+func Plan(profiles []string, warmup bool, blocks int, tours []Tour, seed int64) []rundir.Planned {
 	random := rand.New(rand.NewPCG(uint64(seed), 0x73746f726d)) // the second word is "storm"
 	var plan []rundir.Planned
+	if warmup {
+		// Of its own source: the blocks' order is the same with and without it.
+		for _, i := range rand.New(rand.NewPCG(uint64(seed), 0x7761726d)).Perm(len(profiles)) { // "warm"
+			plan = append(plan, rundir.Planned{
+				ID: fmt.Sprintf("%03d-warmup-%s", len(plan)+1, profiles[i]), Profile: profiles[i], Discarded: true,
+			})
+		}
+	}
 	for block := 1; block <= blocks; block++ {
 		for _, i := range random.Perm(len(profiles)) {
 			plan = append(plan, rundir.Planned{

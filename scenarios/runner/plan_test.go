@@ -7,7 +7,7 @@ import (
 
 func TestPlanHoldsEveryProfileOnceABlock(t *testing.T) {
 	profiles := []string{"stock", "fast", "slow"}
-	plan := Plan(profiles, 8, []Tour{{"repair", "stock"}}, 42)
+	plan := Plan(profiles, false, 8, []Tour{{"repair", "stock"}}, 42)
 	if len(plan) != 8*3+1 {
 		t.Fatalf("%d trials, want 25", len(plan))
 	}
@@ -37,7 +37,7 @@ func TestPlanHoldsEveryProfileOnceABlock(t *testing.T) {
 
 func TestPlanIsAFunctionOfTheSeed(t *testing.T) {
 	order := func(seed int64) (s string) {
-		for _, p := range Plan([]string{"a", "b"}, 16, nil, seed) {
+		for _, p := range Plan([]string{"a", "b"}, false, 16, nil, seed) {
 			s += p.Profile
 		}
 		return s
@@ -47,5 +47,27 @@ func TestPlanIsAFunctionOfTheSeed(t *testing.T) {
 	}
 	if order(7) == order(8) {
 		t.Error("two seeds gave the same order of 16 blocks: the order does not depend on the seed")
+	}
+}
+
+// The warm-up block goes first, is marked, and changes nothing of what follows
+// but the numbers.
+func TestPlanWithAWarmupBlock(t *testing.T) {
+	profiles := []string{"a", "b", "c"}
+	with, without := Plan(profiles, true, 6, nil, 3), Plan(profiles, false, 6, nil, 3)
+	var first []string
+	for _, p := range with[:3] {
+		if !p.Discarded || p.Block != 0 || p.Tour != "" {
+			t.Errorf("%+v is not marked as discarded", p)
+		}
+		first = append(first, p.Profile)
+	}
+	if slices.Sort(first); !slices.Equal(first, profiles) || with[0].ID[:10] != "001-warmup" {
+		t.Errorf("the warm-up block holds %v, and begins with %s", first, with[0].ID)
+	}
+	for i, p := range with[3:] {
+		if q := without[i]; p.Discarded || p.Block != q.Block || p.Profile != q.Profile {
+			t.Errorf("trial %d is %+v with a warm-up block, and %+v without", i, p, q)
+		}
 	}
 }

@@ -115,7 +115,7 @@ func PlanOf(s *scenarios.Scenario, seed int64) []rundir.Planned {
 	for _, t := range s.Tours {
 		tours = append(tours, Tour{t.Name, t.Profile})
 	}
-	return Plan(profiles, s.Blocks, tours, seed)
+	return Plan(profiles, s.WarmupBlock, s.Blocks, tours, seed)
 }
 
 // all starts the cluster, runs every trial, and ends the cluster.

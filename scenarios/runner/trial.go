@@ -220,6 +220,7 @@ func (t *trial) finish(ctx context.Context, err error) error {
 		out.Origin = t.eyes.clock.Origin().UTC()
 		out.Duration = t.eyes.clock.Now()
 		out.Health = t.eyes.health.Result()
+		out.Clock = t.eyes.wall.Result()
 		t.judge(&out)
 	}
 	out.Phases, out.Journal = t.phases, t.audits
@@ -257,23 +258,12 @@ func (t *trial) judge(out *rundir.Trial) {
 	if p := t.tally.problem(t.spec.Measure.Load.AtLeast.Fraction(), len(t.spec.Workloads) > 0); p != "" {
 		out.Invalid = append(out.Invalid, p)
 	}
-	if p := jump(t.eyes.clock); p != "" {
+	if p := out.Clock.Problem(); p != "" {
 		out.Invalid = append(out.Invalid, p)
 	}
 	t.mu.Lock()
 	out.Warnings = t.warnings
 	t.mu.Unlock()
-}
-
-// jump compares the wall clock with the monotonic one since the origin.
-func jump(c *measure.Clock) string {
-	const bound = time.Second
-	origin := c.Origin()
-	wall := time.Now().Round(0).Sub(origin.Round(0))
-	if d := wall - time.Since(origin); d > bound || d < -bound {
-		return fmt.Sprintf("the wall clock jumped by %s during the trial", d.Round(time.Millisecond))
-	}
-	return ""
 }
 
 // say reports what the trial is doing.

@@ -1,0 +1,118 @@
+package report_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report"
+)
+
+// later is the world's run again, of another day.
+func later(change func(w *world)) *world {
+	w := newWorld()
+	w.run.ID, w.run.Started = "run-2", w.run.Started.Add(24*time.Hour)
+	change(w)
+	return w
+}
+
+func TestCompareRuns(t *testing.T) {
+	usual := newWorld()
+	slower := later(func(w *world) {
+		recovery := w.recovery
+		w.recovery = func(p rundir.Planned) float64 { return 1.5 * recovery(p) }
+		w.run.Host.Cores, w.run.Host.Kernel, w.run.Host.FsyncUS = 8, "6.12.0", 8000
+		w.run.Profiles[1].Changes = []string{"cluster.etcd.electionTimeout=700ms"}
+	})
+	a, err := report.CompareRuns(usual.write(t), slower.write(t), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(a.Claim, "It has no verdict") || a.Old.ID != "run-1" || a.New.ID != "run-2" {
+		t.Errorf("%+v", a)
+	}
+	said := strings.Join(a.Warnings, "\n")
+	for _, want := range []string{"2 cores", "8 cores", "the kernel: 6.18.0 in the old run, 6.12.0 in the new one", "an fsync: 800 µs", "fast was cluster.etcd.electionTimeout=500ms and fast is cluster.etcd.electionTimeout=700ms"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no warning says %q:\n%s", want, said)
+		}
+	}
+	if len(a.Rows) != 4 {
+		t.Fatalf("%d rows", len(a.Rows))
+	}
+	for _, r := range a.Rows {
+		switch r.Metric {
+		case "recovery.time":
+			// Six against six: 1 − 2·19/924, the sixth difference from either end.
+			if !(r.Low <= 1.5 && 1.5 <= r.High && r.Low > 1) || r.OldTrials != 6 || r.NewTrials != 6 || !strings.Contains(r.Text, "slower (95.9 % interval") {
+				t.Errorf("%s: %+v", r.Profile, r)
+			}
+		case "api.latency":
+			if r.Low > 1 || r.High < 1 || !strings.Contains(r.Text, "no difference found") {
+				t.Errorf("%s: %+v", r.Profile, r)
+			}
+		}
+	}
+	same, err := report.CompareRuns(usual.write(t), later(func(*world) {}).write(t), "stock", "fast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := same.Rows[1]; len(same.Rows) != 2 || r.NewProfile != "fast" || r.High >= 1 || len(same.Warnings) != 1 {
+		t.Errorf("%+v, %q", same.Rows, same.Warnings)
+	}
+}
+
+func TestRunsThatCannotBeCompared(t *testing.T) {
+	base := newWorld().write(t)
+	for name, c := range map[string]struct {
+		change   func(w *world)
+		from, to string
+		says     string
+		other    bool // a different thing was measured
+	}{
+		"two different scenarios": {func(w *world) { w.run.Scenario = "quota-breach" }, "", "",
+			"two different things were measured: the scenario leader-loss in the old run and quota-breach in the new one", true},
+		"another load": {func(w *world) { w.run.Workloads[0].Text = "creates 90 events a second" }, "", "",
+			`both are of leader-loss, but the load differs: "churn: creates 60 events a second" in the old run and "churn: creates 90 events a second" in the new one`, true},
+		"another timeline": {func(w *world) { w.run.Timeline = nil }, "", "", `"leaderKill: kills the leader of shard main" in the old run and "nothing" in the new one`, true},
+		"no profile in common": {func(w *world) {
+			w.run.Profiles = []rundir.Profile{{Name: "head"}}
+		}, "", "", "no profile in common (stock and fast; head): say which with --profile OLD=NEW", false},
+		"an unknown profile": {func(*world) {}, "stock", "slow", `has no profile "slow": it has stock and fast`, false},
+	} {
+		w := later(c.change)
+		_, err := report.CompareRuns(base, w.write(t), c.from, c.to)
+		if err == nil || !strings.Contains(err.Error(), c.says) || errors.Is(err, report.ErrNotComparable) != c.other {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Too few trials give no interval, and what is there says so.
+func TestCompareRunsOfTooFewTrials(t *testing.T) {
+	short := func(w *world) *rundir.Dir {
+		w.run.Blocks, w.run.Plan = 3, w.run.Plan[:6]
+		return w.write(t)
+	}
+	a, err := report.CompareRuns(short(newWorld()), short(later(func(*world) {})), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range a.Rows {
+		if r.Confidence != 0 || !strings.Contains(r.Text, "n/a (a 95 % interval needs more than 3 trials against 3)") {
+			t.Errorf("%+v", r)
+		}
+	}
+	cut := later(func(w *world) {
+		w.run.Outcome = "interrupted"
+		w.stop = func(p rundir.Planned) int { return map[bool]int{p.Block > 4: 2}[true] }
+	})
+	if a, err = report.CompareRuns(newWorld().write(t), cut.write(t), "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(a.Warnings, "\n"); !strings.Contains(said, "the run run-2 is not complete: 8 of 12 trials are valid") || a.Rows[0].NewTrials != 4 {
+		t.Errorf("%s, %+v", said, a.Rows[0])
+	}
+}
