@@ -47,6 +47,7 @@ func (s Spec) Check() []string {
 	if *k.APIServer.Replicas == 0 {
 		c.bad("kubernetes.apiserver.replicas", "must be at least 1: without an apiserver there is nothing to load")
 	}
+	c.fairness(k)
 	shards := s.AllShards()
 	for i, sh := range shards {
 		field, inherits := "etcd", i > 0

@@ -1,6 +1,10 @@
 package clusters
 
-import "github.com/storm-harness/storm/internal/unit"
+import (
+	flowcontrol "k8s.io/api/flowcontrol/v1"
+
+	"github.com/storm-harness/storm/internal/unit"
+)
 
 // Spec is the cluster that a scenario wants, the same for every provider.
 // The zero value of a field means "the default", which Defaulted fills in.
@@ -19,6 +23,22 @@ type Kubernetes struct {
 	APIServer         Deployment `yaml:"apiserver" doc:"kube-apiserver"`
 	ControllerManager Deployment `yaml:"controllerManager" doc:"kube-controller-manager"`
 	Scheduler         Deployment `yaml:"scheduler" doc:"kube-scheduler"`
+	// The objects of priority and fairness are part of the golden state: they
+	// are there, and observed to be in force, when a trial begins.
+	PriorityLevels []PriorityLevel `yaml:"priorityLevels" doc:"PriorityLevelConfigurations to make, or to put in the place of the server's own of that name; in force before any load begins"`
+	FlowSchemas    []FlowSchema    `yaml:"flowSchemas" doc:"FlowSchemas, in the same way: which requests go to which level"`
+}
+
+// PriorityLevel is a PriorityLevelConfiguration by its name.
+type PriorityLevel struct {
+	Name string                                     `yaml:"name" key:"true" required:"true" doc:"the object's name"`
+	Spec flowcontrol.PriorityLevelConfigurationSpec `yaml:"spec" required:"true" doc:"what the manifest has under spec"`
+}
+
+// FlowSchema is a FlowSchema by its name.
+type FlowSchema struct {
+	Name string                     `yaml:"name" key:"true" required:"true" doc:"the object's name"`
+	Spec flowcontrol.FlowSchemaSpec `yaml:"spec" required:"true" doc:"what the manifest has under spec"`
 }
 
 // Deployment is one kind of stateless component: how many, and with what.

@@ -63,6 +63,7 @@ var families = map[string]family{
 	"etcd_server_slow_apply_total":                 {},
 	"etcd_server_quota_backend_bytes":              {},
 	"etcd_server_snapshot_apply_in_progress_total": {},
+	"etcd_snap_fsync_duration_seconds":             {},
 	"etcd_disk_wal_fsync_duration_seconds":         {buckets: diskTimes},
 	"etcd_disk_backend_commit_duration_seconds":    {buckets: diskTimes},
 	"etcd_disk_defrag_inflight":                    {},

@@ -33,7 +33,7 @@ func (j *judgement) compareGate(g *Gate) {
 	}
 	base := values(g.Gate, j.of(g.Gate, g.Compare))
 	for _, p := range j.run.Profiles {
-		if p.Name == g.Compare {
+		if p.Name == g.Compare || g.Profile != "" && g.Profile != p.Name {
 			continue
 		}
 		mine := values(g.Gate, j.of(g.Gate, p.Name))

@@ -111,7 +111,7 @@ func (j *judgement) profilesOf(g rundir.Gate) []string {
 		}
 	}
 	for _, name := range names {
-		if len(j.of(g, name)) > 0 {
+		if len(j.of(g, name)) > 0 && (g.Profile == "" || g.Profile == name) {
 			out = append(out, name)
 		}
 	}

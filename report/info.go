@@ -155,45 +155,9 @@ func warnings(r *Result, dir *rundir.Dir) []string {
 			out = append(out, strings.TrimSpace(e.Subject+" "+e.Text))
 		}
 	}
-	out = append(out, goVersions(r)...)
+	out = append(out, builds(r)...)
 	if r.Run.ShortSteady && slices.ContainsFunc(r.Gates, func(g Gate) bool { return g.Metric == "api.latency" }) {
 		out = append(out, "The steady phase is shorter than 5 minutes: its latency thresholds are not the 5-minute SLO.")
-	}
-	return out
-}
-
-// goVersions says aloud where profiles run components that different versions
-// of Go built: the difference may be the compiler's.
-func goVersions(r *Result) []string {
-	type build struct{ goVersion, origin string }
-	built := map[string]map[string]build{} // component → profile → build
-	for _, p := range r.Provenance {
-		if built[p.Component] == nil {
-			built[p.Component] = map[string]build{}
-		}
-		for _, prof := range r.Profiles {
-			if p.Profile == "" || p.Profile == prof.Name {
-				built[p.Component][prof.Name] = build{p.GoVersion, p.Origin}
-			}
-		}
-	}
-	var out []string
-	for _, component := range slices.Sorted(maps.Keys(built)) {
-		var goes, origins []string
-		for _, prof := range r.Profiles {
-			b, ok := built[component][prof.Name]
-			if ok && !slices.Contains(goes, b.goVersion) {
-				goes = append(goes, b.goVersion)
-			}
-			if ok && !slices.Contains(origins, b.origin) {
-				origins = append(origins, b.origin)
-			}
-		}
-		if len(goes) > 1 {
-			out = append(out, component+" was built by different versions of Go ("+strings.Join(goes, ", ")+"): a difference between profiles may be the compiler's.")
-		} else if len(origins) > 1 {
-			out = append(out, component+" comes from different places ("+strings.Join(origins, ", ")+"): a difference between profiles may be that of the builds.")
-		}
 	}
 	return out
 }

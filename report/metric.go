@@ -66,6 +66,11 @@ func (t *trial) measure(g rundir.Gate) value {
 		return t.memory(g)
 	case "process.cpu":
 		return t.cpu(g)
+	case "isolation":
+		return t.isolation(g)
+	}
+	if m, ok := serverMetrics[g.Metric]; ok {
+		return t.told(g, m)
 	}
 	return missing("this version of storm does not know the metric")
 }

@@ -39,6 +39,8 @@ type measured struct {
 	size  map[string][]sample  // etcd's database size by component
 	procs map[string][]process // by component
 
+	scrapes map[string][]scraped // by component, of what metrics of servers look at
+
 	readings map[string][]gauged // by component
 	witness  map[string][]int64  // when the witness's writes were acknowledged, by shard
 	nodes    float64             // that the loads had made by the end of the last steady phase
@@ -232,7 +234,7 @@ func (t *trial) readable(file string, err error) bool {
 
 // readBody reads the measurements of a trial that began, onto the grid.
 func (t *trial) readBody(dir *rundir.Dir, g grid) error {
-	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, readings: map[string][]gauged{}, witness: map[string][]int64{}}
+	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, scrapes: map[string][]scraped{}, readings: map[string][]gauged{}, witness: map[string][]int64{}}
 	if t.state == TrialMissing {
 		return nil
 	}
@@ -256,6 +258,7 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 		if r, ok := gaugedOf(s); ok {
 			t.readings[s.Component] = append(t.readings[s.Component], r)
 		}
+		t.keep(s)
 		t.end = max(t.end, s.At)
 		return nil
 	})

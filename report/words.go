@@ -104,7 +104,11 @@ func title(g rundir.Gate, unit string) string {
 	if g.Stat != "" {
 		s += " " + g.Stat
 	}
-	if where := whereText(g.Where); where != "" {
+	where := whereText(g.Where)
+	if g.Profile != "" {
+		where = strings.TrimPrefix(where+", profile "+g.Profile, ", ")
+	}
+	if where != "" {
 		s += " (" + where + ")"
 	}
 	if g.Compare != "" {
@@ -125,7 +129,7 @@ func title(g rundir.Gate, unit string) string {
 }
 
 // labels in the order in which a reader narrows down.
-var labels = []string{"workload", "verb", "resource", "scope", "detail", "layer", "op", "act", "component", "shard", "phase"}
+var labels = []string{"workload", "verb", "resource", "scope", "detail", "layer", "op", "act", "component", "shard", "level", "aggressor", "phase"}
 
 func whereText(where map[string]string) string {
 	var parts []string
@@ -179,6 +183,22 @@ func subject(g rundir.Gate) string {
 		return "the share of leases renewed in time" + join(" of ", w["workload"]) + phase
 	case "etcd.leader.changes":
 		return "the number of leader changes" + join(" in ", w["shard"]) + phase
+	case "isolation":
+		return "isolation of" + join(" ", w["workload"]) + requests(map[string]string{"verb": w["verb"], "resource": w["resource"]}) + join(" from ", w["aggressor"])
+	case "etcd.db.size":
+		return "the database's size" + join(" of ", w["shard"], w["component"]) + phase
+	case "etcd.db.inUse":
+		return "the database's bytes in use" + join(" of ", w["shard"], w["component"]) + phase
+	case "etcd.requests":
+		return "requests of the API servers to etcd" + phase
+	case "etcd.snapshots":
+		return "the number of raft snapshots" + join(" in ", w["shard"]) + phase
+	case "apf.rejected", "apf.dispatched", "apf.wait", "apf.queued", "apf.seats":
+		return fairnessWords[g.Metric] + join(" in the priority level ", w["level"]) + phase
+	case "server.requests":
+		return "requests that the API server counted" + join(" of ", w["verb"], w["resource"]) + phase
+	case "server.watchLists":
+		return "streaming lists that the API server counted" + phase
 	case "process.memory":
 		return "memory" + join(" of ", w["component"]) + phase
 	case "process.cpu":
@@ -194,6 +214,15 @@ var plainWords = map[string]string{
 	"writes.lost":      "acknowledged writes lost",
 	"restore.lost":     "acknowledged writes that a restore took back",
 	"restore.mismatch": "writes that contradict the restore",
+}
+
+// fairnessWords say what the metrics of priority and fairness are.
+var fairnessWords = map[string]string{
+	"apf.rejected":   "requests rejected",
+	"apf.dispatched": "requests let through",
+	"apf.wait":       "mean wait of a request",
+	"apf.queued":     "requests waiting at once",
+	"apf.seats":      "seats taken at once",
 }
 
 // layerWord is what a reader calls a layer.

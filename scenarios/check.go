@@ -22,6 +22,7 @@ type check struct {
 	warnings strict.Problems
 	tooFew   strict.Problems
 	gates    []rundir.Gate
+	profile  string // that is checked; empty where it is all of them
 }
 
 // newCheck decodes a document. before is what was wrong with it already.
@@ -109,7 +110,7 @@ func (c *check) profileNames() []string {
 	return names
 }
 
-var fieldName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9.\[\]]*$`)
+var fieldName = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9_.\[\]]*$`)
 
 // own adds what a workload or an act says of its own fields, each "field:
 // message".

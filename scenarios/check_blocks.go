@@ -12,9 +12,15 @@ func (c *check) comparison() {
 	spec := c.doc.Spec
 	comparisons := 0
 	for _, g := range spec.Gates {
-		if g.Compare != "" {
+		switch {
+		case g.Compare != "" && g.Profile != "":
+			comparisons++
+		case g.Compare != "":
 			comparisons += max(1, len(spec.Profiles)-1)
 		}
+	}
+	if n := len(spec.Profiles); n > 1 && comparisons == 0 && len(spec.Gates) > 0 {
+		c.warn("spec.gates", "no gate compares the %d profiles, so the verdict does not say which is better: add one such as {metric: api.latency, verb: mutating, compare: %s, stat: p99, margin: 25%%}", n, spec.Profiles[0].Name)
 	}
 	n, alpha := spec.Blocks, spec.Alpha.Fraction()
 	if comparisons == 0 || n < 1 || alpha <= 0 || !c.decoded("spec.blocks") || !c.decoded("spec.alpha") {

@@ -79,7 +79,8 @@ func section(b *strings.Builder, title string, rows []string) {
 	}
 }
 
-// fold breaks a text into indented lines.
+// fold breaks a text into indented lines. A word that is longer than a line, as
+// a path may be, is broken after one of its dots.
 func fold(text string, most int, indent string) string {
 	var lines []string
 	line := ""
@@ -87,9 +88,29 @@ func fold(text string, most int, indent string) string {
 		if line != "" && len(line)+1+len(word) > most {
 			lines, line = append(lines, line), ""
 		}
+		for line == "" && len(word) > most && strings.Contains(word[1:most], ".") {
+			at := strings.LastIndexByte(word[:most], '.') + 1
+			lines, word = append(lines, word[:at]), word[at:]
+		}
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
 	return indent + strings.Join(append(lines, line), "\n"+indent)
+}
+
+// fairness says which objects of priority and fairness a cluster is given.
+func fairness(k clusters.Kubernetes) string {
+	var parts []string
+	for _, l := range k.PriorityLevels {
+		text := "the priority level " + l.Name
+		if l.Spec.Limited != nil && l.Spec.Limited.NominalConcurrencyShares != nil {
+			text += fmt.Sprintf(" of %s", unit.Count(int(*l.Spec.Limited.NominalConcurrencyShares), "share"))
+		}
+		parts = append(parts, text)
+	}
+	for _, f := range k.FlowSchemas {
+		parts = append(parts, fmt.Sprintf("the flow schema %s to %s", f.Name, f.Spec.PriorityLevelConfiguration.Name))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func clusterLines(spec clusters.Spec) []string {
@@ -102,6 +123,9 @@ func clusterLines(spec clusters.Spec) []string {
 		fmt.Sprintf("provider\t%s, network %s%s", spec.Provider, spec.Network, from),
 		fmt.Sprintf("Kubernetes\t%s: %s, %s, %s", version(k.Version, k.BinDir),
 			unit.Count(*k.APIServer.Replicas, "apiserver"), unit.Count(*k.ControllerManager.Replicas, "controller manager"), unit.Count(*k.Scheduler.Replicas, "scheduler")),
+	}
+	if text := fairness(k); text != "" {
+		lines = append(lines, "fairness\t"+text)
 	}
 	for _, sh := range spec.AllShards() {
 		holds := "everything else"

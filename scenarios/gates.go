@@ -21,6 +21,7 @@ func (g gate) labels() []label {
 	for _, l := range []label{
 		{"verb", g.Verb}, {"resource", g.Resource}, {"scope", g.Scope}, {"workload", string(g.Workload)}, {"detail", g.Detail},
 		{"phase", g.Phase}, {"layer", g.Layer}, {"op", g.Op}, {"act", g.Act}, {"component", g.Component}, {"shard", g.Shard},
+		{"level", g.Level}, {"aggressor", string(g.Aggressor)},
 	} {
 		if l.value != "" {
 			given = append(given, l)
@@ -76,7 +77,7 @@ func (c *check) gate(key string, g gate, tour, timeline string, steps []step) {
 		return // reported by the decoder
 	}
 	m := rundir.Metrics()[i]
-	out := rundir.Gate{Metric: m.Name, Tour: tour, Note: g.Note}
+	out := rundir.Gate{Metric: m.Name, Profile: string(g.Profile), Tour: tour, Note: g.Note}
 	for _, l := range g.labels() {
 		if !slices.Contains(m.Where, l.name) {
 			c.add(key+"."+l.name, "%s cannot be selected by %s: its labels are %s", m.Name, l.name, strings.Join(m.Where, ", "))
@@ -86,6 +87,12 @@ func (c *check) gate(key string, g gate, tour, timeline string, steps []step) {
 			out.Where = map[string]string{}
 		}
 		out.Where[l.name] = l.value
+	}
+	switch {
+	case g.Profile != "" && tour != "":
+		c.add(key+".profile", "a tour runs once, under one profile: leave it out")
+	case g.Profile != "":
+		c.known(key+".profile", string(g.Profile), "profile", c.profileNames())
 	}
 	if g.Compare != "" {
 		c.compareGate(key, g, m, &out, tour)
@@ -108,6 +115,9 @@ func (c *check) compareGate(key string, g gate, m rundir.Metric, out *rundir.Gat
 		c.add(key+".compare", "a comparison needs two profiles, found %d", max(1, len(names)))
 	default:
 		c.known(key+".compare", string(g.Compare), "profile", names)
+	}
+	if g.Profile != "" && g.Profile == g.Compare {
+		c.add(key+".profile", "%q would be compared with itself", g.Profile)
 	}
 	for _, b := range g.bounds() {
 		c.add(key+"."+b.name, "a gate has a bound or compares, not both: write two gates")
@@ -260,11 +270,23 @@ func (c *check) gatesOn(key string, gates []gate) {
 		shards = append(shards, sh.Name)
 	}
 	for i, g := range gates {
+		if g.Profile != "" && string(g.Profile) != c.profile {
+			continue
+		}
 		at := fmt.Sprintf("%s[%d]", key, i)
 		// Loads that could not be read are one mistake, and said where it is.
 		readable := c.decoded("spec.workloads")
 		if g.Workload != "" && readable {
 			c.known(at+".workload", string(g.Workload), "workload", loads)
+		}
+		if g.Aggressor != "" && readable {
+			c.known(at+".aggressor", string(g.Aggressor), "workload", loads)
+		}
+		if g.Metric == "isolation" && (g.Workload == "" || g.Aggressor == "") {
+			c.add(at, "isolation is that of one load from another: say which workload, and which aggressor")
+		}
+		if g.Level != "" {
+			c.known(at+".level", g.Level, "priority level", spec.LevelNames())
 		}
 		if g.Shard != "" {
 			c.known(at+".shard", g.Shard, "shard", shards)

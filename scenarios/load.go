@@ -39,8 +39,9 @@ type Source struct {
 
 // Changes are what the command line changes in a scenario.
 type Changes struct {
-	Profiles []Source // --profile FILE: a profile to add, or to merge into the one of its name
-	Sets     []string // --set path=value, relative to the spec
+	Profiles []Source       // --profile FILE: a profile to add, or to merge into the one of its name
+	Values   []ProfileValue // --profile NAME=PATH:VALUE: a value of a profile
+	Sets     []string       // --set path=value, relative to the spec
 }
 
 // Scenario is a loaded scenario: everything in it has been checked under every
@@ -104,7 +105,13 @@ func Load(src Source, kinds Kinds, changes Changes) (*Scenario, error) {
 		return nil, problems.Err()
 	}
 	root, changed := applyChanges(root, changes)
-	return fromNode(root, kinds, append(problems, changed...))
+	problems = append(problems, changed...)
+	root, changed, surprises := applyValues(root, changes.Values)
+	s, err := fromNode(root, kinds, append(problems, changed...))
+	if s != nil {
+		s.Warnings = append(surprises, s.Warnings...).Sorted()
+	}
+	return s, err
 }
 
 // fromNode checks a parsed scenario, of which those problems are known already.
@@ -121,6 +128,7 @@ func fromNode(root *strict.Node, kinds Kinds, problems strict.Problems) (*Scenar
 	for _, v := range s.variants() {
 		root, merged := s.patched(v.profile, v.tour)
 		c := newCheck(kinds, root, merged)
+		c.profile = v.profile
 		c.variant(v.tour)
 		problems = addNew(problems, c.problems, v.suffix())
 		s.Warnings = addNew(s.Warnings, c.warnings, v.suffix())

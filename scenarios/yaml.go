@@ -105,6 +105,9 @@ type gate struct {
 	Act       string        `yaml:"act" doc:"only after the fault or operation of this name"`
 	Component string        `yaml:"component" doc:"only this component, or components of this kind: kube-apiserver, etcd-main-0, storm"`
 	Shard     string        `yaml:"shard" doc:"only this shard"`
+	Level     string        `yaml:"level" doc:"only this priority level"`
+	Aggressor Name          `yaml:"aggressor" doc:"of isolation: the load that the other is to be kept from"`
+	Profile   Name          `yaml:"profile" doc:"only this profile is held to it; every one by default"`
 	P50       *Amount       `yaml:"p50" doc:"the median is at most this"`
 	P90       *Amount       `yaml:"p90" doc:"the 90th percentile is at most this"`
 	P99       *Amount       `yaml:"p99" doc:"the 99th percentile is at most this"`

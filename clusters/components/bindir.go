@@ -72,21 +72,17 @@ const askTimeout = 20 * time.Second
 
 // askVersion runs a binary to have its version, with the leading v.
 func askVersion(ctx context.Context, name, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	arg := "--version"
 	if name == Etcdctl || name == Etcdutl {
 		arg = "version"
 	}
-	cmd := exec.CommandContext(ctx, path, arg)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, err := ask(ctx, path, arg)
 	if err != nil {
-		return "", fmt.Errorf("asking %s %s: %w%s", path, arg, err, stderrOf(err))
+		return "", err
 	}
-	version, ok := readVersion(name, string(out))
+	version, ok := readVersion(name, out)
 	if !ok {
-		return "", fmt.Errorf("%s %s does not tell the version of %s; it says %q", path, arg, name, firstLine(string(out)))
+		return "", fmt.Errorf("%s %s does not tell the version of %s; it says %q", path, arg, name, firstLine(out))
 	}
 	return version, nil
 }

@@ -50,6 +50,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	settled map[string]string // "etcd v3.6" -> v3.6.16, so that one storm runs one version
+	words   map[string]Words  // by digest
 }
 
 // Open returns the store of a cache directory, which it makes if need be.
@@ -73,7 +74,7 @@ func Open(o Options) (*Store, error) {
 		cache:   cache,
 		sources: []Source{newReleases(o), &modules{tool: goTool{path: cmp.Or(o.Go, "go")}}},
 		refresh: o.Refresh,
-		settled: map[string]string{},
+		settled: map[string]string{}, words: map[string]Words{},
 	}, nil
 }
 
@@ -129,6 +130,30 @@ func (s *Store) Get(ctx context.Context, r Request, sink clusters.Sink) (Binary,
 		return Binary{}, err
 	}
 	return s.fetch(ctx, w, missing, sink)
+}
+
+// Have returns the wanted binary where it is there already; nothing is fetched,
+// and no source is asked.
+func (s *Store) Have(ctx context.Context, r Request) (b Binary, ok bool, err error) {
+	p, err := projectOf(r.Name)
+	if err != nil {
+		return b, false, err
+	}
+	if r.BinDir != "" {
+		b, err = s.binDirs.get(ctx, r.Name, r.BinDir)
+		return b, err == nil, err
+	}
+	version, minor, err := parseVersion(p, r.Version)
+	if err != nil {
+		return b, false, err
+	}
+	if minor {
+		if version, err = s.cache.newest(p, version); err != nil {
+			return b, false, nil // it will be got, in a version that is not known yet
+		}
+	}
+	b, err = s.cache.lookup(wanted{project: p, name: r.Name, version: version})
+	return b, err == nil, nil
 }
 
 // fetch asks the sources in turn. The release is locked.

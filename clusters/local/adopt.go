@@ -14,7 +14,7 @@ import (
 // adopt takes over a spec: it gets the binaries, lays everything out, and
 // makes a handle for each component. Nothing runs when it is called.
 func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
-	binaries, err := c.obtain(ctx, spec)
+	binaries, err := Obtain(ctx, c.o.Store, spec, c.o.Sink)
 	if err != nil {
 		return err
 	}
@@ -59,9 +59,9 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	return nil
 }
 
-// obtain gets every binary that the spec needs, keyed by where it is used: the
-// shard for etcd, else the component.
-func (c *Cluster) obtain(ctx context.Context, spec clusters.Spec) (map[string]components.Binary, error) {
+// Obtain gets every binary that a defaulted spec needs, keyed by where it is
+// used: the shard for etcd, else the component.
+func Obtain(ctx context.Context, store *components.Store, spec clusters.Spec, sink clusters.Sink) (map[string]components.Binary, error) {
 	requests := map[string]components.Request{}
 	var keys []string
 	want := func(key string, r components.Request) {
@@ -83,7 +83,7 @@ func (c *Cluster) obtain(ctx context.Context, spec clusters.Spec) (map[string]co
 	}
 	out := map[string]components.Binary{}
 	for _, key := range keys {
-		b, err := c.o.Store.Get(ctx, requests[key], c.o.Sink)
+		b, err := store.Get(ctx, requests[key], sink)
 		if err != nil {
 			return nil, err
 		}

@@ -75,6 +75,16 @@ func UpByHand(ctx context.Context, name string, spec clusters.Spec, store *compo
 	if _, err := os.Lstat(dir); err == nil {
 		return ByHand{}, fmt.Errorf("there is a cluster %q already: run `storm cluster list`, or `storm cluster down %s`", name, name)
 	}
+	if _, err := Obtain(ctx, store, spec.Defaulted(), sink); err != nil {
+		return ByHand{}, err
+	}
+	found, _, err := Unknown(ctx, store, spec)
+	if err == nil && len(found) > 0 {
+		err = errors.New(strings.Join(found, "\n"))
+	}
+	if err != nil {
+		return ByHand{}, fmt.Errorf("the cluster cannot be started: %w", err)
+	}
 	book, err := ledger.Create("hand-" + name + "-" + strings.ToLower(rand.Text()[:8]))
 	if err != nil {
 		return ByHand{}, err

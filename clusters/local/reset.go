@@ -45,6 +45,9 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
+	if err := c.fairnessInForce(ctx); err != nil {
+		return err
+	}
 	c.o.Sink(clusters.Event{Text: fmt.Sprintf("back at the golden copy in %s (stop %s, copy %s, start %s)", seconds(time.Since(began)),
 		seconds(stopped.Sub(began)), seconds(copied.Sub(stopped)), seconds(time.Since(copied)))})
 	return nil

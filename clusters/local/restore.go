@@ -2,12 +2,14 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -105,7 +107,10 @@ func (c *Cluster) etcdutl(ctx context.Context, comp *component) (string, error) 
 	c.mu.Unlock()
 	r := components.Request{Name: components.Etcdutl, Version: shard.Version, BinDir: shard.BinDir}
 	if change := comp.changed(); change.Version != "" || change.BinDir != "" {
-		r.Version, r.BinDir = change.Version, change.BinDir
+		r.Version, r.BinDir = cmp.Or(change.Version, shard.Version), change.BinDir
+	}
+	if _, err := os.Stat(filepath.Join(r.BinDir, components.Etcdutl)); r.BinDir != "" && errors.Is(err, fs.ErrNotExist) {
+		r.BinDir = "" // a build of the server alone: the tool is its version's
 	}
 	b, err := c.o.Store.Get(ctx, r, c.o.Sink)
 	return b.Path, err

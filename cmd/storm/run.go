@@ -47,10 +47,17 @@ directory with the report. What it starts it also ends: on Ctrl-C it heals what
 it broke, stops everything, and reports what there is; a second Ctrl-C does not
 wait for that.
 
+With --profile NAME=KEY:VALUE a profile is written on the command line. KEY is a
+path of the spec, within cluster or workloads; or binDir, for the directory of a
+build under test: the components that it has are taken from there, the others
+from their version. Two new profiles or more take the place of the scenario's
+own, and what compares, compares with the first.
+
 ` + exitCodes,
 		Example: `  storm run quickstart
   storm run my.yaml --set blocks=8 --set workloads.fleet.nodes.count=1000
   storm run my.yaml --profile my-tuning.yaml
+  storm run two-builds --profile base=binDir:old/bin --profile head=binDir:bin
   storm run quickstart --dry-run`,
 		Args:              takes(1, 1, "a scenario or a file"),
 		ValidArgsFunction: completeScenario,
@@ -59,7 +66,7 @@ wait for that.
 		},
 	}
 	cmd.Flags().StringVar(&f.dir, "dir", "", "run directory to make (default runs/DATE-SCENARIO)")
-	cmd.Flags().StringArrayVar(&f.profiles, "profile", nil, "`file` of a profile to add, or to merge into the one of its name; repeatable")
+	cmd.Flags().StringArrayVar(&f.profiles, "profile", nil, "`file` of a profile to add, or to merge into the one of its name; or NAME=KEY:VALUE, of which KEY is binDir or a path of the spec; repeatable")
 	cmd.Flags().StringArrayVar(&f.sets, "set", nil, "`path=value` to set in the scenario's spec, such as blocks=8; repeatable")
 	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
@@ -69,12 +76,10 @@ wait for that.
 
 func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	changes := scenarios.Changes{Sets: f.sets}
-	for _, file := range f.profiles {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return usage("--profile: %w", err)
+	for _, arg := range f.profiles {
+		if err := addProfile(&changes, arg); err != nil {
+			return err
 		}
-		changes.Profiles = append(changes.Profiles, scenarios.Source{Name: file, Text: text})
 	}
 	s, err := load(name, changes)
 	if err != nil {
@@ -93,10 +98,13 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	a.warn(s)
 	if f.dryRun {
+		if err := a.askWhatIsThere(ctx, name, s); err != nil {
+			return err
+		}
 		return a.dryRun(s, seed, drawn)
 	}
-	a.warn(s)
 	return a.execute1(ctx, s, seed, f.dir, a.conclude)
 }
 
@@ -150,6 +158,13 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 		show.line("interrupted: healing, ending the cluster, reporting; once more, and storm does not wait")
 	})()
 
+	before := func(ctx context.Context, sink clusters.Sink) error {
+		if err := fetch(ctx, s, store, sink); err != nil {
+			return err
+		}
+		_, err := askBinaries(ctx, s, store)
+		return err
+	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
 		c, err := local.Up(ctx, local.Options{Spec: spec, Dir: clusterDir, LogDir: logs, Store: store, Ledger: book, Sink: sink, Exited: exited})
 		if err != nil {
@@ -161,7 +176,7 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 		return c, nil
 	}
 	made, err := runner.Run(ctx, runner.Options{
-		Scenario: s, Up: up, Dir: dir, RunID: id, Seed: seed, Command: os.Args, Version: version,
+		Scenario: s, Before: before, Up: up, Dir: dir, RunID: id, Seed: seed, Command: os.Args, Version: version,
 		Host: doctor.Host(filepath.Dir(clusterDir)), Observe: show.progress, Log: slog.New(slog.DiscardHandler),
 	})
 	if made == nil {

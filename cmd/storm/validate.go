@@ -18,12 +18,13 @@ func (a *app) validateVerb() *cobra.Command {
 		Short: "Check scenarios without starting anything",
 		Long: `validate reads each scenario as strictly as run does and prints everything that
 is wrong, with file, line and field; whether its blocks are enough for any
-verdict; and what this machine's cluster could not do of it. The exit code is 2
-if anything is wrong.`,
+verdict; what this machine's cluster could not do of it; and, where the
+components are in the cache, which flags and feature gates they do not take.
+The exit code is 2 if anything is wrong.`,
 		Example:           "  storm validate my.yaml\n  storm validate my/*.yaml",
 		Args:              takes(1, anyNumber, "the scenarios or files to check"),
 		ValidArgsFunction: completeScenario,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			wrong := 0
 			for _, arg := range args {
 				s, err := load(arg, scenarios.Changes{})
@@ -32,6 +33,9 @@ if anything is wrong.`,
 				}
 				if err == nil {
 					err = possible(s)
+				}
+				if err == nil {
+					err = a.askWhatIsThere(cmd.Context(), arg, s)
 				}
 				if err != nil {
 					wrong++

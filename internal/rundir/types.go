@@ -346,12 +346,13 @@ type Write struct {
 // Gate is a threshold as it was resolved from the scenario.
 type Gate struct {
 	Metric  string            `json:"metric"`          // see Metrics
-	Where   map[string]string `json:"where,omitempty"` // verb, resource, scope, workload, phase, layer, op, act, component, shard
+	Where   map[string]string `json:"where,omitempty"` // verb, resource, scope, workload, phase, layer, op, act, component, shard, level, aggressor
 	Stat    string            `json:"stat,omitempty"`  // p50 p90 p99 p99.9 max mean; empty for single values
 	Max     *float64          `json:"max,omitempty"`   // in the metric's unit
 	Min     *float64          `json:"min,omitempty"`
 	Compare string            `json:"compare,omitempty"` // the base profile
 	Margin  float64           `json:"margin,omitempty"`  // 0.25: ratios within 1/1.25…1.25 count as equal
+	Profile string            `json:"profile,omitempty"` // only this profile is judged
 	Tour    string            `json:"tour,omitempty"`    // judged on that tour's trial only
 	Note    string            `json:"note,omitempty"`
 }

@@ -93,6 +93,9 @@ func (r *referrer) typ(f field, path string) string {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
+		if foreign(t) {
+			return t.Name() + " of the Kubernetes API"
+		}
 		if _, described := r.at[t]; !described {
 			r.at[t] = path
 			r.next = append(r.next, func() { r.structure(t, reflect.Value{}, path, path) })
@@ -147,7 +150,7 @@ func (u *undocumented) walk(t reflect.Type) {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t == nodeType.Elem() || u.seen[t] || isText(t) || reflect.PointerTo(t).Implements(patchType) {
+	if t.Kind() != reflect.Struct || t == nodeType.Elem() || u.seen[t] || isText(t) || foreign(t) || reflect.PointerTo(t).Implements(patchType) {
 		return
 	}
 	u.seen[t] = true

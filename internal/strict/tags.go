@@ -19,6 +19,9 @@ import (
 //	key:"true"        the name of a list's element: no two may be equal
 //	oneof:"step"      exactly one of the fields with this word must be there
 //	kinds:"fault"     on an OneOf: the Table to take its kinds from
+//
+// Types of the Kubernetes API have json tags, which are read in the place of a
+// yaml tag that is not there.
 
 // field is one field of a struct as its tags describe it.
 type field struct {
@@ -41,6 +44,9 @@ func fields(t reflect.Type) []field {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		tag, tagged := sf.Tag.Lookup("yaml")
+		if !tagged {
+			tag, tagged = sf.Tag.Lookup("json")
+		}
 		name, options, _ := strings.Cut(tag, ",")
 		switch {
 		case sf.Anonymous && (!tagged || options == "inline") && deref(sf.Type).Kind() == reflect.Struct:
@@ -130,6 +136,10 @@ func deref(t reflect.Type) reflect.Type {
 	}
 	return t
 }
+
+// foreign says whether a type is of the Kubernetes API, whose documentation has
+// its fields.
+func foreign(t reflect.Type) bool { return strings.HasPrefix(t.PkgPath(), "k8s.io/") }
 
 // isText says whether values of the type decode themselves from a text.
 func isText(t reflect.Type) bool { return reflect.PointerTo(t).Implements(textType) }

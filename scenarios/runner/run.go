@@ -23,15 +23,18 @@ type Up func(ctx context.Context, spec clusters.Spec, logs string, sink clusters
 // Options say what to run, and where the outcome goes.
 type Options struct {
 	Scenario *scenarios.Scenario
-	Up       Up
-	Dir      string // the run directory to make
-	RunID    string
-	Seed     int64
-	Command  []string // the command line, for the report
-	Version  string   // of storm
-	Host     rundir.Host
-	Observe  Observer
-	Log      *slog.Logger
+	// Before is called before the cluster is started, and may refuse the run; nil
+	// for nothing.
+	Before  func(ctx context.Context, sink clusters.Sink) error
+	Up      Up
+	Dir     string // the run directory to make
+	RunID   string
+	Seed    int64
+	Command []string // the command line, for the report
+	Version string   // of storm
+	Host    rundir.Host
+	Observe Observer
+	Log     *slog.Logger
 }
 
 // provenancer is a cluster that knows where its binaries came from.
@@ -130,6 +133,11 @@ func (r *run) all(ctx context.Context) (err error) {
 	r.progress(Progress{Stage: StageCluster, Text: "starting the cluster"})
 	sink := func(e clusters.Event) {
 		r.progress(Progress{Stage: StageCluster, Component: e.Component, Text: e.Text, Done: e.Done, Total: e.Total})
+	}
+	if r.o.Before != nil {
+		if err := r.o.Before(ctx, sink); err != nil {
+			return err
+		}
 	}
 	r.cluster, err = r.o.Up(ctx, first.Cluster, filepath.Join(r.dir.Path(), rundir.LogsDir), sink, r.exited)
 	if err != nil {

@@ -1,0 +1,59 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/latency"
+)
+
+// quietShare is the share of an aggressor's requests below which a phase counts
+// as one without it: the last of them may end a moment late.
+const quietShare = 0.01
+
+// isolation is a victim's p99 latency while an aggressor asks nothing over its
+// p99 while the aggressor is at it: 100 % where it does not feel it, 10 % where
+// it waits ten times as long. The quiet may be any phase but the warm-up.
+func (t *trial) isolation(g rundir.Gate) value {
+	asked, all := map[string]uint64{}, uint64(0)
+	for k, c := range t.cells {
+		if isLoad(k.Key) && k.Workload == g.Where["aggressor"] {
+			asked[k.phase] += c.ok + c.failed
+			all += c.ok + c.failed
+		}
+	}
+	if all == 0 {
+		return missing("the aggressor made no request")
+	}
+	victim := rundir.Gate{Metric: "api.latency", Where: map[string]string{}}
+	for _, label := range []string{"workload", "verb", "resource", "scope"} {
+		if w, ok := g.Where[label]; ok {
+			victim.Where[label] = w
+		}
+	}
+	var quiet, loud latency.Hist
+	var failed uint64
+	for k, c := range t.cells {
+		switch {
+		case !selects(victim, k) || k.phase == "warmup" || k.phase == "":
+		case float64(asked[k.phase]) < quietShare*float64(all):
+			quiet.Merge(&c.hist)
+		default:
+			loud.Merge(&c.hist)
+			failed += c.failed
+		}
+	}
+	for h, where := range map[*latency.Hist]string{&quiet: "without the aggressor", &loud: "with it"} {
+		if h.Count() < needed("p99") {
+			return missing(fmt.Sprintf("%d requests succeeded %s: a p99 takes %d", h.Count(), where, needed("p99")))
+		}
+	}
+	alone, beside := statistic(&quiet, "p99"), statistic(&loud, "p99")
+	v := value{v: alone / beside, samples: quiet.Count() + loud.Count(), seen: math.NaN()}
+	v.note = fmt.Sprintf("p99 %s alone, %s beside the aggressor", Format(Number(alone), "seconds"), Format(Number(beside), "seconds"))
+	if failed > 0 {
+		v.note += fmt.Sprintf("; %d requests failed and have no latency", failed)
+	}
+	return v
+}

@@ -1,0 +1,209 @@
+package report
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+)
+
+// How a metric comes out of a component's own counters and gauges.
+const (
+	asGrowth = "growth" // by how much a counter grew, over all of its series
+	asPeak   = "peak"   // the largest value of a gauge in one component at one time
+	asMean   = "mean"   // of a histogram: the growth of its sum over that of its count
+)
+
+// serverMetric is a metric that the components tell of themselves.
+type serverMetric struct {
+	family string
+	how    string
+	// proof is a family that is there whenever this one could be: a counter of
+	// what never happened is not.
+	proof string
+}
+
+// serverMetrics is the table of them.
+var serverMetrics = map[string]serverMetric{
+	"etcd.db.size":      {"etcd_mvcc_db_total_size_in_bytes", asPeak, "etcd_mvcc_db_total_size_in_bytes"},
+	"etcd.db.inUse":     {"etcd_mvcc_db_total_size_in_use_in_bytes", asPeak, "etcd_mvcc_db_total_size_in_use_in_bytes"},
+	"etcd.requests":     {"etcd_request_duration_seconds_count", asGrowth, "etcd_request_duration_seconds_count"},
+	"etcd.snapshots":    {"etcd_snap_fsync_duration_seconds_count", asGrowth, "etcd_snap_fsync_duration_seconds_count"},
+	"apf.rejected":      {"apiserver_flowcontrol_rejected_requests_total", asGrowth, seatsFamily},
+	"apf.dispatched":    {"apiserver_flowcontrol_dispatched_requests_total", asGrowth, seatsFamily},
+	"apf.wait":          {"apiserver_flowcontrol_request_wait_duration_seconds", asMean, seatsFamily},
+	"apf.queued":        {"apiserver_flowcontrol_current_inqueue_requests", asPeak, seatsFamily},
+	"apf.seats":         {"apiserver_flowcontrol_current_executing_seats", asPeak, seatsFamily},
+	"server.requests":   {"apiserver_request_total", asGrowth, "apiserver_request_total"},
+	"server.watchLists": {"apiserver_watch_list_duration_seconds_count", asGrowth, "apiserver_request_total"},
+}
+
+const seatsFamily = "apiserver_flowcontrol_current_limit_seats"
+
+// scraped is what is kept of one scrape, in order of name: a sum of floats
+// depends on its order, and a report on nothing but its run directory.
+type scraped struct {
+	at      int64
+	samples []named
+}
+
+// named is a sample by its name with its labels.
+type named struct {
+	name string
+	v    float64
+}
+
+// keep keeps of a scrape what the table is about.
+func (t *trial) keep(s rundir.Scrape) {
+	if s.Err != "" {
+		return
+	}
+	kept := scraped{at: s.At}
+	for name, v := range s.Samples {
+		family, _, _ := strings.Cut(name, "{")
+		if slices.Contains(keptFamilies, family) {
+			kept.samples = append(kept.samples, named{name, v})
+		}
+	}
+	slices.SortFunc(kept.samples, func(a, b named) int { return strings.Compare(a.name, b.name) })
+	if len(kept.samples) > 0 {
+		t.scrapes[s.Component] = append(t.scrapes[s.Component], kept)
+	}
+}
+
+// keptFamilies are the families of the table, a histogram by its two counters.
+var keptFamilies = func() []string {
+	var out []string
+	for _, m := range serverMetrics {
+		out = append(out, m.proof)
+		if m.how == asMean {
+			out = append(out, m.family+"_sum", m.family+"_count")
+			continue
+		}
+		out = append(out, m.family)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}()
+
+// told is a metric of the table.
+func (t *trial) told(g rundir.Gate, m serverMetric) value {
+	out := missing("no component told of it in these phases")
+	var waits float64
+	for _, component := range slices.Sorted(maps.Keys(t.scrapes)) {
+		list := t.scrapes[component]
+		if !ofComponent(g, component) || g.Where["shard"] != "" && !strings.HasPrefix(component, "etcd-"+g.Where["shard"]+"-") {
+			continue
+		}
+		if !slices.ContainsFunc(list, func(s scraped) bool { _, ok := summed(g, s, m.proof); return ok }) {
+			continue
+		}
+		v, looks := 0.0, uint64(0)
+		switch m.how {
+		case asPeak:
+			v, looks = t.highest(g, list, m.family)
+		case asGrowth:
+			v, looks = t.growth(g, list, m.family)
+		case asMean:
+			v, looks = t.growth(g, list, m.family+"_sum")
+			n, _ := t.growth(g, list, m.family+"_count")
+			waits += n
+		}
+		switch {
+		case looks == 0:
+			continue
+		case out.samples == 0:
+			out = value{v: v, seen: math.NaN()}
+		case m.how == asPeak:
+			out.v = max(out.v, v)
+		default:
+			out.v += v
+		}
+		out.samples += looks
+	}
+	if m.how == asMean && out.samples > 0 {
+		if waits == 0 {
+			return missing("no request of that kind was counted")
+		}
+		out.v, out.samples = out.v/waits, uint64(waits)
+	}
+	return out
+}
+
+// highest is the largest value of a gauge, and how many scrapes had it.
+func (t *trial) highest(g rundir.Gate, list []scraped, family string) (most float64, looks uint64) {
+	for _, s := range list {
+		if v, ok := summed(g, s, family); ok && t.counts(g, t.phaseAt(s.at)) {
+			most = max(most, v)
+			looks++
+		}
+	}
+	return most, looks
+}
+
+// growth is by how much the counters of a family grew in the phases that a gate
+// looks at, and from how many scrapes to the next. A counter that was not there was 0; one that
+// shrank began anew with its process.
+func (t *trial) growth(g rundir.Gate, list []scraped, family string) (sum float64, looks uint64) {
+	for i := 1; i < len(list); i++ {
+		a, b := list[i-1], list[i]
+		if !t.counts(g, t.phaseAt(a.at+(b.at-a.at)/2)) {
+			continue
+		}
+		looks++
+		for _, s := range b.samples {
+			if !ofFamily(g, s.name, family) {
+				continue
+			}
+			v := s.v
+			if before := a.value(s.name); before <= v {
+				v -= before
+			}
+			sum += v
+		}
+	}
+	return sum, looks
+}
+
+// value is the sample of a name; 0 where there was none.
+func (s scraped) value(name string) float64 {
+	i, ok := slices.BinarySearchFunc(s.samples, name, func(have named, want string) int { return strings.Compare(have.name, want) })
+	if !ok {
+		return 0
+	}
+	return s.samples[i].v
+}
+
+// summed adds up what a scrape has of a family.
+func summed(g rundir.Gate, s scraped, family string) (sum float64, ok bool) {
+	for _, have := range s.samples {
+		if ofFamily(g, have.name, family) {
+			sum, ok = sum+have.v, true
+		}
+	}
+	return sum, ok
+}
+
+// serverLabels are the labels of gates by the names that servers give them.
+var serverLabels = map[string]string{"level": "priority_level", "resource": "resource", "verb": "verb"}
+
+// ofFamily says whether a sample is of a family, and has the labels that the
+// gate selects by; a family without a label is not selected by it.
+func ofFamily(g rundir.Gate, name, family string) bool {
+	base, labels, _ := strings.Cut(name, "{")
+	if base != family {
+		return false
+	}
+	for label, called := range serverLabels {
+		want, given := g.Where[label]
+		if label == "verb" {
+			want = strings.ToUpper(want)
+		}
+		if given && strings.Contains(labels, called+`="`) && !strings.Contains(labels, called+`="`+want+`"`) {
+			return false
+		}
+	}
+	return true
+}
