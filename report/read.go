@@ -38,6 +38,7 @@ type measured struct {
 	grid  grid
 	size  map[string][]sample  // etcd's database size by component
 	procs map[string][]process // by component
+	seen  seen                 // of the servers' own metrics
 }
 
 // cellKey is a series in a phase.
@@ -195,7 +196,7 @@ func (t *trial) readable(file string, err error) bool {
 
 // readBody reads the measurements of a trial that began, onto the grid.
 func (t *trial) readBody(dir *rundir.Dir, g grid) error {
-	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}}
+	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, seen: seen{}}
 	if t.state == TrialMissing {
 		return nil
 	}
@@ -216,6 +217,7 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 		if v, ok := total(s.Samples, "etcd_mvcc_db_total_size_in_bytes"); ok {
 			t.size[s.Component] = append(t.size[s.Component], sample{s.At, v})
 		}
+		t.scraped(s)
 		t.end = max(t.end, s.At)
 		return nil
 	})
