@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LINT    := v2.15.0
 export CGO_ENABLED = 0
 
-.PHONY: all build run test test-unit test-cluster lint bench bench-fleet clean help
+.PHONY: all build run test test-unit test-browser test-cluster lint bench bench-fleet clean help
 
 all: build
 
@@ -17,10 +17,13 @@ build: ## build the static binary bin/storm
 run: build ## put a local control plane through the quickstart scenario, and report it
 	$(BIN) run quickstart
 
-test: lint test-unit test-cluster ## everything that CI needs on every change
+test: lint test-unit test-browser test-cluster ## everything that CI needs on every change
 
 test-unit: ## pure logic, with the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
+
+test-browser: ## the report's page in a real Chromium; skipped, and said so, where there is none and this is no CI
+	$(GO) test -tags browser -run Browser -v ./report/render
 
 test-cluster: build ## the same and more on real components; one package at a time, they share the cores
 	$(BIN) components get
@@ -29,9 +32,9 @@ test-cluster: build ## the same and more on real components; one package at a ti
 lint: ## golangci-lint, at a pinned version
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT) run ./...
 
-bench: build ## figures: pacer, recorder, a link, analysis, cluster up and reset
+bench: build ## figures: pacer, recorder, a link, analysis and rendering, cluster up and reset
 	$(BIN) components get
-	$(GO) test -run '^$$' -bench 'Pacer|Record|Cut|RoundTrip|Report' -benchtime 2s ./internal/pace ./measure ./clusters/local/network ./report/render
+	$(GO) test -run '^$$' -bench 'Pacer|Record|Cut|RoundTrip|Report|Render' -benchtime 2s ./internal/pace ./measure ./clusters/local/network ./report/render
 	$(GO) test -tags cluster -run '^$$' -bench 'Up|Reset' -benchtime 3x ./clusters/local
 
 bench-fleet: ## figures of the fleet and the client beside KWOK, hey, wrk and curl; ARGS="-rows a,c,d -span 1m", ARGS=-help (docs/performance.md)

@@ -36,7 +36,8 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 		Gates: j.gates(), Comparisons: full(j.information()),
 		Trials: trialsOf(trials), Recovery: full(recoveries(trials)), Audits: full(audits(trials)), RPO: full(rpo(run, trials)),
 		Latency: full(latencies(run, trials)), Curves: full(curves(run, trials)), Errors: full(errorCounts(trials)),
-		Costs: full(costs(run, trials)), Charts: full(charts(trials)),
+		Costs: full(costs(run, trials)), Charts: full(charts(trials)), Heat: full(heatMaps(run, trials)),
+		Shards: full(shardLoads(run, trials)), Levels: full(levelLoads(run, trials)), Scenario: full(scenarioLines(dir)),
 	}
 	if s := saturation(run, trials); s != "" {
 		r.Limits = append(slices.Clone(r.Limits), s)
@@ -155,7 +156,7 @@ func runOf(dir *rundir.Dir, run rundir.Run, trials []*trial) Run {
 func profilesOf(run rundir.Run, trials []*trial) []Profile {
 	out := make([]Profile, 0, len(run.Profiles))
 	for i, p := range run.Profiles {
-		row := Profile{Name: p.Name, Changes: full(p.Changes), Base: i == 0, Shards: []rundir.ShardSummary{}, Versions: map[string]string{}}
+		row := Profile{Name: p.Name, Changes: full(p.Changes), Base: i == 0, Shards: []rundir.ShardSummary{}, Parts: map[string]int{}, Versions: map[string]string{}}
 		if at := slices.IndexFunc(run.Topology, func(t rundir.Topology) bool { return t.Profile == p.Name }); at >= 0 {
 			row.Shards, row.Parts = full(run.Topology[at].Shards), run.Topology[at].Parts
 		}

@@ -22,7 +22,7 @@ var cases = []struct {
 	headline string // in the first sentence
 	change   func(w *world)
 }{
-	{"improved", report.Improved, 0, "with fast, recovery is 2×", func(*world) {}},
+	{"improved", report.Improved, 0, "fast recovers 2×", func(*world) {}},
 	{"pass", report.Pass, 0, "no difference between fast and stock", func(w *world) {
 		w.recovery = func(p rundir.Planned) float64 {
 			v := 2 + 0.1*float64(p.Block)
@@ -32,7 +32,7 @@ var cases = []struct {
 			return v
 		}
 	}},
-	{"regressed", report.Regressed, 3, "with fast, recovery is 1.6", func(w *world) {
+	{"regressed", report.Regressed, 3, "fast recovers 1.6", func(w *world) {
 		w.recovery = func(p rundir.Planned) float64 {
 			v := 1.5 + 0.1*float64(p.Block)
 			if p.Profile == "fast" {
@@ -112,7 +112,7 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("headline %q does not say %q", r.Headline[0], c.headline)
 			}
 			if c.name != "improved" { // its golden file holds everything, the others what differs
-				r.Charts, r.Curves, r.Latency, r.Provenance, r.Method = nil, nil, nil, nil, report.Method{}
+				r.Charts, r.Heat, r.Curves, r.Latency, r.Provenance, r.Method = nil, nil, nil, nil, nil, report.Method{}
 				r.Comparisons = r.Comparisons[:min(len(r.Comparisons), 1)]
 				for i := range r.Trials {
 					r.Trials[i].Phases, r.Trials[i].Acts, r.Trials[i].Events = nil, nil, nil

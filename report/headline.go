@@ -82,7 +82,7 @@ func lead(r *Result, broken string) string {
 	case Inconclusive:
 		return finding(of(Inconclusive), "Not decided")
 	case Improved:
-		return finding(of(Improved), "Better")
+		return better(r, of(Improved))
 	case Pass:
 		if g := comparing(r.Gates); g != nil {
 			return finding(g, "Passed")
@@ -122,6 +122,8 @@ func (c *Comparison) sentence(g *Gate, res Judged) string {
 		return fmt.Sprintf("with %s against %s, %s is %s%s.", c.Profile, c.Base, subject(g.Gate), finding, why)
 	case strings.HasPrefix(finding, "no difference"):
 		return fmt.Sprintf("no difference between %s and %s was found in %s (%s; %s)%s.", c.Profile, c.Base, subject(g.Gate), strings.TrimSuffix(detail, ")"), blocks, why)
+	case g.Metric == "recovery.time":
+		return fmt.Sprintf("%s recovers%s %s than %s%s (%s; %s)%s.", c.Profile, from(g.Gate), finding, c.Base, in(g.Gate), strings.TrimSuffix(detail, ")"), blocks, why)
 	default:
 		return fmt.Sprintf("with %s, %s is %s than with %s (%s; %s)%s.", c.Profile, subject(g.Gate), finding, c.Base, strings.TrimSuffix(detail, ")"), blocks, why)
 	}

@@ -44,6 +44,7 @@ type measured struct {
 	readings map[string][]gauged // by component
 	witness  map[string][]int64  // when the witness's writes were acknowledged, by shard
 	nodes    float64             // that the loads had made by the end of the last steady phase
+	seen     seen                // of the servers' own metrics
 }
 
 // cellKey is a series in a phase.
@@ -234,7 +235,7 @@ func (t *trial) readable(file string, err error) bool {
 
 // readBody reads the measurements of a trial that began, onto the grid.
 func (t *trial) readBody(dir *rundir.Dir, g grid) error {
-	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, scrapes: map[string][]scraped{}, readings: map[string][]gauged{}, witness: map[string][]int64{}}
+	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, scrapes: map[string][]scraped{}, readings: map[string][]gauged{}, witness: map[string][]int64{}, seen: seen{}}
 	if t.state == TrialMissing {
 		return nil
 	}
@@ -259,6 +260,7 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 			t.readings[s.Component] = append(t.readings[s.Component], r)
 		}
 		t.keep(s)
+		t.scraped(s)
 		t.end = max(t.end, s.At)
 		return nil
 	})

@@ -40,8 +40,12 @@ type Result struct {
 	Latency     []Latency           `json:"latency"`
 	Curves      []Curve             `json:"curves"`
 	Errors      []ErrorCount        `json:"errors"`
-	Costs       []Cost              `json:"costs"`  // what the loads cost the servers
-	Charts      []ChartGroup        `json:"charts"` // the block trials over each other, then each tour
+	Costs       []Cost              `json:"costs"`    // what the loads cost the servers
+	Heat        []HeatMap           `json:"heat"`     // of the block trials
+	Shards      []ShardLoad         `json:"shards"`   // what each etcd shard did, by profile
+	Levels      []LevelLoad         `json:"levels"`   // what each priority level of the API servers did, by profile
+	Scenario    []string            `json:"scenario"` // the scenario as it was resolved, in lines of YAML
+	Charts      []ChartGroup        `json:"charts"`   // the block trials over each other, then each tour
 	Method      Method              `json:"method"`
 }
 

@@ -25,6 +25,8 @@ type world struct {
 	rate func(p rundir.Planned, verb string) int
 	// errors are the failures in the sixth second of a trial, by code.
 	errors map[string]uint64
+	// scrape adds what the servers said in a trial.
+	scrape func(td *rundir.TrialDir, p rundir.Planned)
 	// stop says that a trial was cut off (1) or never started (2).
 	stop func(p rundir.Planned) int
 }
@@ -71,6 +73,7 @@ func newWorld() *world {
 	}
 	w.slow = func(rundir.Planned) float64 { return 1 }
 	w.change = func(*rundir.Trial) {}
+	w.scrape = func(*rundir.TrialDir, rundir.Planned) {}
 	w.rate = func(_ rundir.Planned, verb string) int { return map[string]int{"create": 60, "list": 4}[verb] }
 	w.errors = map[string]uint64{"timeout": 3, "500": 1}
 	w.stop = func(rundir.Planned) int { return 0 }
@@ -136,6 +139,7 @@ func (w *world) trial(t testing.TB, d *rundir.Dir, p rundir.Planned) {
 	for s := range last {
 		w.second(t, td, p, s)
 	}
+	w.scrape(td, p)
 	td.AppendWrite(rundir.Write{Intended: second, Done: second + 1e6, Via: "etcd", Shard: "main", Key: "k1", Revision: 7})
 	if w.stop(p) == 1 {
 		if err := td.Close(); err != nil {

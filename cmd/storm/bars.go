@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -16,14 +17,28 @@ const (
 	tailColumns = 12
 )
 
-// barLine is a line of at most so many columns: a label, a bar, and a tail. The
-// share is from 0 to 1; below 0 nobody knows it, and a block walks by the beat.
-func barLine(columns int, label string, share float64, tail string, beat int) string {
-	room := columns - barColumns - tailColumns - 3
+// The bar's and the tail's columns where figures stand beside them.
+const (
+	thinBar  = 8
+	thinTail = 10
+)
+
+// barLine is a line of at most so many columns: a label, a bar, figures if there
+// are any, and a tail. The share is from 0 to 1; below 0 nobody knows it, and a
+// block walks by the beat.
+func barLine(columns int, label string, share float64, figures, tail string, beat int) string {
+	bar, end := barColumns, tailColumns
+	if figures != "" {
+		bar, end, figures = thinBar, thinTail, figures+" "
+	}
+	room := columns - bar - utf8.RuneCountInString(figures) - end - 3
+	if room < 10 && figures != "" { // then the figures give way
+		return barLine(columns, label, share, "", tail, beat)
+	}
 	if room < 10 { // no room for a bar
 		return short(label, max(columns-1, 1))
 	}
-	return fmt.Sprintf("%-*s [%s] %*s", room, short(label, room), barOf(barColumns-2, share, beat), tailColumns-1, short(tail, tailColumns-1))
+	return fmt.Sprintf("%-*s [%s] %s%*s", room, short(label, room), barOf(bar-2, share, beat), figures, end-1, short(tail, end-1))
 }
 
 func barOf(n int, share float64, beat int) string {
@@ -52,16 +67,12 @@ func (n *narrator) stepLine(columns, beat int) string {
 	default:
 		label = fmt.Sprintf("b%d %s  %s", p.Block, p.Profile, label)
 	}
-	return barLine(columns, plain(label), n.share(), n.clockOf(), beat)
+	return barLine(columns, plain(label), n.share(), n.figures(), n.clockOf(), beat)
 }
 
 // trialsLine is the line of all trials.
 func (n *narrator) trialsLine(columns, beat int) string {
-	label := fmt.Sprintf("trial %d/%d", n.trial, n.at.Trials)
-	if load := n.load(); load != "" {
-		label += "  " + load
-	}
-	return barLine(columns, label, n.overall(), "ETA "+clock(n.eta()), beat)
+	return barLine(columns, fmt.Sprintf("trial %d/%d", n.trial, n.at.Trials), n.overall(), "", "ETA "+clock(n.eta()), beat)
 }
 
 // bars are the two lines that are drawn again and again on a terminal.

@@ -69,6 +69,17 @@ func (d *display) line(format string, args ...any) {
 	d.print(fmt.Sprintf(format, args...))
 }
 
+// interrupted says that the run was. A terminal has echoed ^C where the bars
+// begin, and what is drawn next would begin behind it.
+func (d *display) interrupted(format string, args ...any) {
+	d.printing.Lock()
+	defer d.printing.Unlock()
+	if d.bars != nil && !d.closed {
+		_, _ = io.WriteString(d.out, "\r")
+	}
+	d.print(fmt.Sprintf(format, args...))
+}
+
 func (d *display) print(text string) {
 	stamp := clock(time.Since(d.began)) + "  "
 	text = plain(text)

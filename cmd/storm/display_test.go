@@ -85,7 +85,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 	}
 	// What is left on the screen: nothing of the bars.
 	last := text[strings.LastIndexByte(text, '\x1b'):]
-	if strings.Contains(last, "requests/s") {
+	if strings.Contains(last, "/s p99") {
 		t.Errorf("a bar was left behind: %q", last)
 	}
 	for line := range strings.Lines(escapes.ReplaceAllString(text, "")) {

@@ -100,12 +100,20 @@ func (n *narrator) lasted() string {
 	return n.took[len(n.took)-1].Round(time.Second).String()
 }
 
+// idle says whether nothing is known of the load.
+func (n *narrator) idle() bool {
+	return n.at.Stage != runner.StageTrial || n.at.Ended || n.at.Live == (runner.Live{})
+}
+
 // load says what the load does, empty where there is none.
 func (n *narrator) load() string {
-	if n.at.Stage != runner.StageTrial || n.at.Live == (runner.Live{}) {
+	if n.idle() {
 		return ""
 	}
 	text := fmt.Sprintf("%.0f requests/s", n.at.Live.Rate)
+	if p99 := n.at.Live.Latency.P99(); p99 > 0 {
+		text += ", p99 " + brief(p99)
+	}
 	switch e := n.at.Live.Errors; e {
 	case 0:
 	case 1:
@@ -114,6 +122,31 @@ func (n *narrator) load() string {
 		text += fmt.Sprintf(", %d errors", e)
 	}
 	return text
+}
+
+// figures are the same for a bar, where every column counts.
+func (n *narrator) figures() string {
+	if n.idle() {
+		return ""
+	}
+	p99 := "-"
+	if d := n.at.Live.Latency.P99(); d > 0 {
+		p99 = brief(d)
+	}
+	return fmt.Sprintf("%4.0f/s p99 %5s %2d err", n.at.Live.Rate, p99, n.at.Live.Errors)
+}
+
+// brief is a time of at most five columns: 44ms, 1.2s, 103s.
+func brief(d time.Duration) string {
+	switch {
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1fms", d.Seconds()*1e3)
+	case d < time.Second:
+		return fmt.Sprintf("%.0fms", d.Seconds()*1e3)
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return fmt.Sprintf("%.0fs", d.Seconds())
 }
 
 // heartbeat is the line that is printed when there has been no other for long.

@@ -37,6 +37,12 @@ func film() []reel {
 	step := func(at time.Duration, n int, phase, act string, lasts time.Duration, live runner.Live) reel {
 		return trial(at, n, runner.Progress{Stage: runner.StageTrial, Phase: phase, Act: act, Lasts: lasts, Live: live})
 	}
+	took := func(ms int64) *runner.Latency {
+		h := rundir.NewHist()
+		_ = h.RecordValue(ms * 1000)
+		text, _ := rundir.EncodeHist(h)
+		return runner.LatencyOf(text)
+	}
 	s := time.Second
 	out := []reel{
 		cluster(0, "", "starting the cluster"),
@@ -56,11 +62,11 @@ func film() []reel {
 			cluster(at+s, "etcd-main-0", "starting"),
 			cluster(at+2*s, "", "back at the golden copy in 2.00s"),
 			step(at+3*s, n, scenarios.PhaseSteady, "", 6*s, runner.Live{}),
-			step(at+4*s, n, scenarios.PhaseSteady, "", 6*s, runner.Live{Rate: 312.4}),
+			step(at+4*s, n, scenarios.PhaseSteady, "", 6*s, runner.Live{Rate: 312.4, Latency: took(44)}),
 			step(at+9*s, n, scenarios.PhaseFault, "leaderKill", 4*s, runner.Live{Rate: 301}),
-			step(at+10*s, n, scenarios.PhaseFault, "leaderKill", 4*s, runner.Live{Rate: 12, Errors: 40}),
+			step(at+10*s, n, scenarios.PhaseFault, "leaderKill", 4*s, runner.Live{Rate: 12, Errors: 40, Latency: took(2310)}),
 			trial(at+12*s, n, runner.Progress{Stage: runner.StageTrial, Phase: scenarios.PhaseOperation, Act: "defrag", InForce: []string{"quotaBreach"}}),
-			step(at+13*s, n, scenarios.PhaseRecovery, "", 60*s, runner.Live{Rate: 320, Errors: 1}),
+			step(at+13*s, n, scenarios.PhaseRecovery, "", 60*s, runner.Live{Rate: 1320, Errors: 1, Latency: took(6)}),
 		)
 	}
 	ended := func(at time.Duration, n int, problem string) reel {
@@ -109,9 +115,10 @@ func TestBarsOfEveryWidth(t *testing.T) {
 	for columns := range 200 {
 		for _, share := range []float64{-1, 0, 0.5, 0.999, 1, 2} {
 			for beat := range 40 {
-				line := barLine(columns, "013-tour-repair  operation restore-the-main-shard", share, "12345678901234", beat)
-				if n := len([]rune(line)); n > max(columns, 1) {
-					t.Fatalf("%d columns, and %d asked for: %q", n, columns, line)
+				line := barLine(columns, "013-tour-repair  operation restore-the-main-shard", share, "", "12345678901234", beat)
+				with := barLine(columns, "013-tour-repair  operation restore-the-main-shard", share, "12345/s p99 999ms 12345 err", "12345678901234", beat)
+				if n := max(len([]rune(line)), len([]rune(with))); n > max(columns, 1) {
+					t.Fatalf("%d columns, and %d asked for: %q, %q", n, columns, line, with)
 				}
 			}
 		}

@@ -19,7 +19,8 @@ func (a *app) reportVerb() *cobra.Command {
 		Long: `report analyses a run directory and writes report.html, report.md, report.json
 and junit.xml into it. It needs nothing but the directory: no cluster, and not
 the machine that the run was on. A run that was cut off gives a report of what
-there is, and is never a pass. The exit code is the verdict's.
+there is, and is never a pass. The exit code is the verdict's. In a workflow of
+GitHub (GITHUB_STEP_SUMMARY) report.md becomes the step's summary too.
 
 ` + exitCodes,
 		Example: "  storm report runs/2026-11-22-quickstart",
@@ -55,12 +56,14 @@ func analyse(path string) (*report.Result, render.Paths, error) {
 	return result, files, nil
 }
 
-// conclude prints the verdict and returns it as an exit code.
+// conclude prints the verdict, gives the step's summary to GitHub if that is
+// where storm runs, and returns the verdict as an exit code.
 func (a *app) conclude(result *report.Result, files render.Paths) error {
 	screen := render.Screen{Width: width(a.stdout), Color: colour(a.stdout), Report: files.HTML}
 	if err := render.Terminal(a.stdout, result, screen); err != nil {
 		return err
 	}
+	a.summarize(files.Markdown)
 	if result.ExitCode != exitPass {
 		return &errVerdict{result.ExitCode}
 	}

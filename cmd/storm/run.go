@@ -45,7 +45,8 @@ func (a *app) runVerb() *cobra.Command {
 		Long: `run starts the scenario's cluster, runs every trial on it, and writes a run
 directory with the report. What it starts it also ends: on Ctrl-C it heals what
 it broke, stops everything, and reports what there is; a second Ctrl-C does not
-wait for that.
+wait for that. In a workflow of GitHub (GITHUB_STEP_SUMMARY) the report becomes
+the step's summary.
 
 With --profile NAME=KEY:VALUE a profile is written on the command line. KEY is a
 path of the spec, within cluster or workloads; or binDir, for the directory of a
@@ -155,7 +156,7 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	show.line("run %s of %s, seed %d", id, s.Name, seed)
 	show.line("directory %s", dir)
 	defer context.AfterFunc(ctx, func() {
-		show.line("interrupted: healing, ending the cluster, reporting; once more, and storm does not wait")
+		show.interrupted("interrupted: healing, ending the cluster, reporting; once more, and storm does not wait")
 	})()
 
 	before := func(ctx context.Context, sink clusters.Sink) error {

@@ -39,6 +39,12 @@ func (h *Hist) Add(bins []Bin) {
 // Merge adds all of o.
 func (h *Hist) Merge(o *Hist) { h.Add(o.bins) }
 
+// Bins returns the buckets that hold something, in order. They are h's own.
+func (h *Hist) Bins() []Bin {
+	h.compact()
+	return h.bins
+}
+
 // Count returns the number of values.
 func (h *Hist) Count() uint64 { return h.total }
 

@@ -2,8 +2,9 @@ package render
 
 import "github.com/storm-harness/storm/report"
 
-// The page's tables hold at most so many rows; beyond it the page names how
-// many more report.json has. A run of ordinary size never gets there.
+// The page's tables hold at most so many rows, less where the page would become
+// too large (detail.go); beyond it the page names how many more report.json has.
+// A run of ordinary size never gets there.
 const (
 	maxTrials   = 240
 	maxErrors   = 120
@@ -11,7 +12,9 @@ const (
 	maxAudits   = 120
 	maxWarnings = 100
 	maxSteps    = 200 // of a story
-	maxDots     = 60  // of a strip or a row of ratios
+	maxTours    = 40
+	maxPanels   = 60 // of a group of charts
+	maxDots     = 60 // of a strip or a row of ratios
 )
 
 // bounded is the beginning of a list, and how many entries were left out.
@@ -29,8 +32,8 @@ func bound[T any](list []T, n int) bounded[T] {
 
 // boundErrors keeps the order, and of each load and code the most frequent
 // failures before others: a code that is rare is seen nonetheless.
-func boundErrors(list []report.ErrorCount) bounded[report.ErrorCount] {
-	if len(list) <= maxErrors {
+func boundErrors(list []report.ErrorCount, most int) bounded[report.ErrorCount] {
+	if len(list) <= most {
 		return bounded[report.ErrorCount]{Rows: list}
 	}
 	type kind struct{ workload, code string }
@@ -41,14 +44,14 @@ func boundErrors(list []report.ErrorCount) bounded[report.ErrorCount] {
 			first[k] = i
 		}
 	}
-	room := maxErrors - len(first)
+	room := most - len(first)
 	out := bounded[report.ErrorCount]{}
 	for i, e := range list {
 		others := first[kind{e.Workload, e.Code}] != i
 		if others {
 			room--
 		}
-		if len(out.Rows) < maxErrors && (!others || room >= 0) {
+		if len(out.Rows) < most && (!others || room >= 0) {
 			out.Rows = append(out.Rows, e)
 		}
 	}
@@ -57,8 +60,8 @@ func boundErrors(list []report.ErrorCount) bounded[report.ErrorCount] {
 }
 
 // boundTrials keeps the order, and the trials that do not count before others.
-func boundTrials(trials []report.Trial) bounded[report.Trial] {
-	valid := maxTrials
+func boundTrials(trials []report.Trial, most int) bounded[report.Trial] {
+	valid := most
 	for _, t := range trials {
 		if t.State != report.TrialValid {
 			valid--
@@ -72,7 +75,7 @@ func boundTrials(trials []report.Trial) bounded[report.Trial] {
 				out.More++
 				continue
 			}
-		} else if len(out.Rows) >= maxTrials {
+		} else if len(out.Rows) >= most {
 			out.More++
 			continue
 		}

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/storm-harness/storm/internal/golden"
@@ -21,7 +22,11 @@ func TestQuickstart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	golden.Check(t, "quickstart.html", html.String())
+	own, err := inlined()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Check(t, "quickstart.html", strings.Replace(html.String(), string(own.UPlot), "uPlot", 1))
 	golden.Check(t, "quickstart.md", md.String())
 	golden.Check(t, "quickstart.junit.xml", xml.String())
 	golden.Check(t, "quickstart.json", data.String())

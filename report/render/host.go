@@ -44,11 +44,16 @@ func changesText(p report.Profile) string {
 
 // shardText is one etcd shard in words.
 func shardText(s rundir.ShardSummary) string {
-	holds := "everything else"
-	if len(s.Resources) > 0 {
-		holds = strings.Join(s.Resources, ", ")
-	} else if s.Name == "main" {
-		holds = "everything that no other shard holds"
+	return fmt.Sprintf("%s: %s of etcd %s, holding %s", s.Name, unit.Count(s.Members, "member"), s.Version, shardHolds(s))
+}
+
+// shardHolds says which resources are in a shard.
+func shardHolds(s rundir.ShardSummary) string {
+	switch {
+	case len(s.Resources) > 0:
+		return strings.Join(s.Resources, ", ")
+	case s.Name == "main":
+		return "everything that no other shard holds"
 	}
-	return fmt.Sprintf("%s: %s of etcd %s, holding %s", s.Name, unit.Count(s.Members, "member"), s.Version, holds)
+	return "everything else"
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"html/template"
 	"io"
 	"reflect"
 	"regexp"
@@ -112,7 +113,7 @@ func TestHostileTexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := hostile(everything)
-			page := render(t, HTML, r)
+			page := bare(t, render(t, HTML, r))
 			screen := func(w io.Writer, r *report.Result) error { return Terminal(w, r, Screen{Width: 80, Report: evil}) }
 			for kind, text := range map[string]string{
 				"html": page, "markdown": render(t, Markdown, r), "junit": render(t, JUnit, r), "terminal": render(t, screen, r),
@@ -128,6 +129,30 @@ func TestHostileTexts(t *testing.T) {
 			elements(t, page)
 		})
 	}
+}
+
+// bare is a page without its two scripts, which are storm's own: what is left is
+// to be looked at for what the run put there.
+func bare(t *testing.T, page string) string {
+	t.Helper()
+	own, err := inlined()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range []template.JS{own.UPlot, own.Own} {
+		before, after, ok := strings.Cut(page, "<script>"+string(script)+"</script>\n")
+		if !ok {
+			t.Fatal("a script of the page is not as it was embedded")
+		}
+		page = before + after
+	}
+	const data = `<script type="application/json" id="charts">`
+	before, after, ok := strings.Cut(page, data)
+	inside, after, closed := strings.Cut(after, "</script>")
+	if !ok || !closed || !json.Valid([]byte(inside)) || strings.ContainsAny(inside, "<>&") {
+		t.Errorf("the data of the charts is not JSON without markup: %.200s", inside)
+	}
+	return before + after
 }
 
 // elements checks that the page holds only elements and attributes of ours.

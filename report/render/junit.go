@@ -59,7 +59,7 @@ type (
 // invalid an error, inconclusive skipped with its reason. The first case is the
 // run itself, so that a run which could not be judged is never all green.
 func JUnit(w io.Writer, r *report.Result) error {
-	r = tame(r)
+	r = tame(r, maxText)
 	class := "storm." + r.Run.Scenario
 	suite := junitSuite{
 		Name: class, Time: junitTime(r), Out: strings.Join(r.Headline, " "),

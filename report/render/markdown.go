@@ -21,7 +21,7 @@ const maxCell = 600
 // Markdown writes the report for a step summary or a pull request: verdict,
 // gates, comparisons, recovery, the account of writes, and what was not sound.
 func Markdown(w io.Writer, r *report.Result) error {
-	r = tame(r)
+	r = tame(r, maxText)
 	m := &markdown{}
 	m.head(r)
 	m.gates(r)

@@ -16,41 +16,77 @@ import (
 	"github.com/storm-harness/storm/report"
 )
 
-//go:embed templates
+//go:embed templates uplot
 var files embed.FS
 
 // HTML writes the report as one page that needs nothing else: no network, no
-// script, no font. Its style sheet is allowed by its hash and everything else
-// is forbidden by the page's own policy, so that even a text that slipped
-// through the escaping could load and run nothing.
+// font, no other file. Its style sheet and its two scripts are allowed by their
+// hashes and everything else is forbidden by the page's own policy, so that even
+// a text that slipped through the escaping could load and run nothing. Without
+// the scripts the page shows the same.
 func HTML(w io.Writer, r *report.Result) error {
-	css, err := files.ReadFile("templates/page.css")
-	if err != nil {
-		return err
-	}
-	sheet := strings.TrimSpace(string(css))
 	t, err := template.New("page").Funcs(functions()).ParseFS(files, "templates/*.tmpl")
 	if err != nil {
 		return fmt.Errorf("the page's templates: %w", err)
 	}
-	p := pageOf(tame(r))
-	p.CSS = template.CSS(sheet) //nolint:gosec // our own file, embedded
-	sum := sha256.Sum256([]byte(sheet))
-	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; img-src data:; base-uri 'none'; form-action 'none'"
-	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "page.tmpl", p); err != nil {
+	own, err := inlined()
+	if err != nil {
 		return err
+	}
+	var b bytes.Buffer
+	for _, d := range details {
+		b.Reset()
+		p := pageOf(r, d)
+		p.inline = own
+		if err := t.ExecuteTemplate(&b, "page.tmpl", p); err != nil {
+			return err
+		}
+		if b.Len() <= maxPage {
+			break
+		}
 	}
 	_, err = w.Write(b.Bytes())
 	return err
 }
 
+// inline is what of the page is storm's own, with the policy that allows it and
+// nothing else.
+type inline struct {
+	Policy     string
+	CSS        template.CSS
+	UPlot, Own template.JS
+}
+
+func inlined() (inline, error) {
+	var text [4]string
+	for i, name := range []string{"uplot/uPlot.min.css", "templates/page.css", "uplot/uPlot.iife.min.js", "templates/page.js"} {
+		data, err := files.ReadFile(name)
+		if err != nil {
+			return inline{}, err
+		}
+		text[i] = strings.TrimSpace(string(data))
+	}
+	sheet := text[0] + "\n" + text[1]
+	return inline{
+		Policy: fmt.Sprintf("default-src 'none'; script-src %s %s; style-src %s; img-src data:; base-uri 'none'; form-action 'none'", hashed(text[2]), hashed(text[3]), hashed(sheet)),
+		CSS:    template.CSS(sheet),  //nolint:gosec // our own file, embedded
+		UPlot:  template.JS(text[2]), //nolint:gosec // so is this
+		Own:    template.JS(text[3]), //nolint:gosec // and this
+	}, nil
+}
+
+// hashed is the source expression of a policy that allows just this text.
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
 // page is what the templates draw.
 type page struct {
-	Policy string
-	CSS    template.CSS
+	inline
 
 	R        *report.Result
+	Less     []string // what was left out, for want of room
 	Title    string
 	Lead     string
 	Long     bool // the lead is more than a title can hold
@@ -65,6 +101,10 @@ type page struct {
 	Blocks   []timeline // of the block trials
 	Stories  []story
 	Curves   []panel
+	Heat     []heatPanel
+	Shards   []shardGroup
+	Levels   []levelGroup
+	Differ   bounded[difference]
 	Latency  []latencyGroup
 	LateRows int // rows of the latency table
 	MoreLate int // and those that were left out
@@ -76,6 +116,7 @@ type page struct {
 	Warnings bounded[warning]
 	Glossary []term
 	HostLine string
+	Live     []liveGroup // what the script draws the charts from
 }
 
 // entry is a line of the page's contents.
@@ -84,28 +125,33 @@ type entry struct{ ID, Title string }
 // warning is a warning and the trial it is about, if it is about one.
 type warning struct{ Trial, Text string }
 
-func pageOf(r *report.Result) *page {
-	late := bound(judgedPhases(r.Latency), maxLatency)
+func pageOf(whole *report.Result, d detail) *page {
+	r := tame(whole, d.text)
+	differ := differencesOf(r) // before the scenario is cut
+	less := d.shrink(r)
+	late := bound(judgedPhases(r.Latency), d.of(maxLatency))
 	p := &page{
-		R: r, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
+		R: r, Less: less, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
 		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
-		Curves: percentilePanels(r), Latency: latencyGroups(r, late.Rows), MoreLate: late.More, LateRows: len(late.Rows),
-		Errors: boundErrors(r.Errors), Costs: costTables(r),
-		Trials: boundTrials(r.Trials), Audits: bound(auditRows(r), maxAudits), Account: auditSentence(r),
+		Curves: percentilePanels(r), Heat: heatPanels(r), Shards: shardGroups(r), Levels: levelGroups(r), Differ: boundDifferences(differ, d.of(100), len(r.Profiles)),
+		Latency: latencyGroups(r, late.Rows), MoreLate: late.More, LateRows: len(late.Rows),
+		Errors: boundErrors(r.Errors, d.of(maxErrors)), Costs: costTables(r),
+		Trials: boundTrials(r.Trials, d.of(maxTrials)), Audits: bound(auditRows(r), d.of(maxAudits)), Account: auditSentence(r),
 		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
 	}
 	if len(r.Headline) > 0 {
 		p.Lead, p.More = r.Headline[0], r.Headline[1:]
 		p.Long = len(p.Lead) > 150
 	}
-	groups := timelines(r)
+	groups := timelines(r, d)
 	for _, g := range groups {
+		p.Live = append(p.Live, g.Live)
 		if g.Tour == "" {
 			p.Blocks = append(p.Blocks, g)
 		}
 	}
-	p.Stories = stories(r, groups)
-	p.Warnings = bound(warningsOf(r), maxWarnings)
+	p.Stories = stories(r, groups, d)
+	p.Warnings = bound(warningsOf(r), d.of(maxWarnings))
 	p.Contents = p.contents()
 	return p
 }
@@ -129,6 +175,8 @@ func (p *page) contents() []entry {
 	add(len(p.Audits.Rows) > 0, "writes", "Acknowledged writes")
 	add(len(p.Latency) > 0, "latency", "Latency and errors")
 	add(len(p.Costs) > 0, "costs", "Cost")
+	add(len(p.Shards) > 0, "shards", "Shards")
+	add(len(p.Levels) > 0, "levels", "Priority levels")
 	add(len(p.R.Trials) > 0, "trials", "Trials")
 	add(len(p.Warnings.Rows) > 0, "warnings", "Warnings")
 	add(true, "environment", "Environment")
@@ -168,12 +216,13 @@ func functions() template.FuncMap {
 		"shard":    shardText,
 		"percent":  percent,
 		"noteSort": noteSort,
-		"add":      func(a, b int) int { return a + b },
-		"keep":     keepUnits,
-		"memory":   func(h rundir.Host) string { return report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes") },
-		"fsync":    func(h rundir.Host) string { return seconds(report.Number(float64(h.FsyncUS) / 1e6)) },
-		"plot":     func() int { return panelPlot },
-		"plotTop":  func() int { return panelTop },
+		"waited":   waited, "reasons": reasons,
+		"add":     func(a, b int) int { return a + b },
+		"keep":    keepUnits,
+		"memory":  func(h rundir.Host) string { return report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes") },
+		"fsync":   func(h rundir.Host) string { return seconds(report.Number(float64(h.FsyncUS) / 1e6)) },
+		"plot":    func() int { return panelPlot },
+		"plotTop": func() int { return panelTop },
 	}
 }
 

@@ -31,6 +31,7 @@ type panel struct {
 	Curves      []curve
 	Ends        []endLabel
 	EndsWidth   int
+	Live        string // names the data that the script draws it from; empty: none
 }
 
 type yTick struct {
@@ -56,14 +57,17 @@ type endLabel struct {
 	Label string
 }
 
-// panelLine is a line to draw, with its class and the label at its end.
+// panelLine is a line to draw, with its class, the label at its end, and what
+// it is called where each is named.
 type panelLine struct {
 	report.Line
-	class, label string
+	class, colour, label, says string
+	bold                       bool
 }
 
-// timePanel draws lines over the time axis of a group.
-func timePanel(g report.ChartGroup, title, unit string, log bool, lines []panelLine, budget int) panel {
+// timePanel draws lines over the time axis of a group, and returns what the
+// script needs to draw them again.
+func timePanel(g report.ChartGroup, title, unit string, log bool, lines []panelLine, budget int) (panel, livePanel) {
 	p := panel{Title: title, Height: panelHeight, Base: panelTop + panelPlot}
 	y, ticks := valueAxis(lines, unit, log)
 	if y.log {
@@ -75,14 +79,16 @@ func timePanel(g report.ChartGroup, title, unit string, log bool, lines []panelL
 		p.X = append(p.X, xTickAt(x.at(v), axisTime(v)))
 	}
 	p.bands(g, x)
+	live := livePanel{Unit: unit, Log: y.log, Lo: y.lo, Hi: y.hi, Ticks: ticks, Lines: []liveLine{}}
 	for _, l := range lines {
-		if path := thin(l.Line, x, y, budget); path != "" {
-			p.Curves = append(p.Curves, curve{Class: l.class, Path: path})
+		if runs := stretches(l.Line, x, y, budget); len(runs) > 0 {
+			p.Curves = append(p.Curves, curve{Class: l.class, Path: path(l.Line, runs, x, y)})
+			live.take(l, runs)
 		}
 	}
 	p.labelEnds(lines, y)
 	p.Aria = describePanel(title, unit, lines)
-	return p
+	return p, live
 }
 
 // valueAxis is the axis that holds all finite values of the lines.

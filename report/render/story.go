@@ -46,13 +46,13 @@ type fact struct{ Name, Value string }
 type outcome struct{ Value, Text string }
 
 // stories tells the tours in run order.
-func stories(r *report.Result, groups []timeline) []story {
+func stories(r *report.Result, groups []timeline, d detail) []story {
 	var out []story
 	for _, t := range r.Trials {
-		if t.Tour == "" {
+		if t.Tour == "" || len(out) == d.of(maxTours) {
 			continue
 		}
-		s := story{Name: t.Tour, ID: t.ID, Profile: t.Profile, State: t.State, Reasons: t.Reasons, Steps: stepsOf(r, t)}
+		s := story{Name: t.Tour, ID: t.ID, Profile: t.Profile, State: t.State, Reasons: t.Reasons, Steps: stepsOf(r, t, d.of(maxSteps))}
 		for i := range groups {
 			if groups[i].Tour == t.Tour {
 				s.Charts = &groups[i]
@@ -72,7 +72,7 @@ func stories(r *report.Result, groups []timeline) []story {
 }
 
 // stepsOf merges a trial's phases, acts and events in order of time.
-func stepsOf(r *report.Result, t report.Trial) []step {
+func stepsOf(r *report.Result, t report.Trial, most int) []step {
 	type timed struct {
 		at   float64
 		rank int // of what begins at the same instant
@@ -102,7 +102,7 @@ func stepsOf(r *report.Result, t report.Trial) []step {
 	out := make([]step, 0, len(all))
 	last := math.Inf(-1)
 	for i, x := range all {
-		if i == maxSteps {
+		if i == most {
 			out = append(out, step{Sort: "seen", Title: fmt.Sprintf("… and %s more, which report.json has", unit.Count(len(all)-i, "step"))})
 			break
 		}

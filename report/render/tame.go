@@ -14,31 +14,34 @@ import (
 const maxText = 1500
 
 // tame returns a copy of the Result in which every text is one plain line of
-// bounded length. The analysis does the like; a renderer does not rely on it,
+// at most n bytes. The analysis does the like; a renderer does not rely on it,
 // because a Result may also come from a file. Lists of numbers are shared.
-func tame(r *report.Result) *report.Result {
+func tame(r *report.Result, n int) *report.Result {
 	out := *r
-	walk(reflect.ValueOf(&out).Elem())
+	tamer(n).walk(reflect.ValueOf(&out).Elem())
 	return &out
 }
 
+// tamer is the longest text that it leaves, in bytes.
+type tamer int
+
 // walk tames the settable value v and gives it its own copies of what it
 // refers to.
-func walk(v reflect.Value) {
+func (n tamer) walk(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(plain(clip(v.String(), maxText)))
+		v.SetString(plain(clip(v.String(), int(n))))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Field(i); f.CanSet() {
-				walk(f)
+				n.walk(f)
 			}
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
 			own := reflect.New(v.Type().Elem())
 			own.Elem().Set(v.Elem())
-			walk(own.Elem())
+			n.walk(own.Elem())
 			v.Set(own)
 		}
 	case reflect.Slice:
@@ -48,15 +51,15 @@ func walk(v reflect.Value) {
 		own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		reflect.Copy(own, v)
 		for i := range own.Len() {
-			walk(own.Index(i))
+			n.walk(own.Index(i))
 		}
 		v.Set(own)
 	case reflect.Map:
-		walkMap(v)
+		n.walkMap(v)
 	}
 }
 
-func walkMap(v reflect.Value) {
+func (n tamer) walkMap(v reflect.Value) {
 	if v.IsNil() {
 		return
 	}
@@ -65,8 +68,8 @@ func walkMap(v reflect.Value) {
 		k, e := reflect.New(key.Type()).Elem(), reflect.New(value.Type()).Elem()
 		k.Set(key)
 		e.Set(value)
-		walk(k)
-		walk(e)
+		n.walk(k)
+		n.walk(e)
 		own.SetMapIndex(k, e)
 	}
 	v.Set(own)

@@ -23,7 +23,7 @@ const leastWidth = 72
 // and where the report is. No line is wider than the screen.
 func Terminal(w io.Writer, r *report.Result, s Screen) error {
 	s.Width = max(s.Width, leastWidth)
-	r = tame(r)
+	r = tame(r, maxText)
 	t := &terminal{Screen: s}
 	t.head(r)
 	t.gates(r)
@@ -126,7 +126,7 @@ func (t *terminal) gates(r *report.Result) {
 }
 
 func (t *terminal) recovery(r *report.Result) {
-	table := grid{head: []string{"RECOVERY AFTER", "OF", "PROFILE", ">MEDIAN", ">WORST", ">TRIALS"}, least: []int{14, 10, 8, 8, 8, 6}, weight: []int{3, 3, 3, 0, 0, 0}}
+	table := grid{head: []string{"RECOVERY AFTER", "OF", "PROFILE", ">MEDIAN", ">WORST", ">RECOVERED"}, least: []int{14, 10, 8, 8, 8, 9}, weight: []int{3, 3, 3, 0, 0, 0}}
 	last := ""
 	for _, row := range recoveryRows(r) {
 		if !row.counts() || !row.harmed() {
@@ -141,11 +141,7 @@ func (t *terminal) recovery(r *report.Result) {
 				}
 				last = row.After()
 			}
-			trials := unit.Grouped(g.Trials)
-			if g.Censored > 0 {
-				trials = fmt.Sprintf("%d of %d not recovered", g.Censored, g.Trials)
-			}
-			table.add("", after, of, g.Profile, recovered(g, g.Median), recovered(g, g.Worst), trials)
+			table.add("", after, of, g.Profile, tight(recovered(g, g.Median)), tight(recovered(g, g.Worst)), fmt.Sprintf("%s of %s", unit.Grouped(g.Trials-g.Censored), unit.Grouped(g.Trials)))
 		}
 	}
 	if len(table.rows) == 0 {
@@ -153,6 +149,14 @@ func (t *terminal) recovery(r *report.Result) {
 	}
 	t.line("")
 	t.table(table)
+}
+
+// tight writes a bound in fewer columns: over 27.4 s becomes >27.4 s.
+func tight(s string) string {
+	if rest, ok := strings.CutPrefix(s, "over "); ok {
+		return ">" + rest
+	}
+	return s
 }
 
 func (t *terminal) foot(r *report.Result) {

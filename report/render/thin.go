@@ -9,12 +9,26 @@ import (
 	"github.com/storm-harness/storm/report"
 )
 
-// thin writes a line as the data of an SVG path, with a stretch for each part
-// without a gap. A value that is missing breaks the line, unless the line has
+// thin writes a line as the data of an SVG path.
+func thin(l report.Line, x, y scale, budget int) string {
+	return path(l, stretches(l, x, y, budget), x, y)
+}
+
+// path writes stretches of a line as the data of an SVG path.
+func path(l report.Line, runs [][]int, x, y scale) string {
+	var b strings.Builder
+	for _, run := range runs {
+		points(&b, l, run, x, y)
+	}
+	return b.String()
+}
+
+// stretches are the points of a line to draw, by the numbers of its values: one
+// list for each part without a gap. A value that is missing breaks the line, unless the line has
 // its values as far apart as that anyway, as what is scraped every few seconds
 // has. Where a line has more points than the budget, each of budget/2 slices of
 // the axis keeps its least and its greatest value, so that no peak is lost.
-func thin(l report.Line, x, y scale, budget int) string {
+func stretches(l report.Line, x, y scale, budget int) [][]int {
 	var there []int
 	for i := range min(len(l.T), len(l.V)) {
 		if l.V[i].Finite() && !math.IsInf(y.at(l.V[i].Float()), 0) {
@@ -22,14 +36,14 @@ func thin(l report.Line, x, y scale, budget int) string {
 		}
 	}
 	apart := spacing(l, there)
-	var b strings.Builder
+	var runs [][]int
 	for from, i := 0, 1; i <= len(there); i++ {
 		if i == len(there) || l.T[there[i]]-l.T[there[i-1]] > 2.5*apart {
-			points(&b, l, keep(l, there[from:i], x, budget), x, y)
+			runs = append(runs, keep(l, there[from:i], x, budget))
 			from = i
 		}
 	}
-	return b.String()
+	return runs
 }
 
 // spacing is the median distance in time between neighbouring values.

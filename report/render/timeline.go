@@ -21,71 +21,116 @@ type timeline struct {
 	Panels      []panel // what to look at first
 	More        []panel // the rest, folded away
 	MoreText    string
+	Live        liveGroup
 }
 
-// The page holds at most so many points in all, about ten bytes each, so that
-// it stays far below 500 KB however long the run was.
+// A line has at least and at most so many points; how many all have together
+// is the page's detail.
 const (
-	maxPoints   = 24000
 	leastPoints = 24
 	mostPoints  = 240
 )
 
-// timelines prepares all groups of charts within the page's budget.
-func timelines(r *report.Result) []timeline {
-	lines, medians := 0, 0
+// drawing is what of a group's lines the page has room for.
+type drawing struct {
+	budget int  // points of a line
+	trials bool // the lines of single trials, in the charts to look at first
+	folded bool // and in those that are folded away
+	panels int  // charts at most
+}
+
+// drawingOf shares the page's points out: first every line has its place, then
+// the single trials of the charts that are folded away give way, then those of
+// all charts.
+func drawingOf(r *report.Result, d detail) drawing {
+	var bold, thin, folded, longest int
 	for _, g := range r.Charts {
 		for _, c := range g.Chart {
-			lines += len(c.Lines)
 			for _, l := range c.Lines {
-				if l.Median || g.Tour != "" {
-					medians++
+				longest = max(longest, len(l.T))
+				switch {
+				case l.Median || g.Tour != "":
+					bold++
+				case first(c.Name, ordinal.ReplaceAllString(l.Part, "")):
+					thin++
+				default:
+					folded++
 				}
 			}
 		}
 	}
-	dropped := lines*leastPoints > maxPoints
-	drawn := lines
-	if dropped {
-		drawn = medians
+	each := min(mostPoints, longest)
+	out := drawing{panels: d.of(maxPanels)}
+	lines := bold
+	if (bold+thin+folded)*each <= d.points {
+		out.folded, lines = true, lines+folded
 	}
-	budget := min(mostPoints, max(leastPoints, maxPoints/max(1, drawn)))
+	if (bold+thin)*leastPoints <= d.points {
+		out.trials, lines = true, lines+thin
+	}
+	out.budget = min(mostPoints, max(leastPoints, d.points/max(1, lines)))
+	return out
+}
+
+// timelines prepares all groups of charts within the page's budget.
+func timelines(r *report.Result, d detail) []timeline {
+	room := drawingOf(r, d)
 	var out []timeline
 	for _, g := range r.Charts {
-		out = append(out, groupOf(r, g, budget, dropped))
+		out = append(out, groupOf(r, g, room))
+		out[len(out)-1].number(len(out) - 1)
 	}
 	return out
 }
 
-func groupOf(r *report.Result, g report.ChartGroup, budget int, dropped bool) timeline {
+// number names the data of each panel: the group, and the panel's place in it.
+func (t *timeline) number(group int) {
+	for i := range t.Panels {
+		t.Panels[i].Live = fmt.Sprintf("%d %d", group, i)
+	}
+	for i := range t.More {
+		t.More[i].Live = fmt.Sprintf("%d %d", group, len(t.Panels)+i)
+	}
+}
+
+func groupOf(r *report.Result, g report.ChartGroup, room drawing) timeline {
 	t := timeline{Title: g.Title, Zero: g.Zero, Tour: g.Tour, Lane: laneOf(r, g)}
 	if g.Tour == "" {
 		t.Explain = "Each thin line is one trial; the bold line is the median of a profile's valid trials."
-		if dropped {
+		if !room.trials {
 			t.Explain = "The lines are the medians of each profile's valid trials; there are too many trials to draw each."
 		}
 		t.Explain += " Shaded: while a fault or an operation was in force. Thin rules: where a phase ends."
 	} else {
 		t.Explain = "Shaded: while a fault (warm) or an operation (cool) was in force; the numbers are those of the steps above. Thin rules: where a phase ends."
 	}
+	var live, more []livePanel
 	for _, c := range g.Chart {
 		if c.Name == "leader.changes" { // the lane shows each of them
 			continue
 		}
 		for _, kind := range partKinds(c) {
+			if len(live)+len(more) == room.panels {
+				break
+			}
+			front := first(c.Name, kind)
 			title := c.Title
 			if kind != "" {
 				title += ": " + kind
 			}
-			p := timePanel(g, title, c.Unit, c.Log, linesOf(r, g, c, kind, dropped), budget)
-			if first(c.Name, kind) {
-				t.Panels = append(t.Panels, p)
+			p, l := timePanel(g, title, c.Unit, c.Log, linesOf(r, g, c, kind, front && !room.trials || !front && !room.folded), room.budget)
+			if front {
+				t.Panels, live = append(t.Panels, p), append(live, l)
 			} else {
-				t.More = append(t.More, p)
+				t.More, more = append(t.More, p), append(more, l)
 			}
 		}
 	}
+	t.Live = liveOf(g, append(live, more...))
 	t.MoreText = fmt.Sprintf("%s: memory and processor time of the other components, and storm's own", unit.Count(len(t.More), "more chart"))
+	if g.Tour == "" && !room.folded {
+		t.MoreText += "; medians only"
+	}
 	return t
 }
 
@@ -153,7 +198,7 @@ func linesOf(r *report.Result, g report.ChartGroup, c report.Chart, kind string,
 			continue
 		}
 		parts[l.Part] = true
-		pl := panelLine{Line: l, class: profileClass(r, l.Profile)}
+		pl := panelLine{Line: l, class: profileClass(r, l.Profile), colour: profileClass(r, l.Profile), bold: bold}
 		switch {
 		case bold:
 			pl.class += " bold"
@@ -166,16 +211,15 @@ func linesOf(r *report.Result, g report.ChartGroup, c report.Chart, kind string,
 	}
 	labelLines(out, len(parts) > 1, g.Tour != "")
 	slices.SortStableFunc(out, func(a, b panelLine) int {
-		return cmp.Compare(boldness(a.class), boldness(b.class))
+		switch {
+		case a.bold == b.bold:
+			return 0
+		case b.bold:
+			return -1
+		}
+		return 1
 	})
 	return out
-}
-
-func boldness(class string) int {
-	if strings.HasSuffix(class, " bold") {
-		return 1
-	}
-	return 0
 }
 
 // labelLines names the bold lines: in a comparison by profile, once each; in a
@@ -184,15 +228,19 @@ func labelLines(lines []panelLine, parts, tour bool) {
 	named := map[string]bool{}
 	for i := range lines {
 		l := &lines[i]
-		if boldness(l.class) == 0 {
+		if !l.bold {
 			continue
 		}
-		label := l.Profile
+		label, part := l.Profile, ""
+		if parts {
+			part = "no. " + strings.TrimPrefix(ordinal.FindString(l.Part), "-")
+		}
 		if tour {
-			label = ""
-			if parts {
-				label = "no. " + strings.TrimPrefix(ordinal.FindString(l.Part), "-")
-			}
+			label = part
+		}
+		l.says = label
+		if parts && !tour {
+			l.says += " " + part
 		}
 		if label == "" || named[label] {
 			continue

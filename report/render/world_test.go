@@ -21,7 +21,7 @@ func quickstart() *report.Result {
 	r := &report.Result{
 		Schema: report.SchemaVersion, Verdict: report.Improved,
 		Headline: []string{
-			"Better: with fast-election, recovery is 1.94× faster than with stock (96.9 % interval 1.71–2.2×; 6 blocks).",
+			"Better: fast-election recovers 1.94× faster than stock (96.9 % interval 1.71–2.2×; 6 blocks).",
 			"Of 9 gates: 1 improved, 8 pass.",
 			"storm ran quickstart with the profiles stock and fast-election, in 6 blocks of random order, and one tour; 13 of 13 trials are valid.",
 		},
@@ -74,6 +74,7 @@ func quickstart() *report.Result {
 	latencyAndErrors(r)
 	costsOf(r)
 	r.Charts = []report.ChartGroup{blockCharts(r, noise), tourCharts(noise)}
+	serversSaid(r)
 	return r
 }
 

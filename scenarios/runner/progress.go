@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"sync"
 	"time"
 
 	"github.com/storm-harness/storm/internal/rundir"
@@ -43,6 +44,38 @@ type Progress struct {
 type Live struct {
 	Rate   float64 // requests a second that succeeded
 	Errors uint64  // that failed
+	// Latency is that of the requests that succeeded; nil where there were none.
+	Latency *Latency
+}
+
+// Latency is what the requests of a second took. It is read only where it is
+// shown: reading it costs processor time, which the load needs more.
+type Latency struct {
+	hists []string
+
+	once sync.Once
+	p99  time.Duration
+}
+
+// LatencyOf is what the histograms of windows tell (rundir.Window).
+func LatencyOf(hists ...string) *Latency { return &Latency{hists: hists} }
+
+// P99 is the 99th percentile over all loads, 0 where nothing was recorded. In a
+// second of few requests it is the slowest of them.
+func (l *Latency) P99() time.Duration {
+	if l == nil {
+		return 0
+	}
+	l.once.Do(func() {
+		all := rundir.NewHist()
+		for _, text := range l.hists {
+			if h, err := rundir.DecodeHist(text); err == nil { // storm encoded it itself
+				all.Merge(h)
+			}
+		}
+		l.p99 = time.Duration(all.ValueAtQuantile(99)) * time.Microsecond
+	})
+	return l.p99
 }
 
 // Observer takes progress; it is called from several goroutines and must not

@@ -66,6 +66,7 @@ func (c tally) problem(floor float64, loaded bool) string {
 // live adds the windows of one second up for the display.
 type live struct {
 	ok, failed uint64
+	hists      []string
 	from, to   int64
 	last       Live
 }
@@ -74,10 +75,13 @@ type live struct {
 func (l *live) add(w rundir.Window, failed uint64) (fresh bool) {
 	if w.To != l.to {
 		if span := time.Duration(l.to - l.from); span > 0 {
-			l.last, fresh = Live{Rate: float64(l.ok) / span.Seconds(), Errors: l.failed}, true
+			l.last, fresh = Live{Rate: float64(l.ok) / span.Seconds(), Errors: l.failed, Latency: LatencyOf(l.hists...)}, true
 		}
 		*l = live{from: w.From, to: w.To, last: l.last}
 	}
 	l.ok, l.failed = l.ok+w.OK, l.failed+failed
+	if w.Hist != "" {
+		l.hists = append(l.hists, w.Hist)
+	}
 	return fresh
 }
