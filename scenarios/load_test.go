@@ -125,7 +125,7 @@ func TestTwice(t *testing.T) {
 			t.Errorf("what is kept of it cannot be loaded: %v", err)
 		}
 	}
-	if _, err := s.Twice("fast-elction", 8); err == nil || !strings.Contains(err.Error(), "did you mean fast-election") {
+	if _, err := s.Twice("fastelection", 8); err == nil || !strings.Contains(err.Error(), "did you mean fast-election") {
 		t.Errorf("an unknown profile: %v", err)
 	}
 }
