@@ -112,8 +112,16 @@ func percentilePanel(group string, lines []panelLine) (panel, bool) {
 		}
 	}
 	for _, l := range lines {
-		if path := thin(l.Line, x, y, mostPoints); path != "" {
-			p.Curves = append(p.Curves, curve{Class: l.class, Path: path})
+		// One stretch: between two percentiles nothing is missing, however far
+		// they are apart.
+		var all []int
+		for i, v := range l.V {
+			if v.Finite() && v > 0 {
+				all = append(all, i)
+			}
+		}
+		if len(all) > 0 {
+			p.Curves = append(p.Curves, curve{Class: l.class, Path: path(l.Line, [][]int{all}, x, y)})
 		}
 	}
 	p.labelEnds(lines, y)

@@ -184,7 +184,7 @@
           values: (u, at) => at.map((v, i) => (at.length > 5 && i % 2 ? "" : written(v, panel.unit))),
         },
       ],
-      series: [{}, ...panel.lines.map((l, k) => ({
+      series: [{scale: "t"}, ...panel.lines.map((l, k) => ({
         scale: "v",
         stroke: css(l.class),
         width: l.bold ? 2.2 : 1,
