@@ -66,11 +66,7 @@ func (r *real) testFidelity(t *testing.T) {
 				})
 				r.whoAsked(t, name, connections == "perNode", nodes)
 				l.end()
-				// Nobody is there any more to run what would be scheduled on them.
-				all := metav1.ListOptions{LabelSelector: RunLabel + "=test-" + name}
-				if err := r.kube.CoreV1().Nodes().DeleteCollection(t.Context(), metav1.DeleteOptions{}, all); err != nil {
-					t.Error(err)
-				}
+				r.removeNodes(t, name)
 				if f := l.failures(); len(f) > 0 {
 					t.Errorf("failures: %v", f)
 				}
@@ -92,6 +88,16 @@ func (r *real) testFidelity(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// removeNodes removes the Nodes of a load that has ended: nobody is there any
+// more to run what would be scheduled on them.
+func (r *real) removeNodes(t *testing.T, workload string) {
+	t.Helper()
+	all := metav1.ListOptions{LabelSelector: RunLabel + "=test-" + workload}
+	if err := r.kube.CoreV1().Nodes().DeleteCollection(t.Context(), metav1.DeleteOptions{}, all); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -194,8 +194,9 @@ func (r *real) testStatuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range []*load{idle, busy} {
+	for name, l := range map[string]*load{"idle": idle, "busy": busy} {
 		l.end()
+		r.removeNodes(t, name)
 		if f := l.failures(); len(f) > 0 {
 			t.Errorf("failures: %v", f)
 		}
