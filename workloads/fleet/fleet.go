@@ -185,7 +185,10 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 		n.connect()
 		at := f.env.Clock.Now()
 		n.begin(at, true)
+		// A kubelet renews its lease as it starts, and at its own pace from then on.
+		f.beats.Add(1)
 		n.begun.Store(true)
+		f.renew(background, n, at, nil, f.beats.Done)
 		if at-now > leaseSeconds*int64(time.Second) { // the controllers may have given it up
 			f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
 		}
