@@ -129,7 +129,7 @@ func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string 
 	if m.Bounded() {
 		s += noted(r.Values)
 	}
-	return s
+	return strings.TrimPrefix(s, "; ") // of one trial that broke nothing there is no more to say
 }
 
 // noted is what has to be said of the first valid trial whose latencies are not
