@@ -30,7 +30,7 @@ type call struct {
 	mu       sync.Mutex
 	over     bool // it has ended: what comes is dropped
 	stream   *wire.Stream
-	has      chan struct{} // of a watch: closed once stream is set
+	has      chan struct{} // of a watch: closed once stream is that of the present attempt
 	attempts int
 	answer   Answer
 	body     *bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,3 +153,32 @@ func TestARequestThatWasNotProcessedGoesToAnotherConnection(t *testing.T) {
 		t.Errorf("got %+v", a)
 	}
 }
+
+// A watch that is refused at first is opened on a later attempt, and it is the
+// stream of that attempt that closing it ends.
+func TestAWatchThatIsRefusedAtFirst(t *testing.T) {
+	var asked atomic.Int64
+	cl := connect(t, hostile(t, func(fr *http2.Framer, s uint32, _ net.Conn) {
+		if asked.Add(1) <= 3 {
+			_ = fr.WriteRSTStream(s, http2.ErrCodeRefusedStream)
+			return
+		}
+		headers(fr, s, ok200)
+	}), 20*time.Second)
+	for range 20 {
+		asked.Store(0)
+		w, a := cl.Watch(t.Context(), &Request{Method: http.MethodGet, Path: "/"}, ignored{})
+		if !a.OK() {
+			t.Fatalf("%+v", a)
+		}
+		if asked.Load() != 4 {
+			t.Errorf("asked %d times, want 4", asked.Load())
+		}
+		w.Close()
+	}
+}
+
+type ignored struct{}
+
+func (ignored) Data([]byte) {}
+func (ignored) End(error)   {}

@@ -52,35 +52,43 @@ func (k *call) open(cork *Cork) {
 	}
 	k.mu.Lock()
 	k.attempts++
+	attempt := k.attempts
+	var has chan struct{}
+	if k.watch != nil {
+		has = make(chan struct{})
+		k.has = has
+	}
 	k.mu.Unlock()
 	s, err := k.client.pool.OpenNow(w, k, cork)
 	if errors.Is(err, wire.ErrFull) {
-		go k.patiently()
+		go k.patiently(attempt, has)
 		return
 	}
-	k.opened(s, err)
+	k.opened(s, err, attempt, has)
 }
 
 // opened takes note of the call's stream, or of why there is none.
-func (k *call) opened(s *wire.Stream, err error) {
+func (k *call) opened(s *wire.Stream, err error, attempt int, has chan struct{}) {
 	if err != nil {
 		k.End(err)
 		return
 	}
 	k.mu.Lock()
-	k.stream = s
-	unwanted := k.over && !k.watching
-	k.mu.Unlock()
-	if k.has != nil {
-		close(k.has)
+	if attempt == k.attempts { // the next may have begun already
+		k.stream = s
 	}
+	unwanted := k.over && !k.watching
+	if has != nil {
+		close(has)
+	}
+	k.mu.Unlock()
 	if unwanted {
 		s.Cancel() // it was given up meanwhile; one that has ended does not mind
 	}
 }
 
 // patiently opens a stream as soon as there is a connection with room for it.
-func (k *call) patiently() {
+func (k *call) patiently(attempt int, has chan struct{}) {
 	left := time.Duration(k.deadline - k.client.clock.Now())
 	within, cancel := context.WithTimeoutCause(k.ctx, left, errDeadline)
 	defer cancel()
@@ -95,7 +103,7 @@ func (k *call) patiently() {
 		k.giveUp(context.Cause(within))
 		return
 	}
-	k.opened(s, err)
+	k.opened(s, err, attempt, has)
 }
 
 // again sends a request that was not processed once more, after a pause.

@@ -31,11 +31,14 @@ func (w *Watch) Close() { w.stream.Cancel() }
 // and sink is not called. The Answer's Done is the beginning of the body.
 func (c *Client) Watch(ctx context.Context, r *Request, sink BodySink) (*Watch, Answer) {
 	answer := make(chan Answer, 1)
-	k := c.send(ctx, r, &call{watch: sink, has: make(chan struct{}), done: func(a Answer) { answer <- a }}, nil)
+	k := c.send(ctx, r, &call{watch: sink, done: func(a Answer) { answer <- a }}, nil)
 	a := await(ctx, k, answer)
 	if !a.OK() {
 		return nil, a
 	}
-	<-k.has // the answer may come before the stream is known here
+	k.mu.Lock()
+	has := k.has
+	k.mu.Unlock()
+	<-has // the answer may come before the stream is known here
 	return &Watch{k.stream}, a
 }
