@@ -40,9 +40,10 @@ var roles = map[string]func(args []string) error{
 
 // idle says that it runs, and runs until it is killed or told to end.
 func idle([]string) error {
-	fmt.Println("running")
+	// Said once it can be asked: a signal that came before would kill it.
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM)
+	fmt.Println("running")
 	<-c
 	fmt.Println("asked to end")
 	return nil
