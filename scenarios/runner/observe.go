@@ -36,8 +36,10 @@ type eyes struct {
 	scraper   *measure.Scraper
 	processes *measure.ProcessSampler
 
-	runs []func(context.Context) error
-	wg   sync.WaitGroup
+	looks []func(context.Context) error // what looks on
+	asks  []func(context.Context) error // what asks the cluster for something
+	ctx   context.Context
+	wg    sync.WaitGroup
 	stop context.CancelFunc
 
 	mu   sync.Mutex
@@ -81,9 +83,8 @@ func (t *trial) openEyes() (*eyes, error) {
 	}
 	e.scraper = measure.NewScraper(e.clock, dir.AppendScrape, 0, scrapes)
 	e.processes = measure.NewProcessSampler(e.clock, dir.AppendProcess, 0, t.pids)
-	e.runs = []func(context.Context) error{
-		e.wall.Run, e.health.Run, e.probes.Run, e.journal.Run, leaders.Run, e.scraper.Run, e.processes.Run,
-	}
+	e.looks = []func(context.Context) error{e.wall.Run, e.health.Run, leaders.Run, e.scraper.Run, e.processes.Run}
+	e.asks = []func(context.Context) error{e.probes.Run, e.journal.Run}
 	return e, nil
 }
 
@@ -95,12 +96,21 @@ func (e *eyes) baseline(ctx context.Context) {
 	e.marks.Mark(rundir.Event{Kind: rundir.EventLoadBegin, Text: "every component was scraped once; the loads are prepared from here on"})
 }
 
-// begin sets the observers to work until end.
+// begin sets those who look on to work until end. Probes and the witness begin
+// with the timeline: of what is prepared nothing is judged, and on a small
+// machine their writes would be half of all there are.
 func (e *eyes) begin(ctx context.Context) {
-	ctx, e.stop = context.WithCancel(ctx)
-	for _, run := range e.runs {
+	e.ctx, e.stop = context.WithCancel(ctx)
+	e.set(e.looks)
+}
+
+// ask sets the probes and the witness to work until end.
+func (e *eyes) ask() { e.set(e.asks) }
+
+func (e *eyes) set(work []func(context.Context) error) {
+	for _, run := range work {
 		e.wg.Go(func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
+			if err := run(e.ctx); err != nil && e.ctx.Err() == nil {
 				e.mu.Lock()
 				defer e.mu.Unlock()
 				e.errs = append(e.errs, err)

@@ -100,6 +100,7 @@ func (t *trial) underLoad(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.eyes.ask()
 	lctx, stop := context.WithCancel(ctx)
 	t.stopLoads, t.loadErrs = stop, make(chan error, len(t.spec.Workloads))
 	for i, load := range t.spec.Workloads {
