@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/storm-harness/storm/internal/wire"
 )
 
 // The codes of failures that have no number of their own.
@@ -49,6 +51,8 @@ func EtcdCode(err error) string {
 		return CodeTimeout
 	case !ok && errors.Is(err, context.Canceled), ok && s.Code() == codes.Canceled:
 		return codeCanceled
+	case errors.Is(err, wire.ErrUnreachable):
+		return CodeUnreachable
 	}
 	for _, c := range etcdCodes {
 		if strings.Contains(err.Error(), c.words) {

@@ -3,96 +3,91 @@ package measure
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
+	"golang.org/x/sys/unix"
+
+	"github.com/storm-harness/storm/internal/wire"
 )
 
 // etcdConn is one connection to one member, with nothing in between: no
-// balancer, no retry. What one request sees is what that member did.
-//
-// gRPC backs off between attempts to connect, and a back-off would become part
-// of the recovery time that is to be measured. So the back-off is short, and
-// hurry ends it. A request that comes while there is no connection fails at
-// once; it does not wait for one.
+// balancer, no retry, no pause before it is made anew. What one request sees is
+// what that member did. A request that comes while the connection is being made
+// waits for that, within its deadline.
 type etcdConn struct {
 	target EtcdTarget
-	cc     *grpc.ClientConn
-	kv     pb.KVClient
-	status pb.MaintenanceClient
+	calls  *unary
 }
 
 const (
-	dialTimeout  = time.Second
-	backoffFirst = 50 * time.Millisecond
-	backoffMost  = 500 * time.Millisecond
-	// A connection on which nothing is acknowledged for so long is dead.
-	// gRPC sets TCP_USER_TIMEOUT from it, so that a write into the void is
-	// noticed too.
-	deadAfter = 2 * time.Second
-	// The shortest that gRPC allows, and etcd tolerates.
-	keepaliveEvery = 10 * time.Second
-	maxMessage     = 64 << 20
+	dialTimeout = time.Second
+	// A connection on which nothing is acknowledged for so long is dead, a
+	// write into the void too.
+	deadAfter  = 2 * time.Second
+	maxMessage = 64 << 20
+	// What is read at once: several small answers.
+	readBuffer = 4 << 10
 )
 
-func dialEtcd(t EtcdTarget) (*etcdConn, error) {
+// The methods of etcd's API that are called.
+const (
+	methodPut    = "/etcdserverpb.KV/Put"
+	methodRange  = "/etcdserverpb.KV/Range"
+	methodStatus = "/etcdserverpb.Maintenance/Status"
+)
+
+func dialEtcd(t EtcdTarget, clock *Clock) (*etcdConn, error) {
 	u, err := url.Parse(t.Endpoint)
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("%s: %q is no URL of an etcd member", t.Component, t.Endpoint)
 	}
-	creds := insecure.NewCredentials()
-	if t.TLS != nil {
-		creds = credentials.NewTLS(t.TLS.Clone())
-	}
-	cc, err := grpc.NewClient("passthrough:///"+u.Host,
-		grpc.WithTransportCredentials(creds),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: backoffFirst, Multiplier: 1.6, Jitter: 0.2, MaxDelay: backoffMost},
-			MinConnectTimeout: dialTimeout,
-		}),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveEvery, Timeout: deadAfter}),
-		grpc.WithDisableRetry(),
-		grpc.WithDisableServiceConfig(),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", t.Component, err)
-	}
-	return &etcdConn{target: t, cc: cc, kv: pb.NewKVClient(cc), status: pb.NewMaintenanceClient(cc)}, nil
+	calls := newUnary(wire.Config{
+		Addr: u.Host, TLS: t.TLS, Plain: t.TLS == nil, ReadBuffer: readBuffer,
+		Dial: dialImpatient, DialTimeout: dialTimeout, PingAfter: deadAfter / 2, PingTimeout: deadAfter / 2,
+	}, clock)
+	return &etcdConn{target: t, calls: calls}, nil
 }
 
-// hurry has a lost connection dialled again now rather than after a back-off.
-// Call it after each failure.
-func (c *etcdConn) hurry() {
-	if c.cc.GetState() == connectivity.TransientFailure {
-		c.cc.ResetConnectBackoff()
+// dialImpatient makes a TCP connection that ends when what it sent is not
+// acknowledged for deadAfter.
+func dialImpatient(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
 	}
+	if raw, err := c.(*net.TCPConn).SyscallConn(); err == nil {
+		// Without it a dead connection is given up all the same, by its pings.
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadAfter.Milliseconds()))
+		})
+	}
+	return c, nil
 }
 
 // put writes the key and returns the revision of the write.
 func (c *etcdConn) put(ctx context.Context, key, value string) (int64, error) {
-	resp, err := c.kv.Put(ctx, &pb.PutRequest{Key: []byte(key), Value: []byte(value)})
-	if err != nil {
-		c.hurry()
+	var resp pb.PutResponse
+	if err := c.calls.call(ctx, methodPut, &pb.PutRequest{Key: []byte(key), Value: []byte(value)}, &resp); err != nil {
 		return 0, err
 	}
 	return resp.Header.GetRevision(), nil
 }
 
-// get reads the key, linearizably.
-func (c *etcdConn) get(ctx context.Context, key string) error {
-	_, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(key)})
-	if err != nil {
-		c.hurry()
-	}
-	return err
+// get reads what the request asks for.
+func (c *etcdConn) get(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
+	var resp pb.RangeResponse
+	err := c.calls.call(ctx, methodRange, r, &resp)
+	return &resp, err
 }
 
-func (c *etcdConn) close() { _ = c.cc.Close() } // fails only if closed already
+// status asks the member for its own status.
+func (c *etcdConn) status(ctx context.Context) (*pb.StatusResponse, error) {
+	var resp pb.StatusResponse
+	err := c.calls.call(ctx, methodStatus, &pb.StatusRequest{}, &resp)
+	return &resp, err
+}
+
+func (c *etcdConn) close() { c.calls.close() }

@@ -243,13 +243,14 @@ func auditAPI(t *testing.T, clock *Clock, rec *Recorder, api APITarget, direct E
 			t.Errorf("%+v", a)
 		}
 	}
-	c, err := dialEtcd(direct)
+	c, err := dialEtcd(direct, NewClock())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
 	key := "/registry/configmaps/witness/witness-witness-0000000003"
-	if resp, err := c.kv.DeleteRange(t.Context(), &pb.DeleteRangeRequest{Key: []byte(key)}); err != nil || resp.Deleted != 1 {
+	var resp pb.DeleteRangeResponse
+	if err := c.calls.call(t.Context(), "/etcdserverpb.KV/DeleteRange", &pb.DeleteRangeRequest{Key: []byte(key)}, &resp); err != nil || resp.Deleted != 1 {
 		t.Fatalf("delete %s: %v, %v", key, resp, err)
 	}
 	missing, err := j.Audit(t.Context(), "deletion", nil)

@@ -127,7 +127,7 @@ func (m *member) signal(sig syscall.Signal) {
 // ready returns when the member answers a linearizable read.
 func (m *member) ready(ctx context.Context) {
 	m.t.Helper()
-	c, err := dialEtcd(m.target())
+	c, err := dialEtcd(m.target(), NewClock())
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func (m *member) ready(ctx context.Context) {
 	defer cancel()
 	for {
 		once, cancel := context.WithTimeout(ctx, time.Second)
-		err := c.get(once, "ready")
+		_, err := c.get(once, &pb.RangeRequest{Key: []byte("ready")})
 		cancel()
 		if err == nil {
 			return
@@ -158,12 +158,12 @@ func leaderOf(ctx context.Context, t *testing.T, members []*member) *member {
 	t.Helper()
 	for ctx.Err() == nil {
 		for _, m := range members {
-			c, err := dialEtcd(m.target())
+			c, err := dialEtcd(m.target(), NewClock())
 			if err != nil {
 				t.Fatal(err)
 			}
 			once, cancel := context.WithTimeout(ctx, time.Second)
-			s, err := c.status.Status(once, &pb.StatusRequest{})
+			s, err := c.status(once)
 			cancel()
 			c.close()
 			if err == nil && s.Leader == s.Header.MemberId {

@@ -80,7 +80,7 @@ func NewJournal(o JournalOptions) (*Journal, error) {
 	o.Deadline = cmp.Or(o.Deadline, 2*time.Second)
 	j := &Journal{o: o}
 	for _, t := range o.Etcd {
-		conn, err := dialEtcd(t)
+		conn, err := dialEtcd(t, o.Clock)
 		if err != nil {
 			j.Close()
 			return nil, fmt.Errorf("journal: %w", err)

@@ -68,12 +68,13 @@ func TestAuditFindsADeletedKey(t *testing.T) {
 		t.Fatalf("%d acknowledged, account %+v", acked(), whole)
 	}
 
-	c, err := dialEtcd(members[0].target())
+	c, err := dialEtcd(members[0].target(), NewClock())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.close()
-	if resp, err := c.kv.DeleteRange(t.Context(), &pb.DeleteRangeRequest{Key: []byte("/storm/witness/r1/main/0000000007")}); err != nil || resp.Deleted != 1 {
+	var resp pb.DeleteRangeResponse
+	if err := c.calls.call(t.Context(), "/etcdserverpb.KV/DeleteRange", &pb.DeleteRangeRequest{Key: []byte("/storm/witness/r1/main/0000000007")}, &resp); err != nil || resp.Deleted != 1 {
 		t.Fatalf("delete a key: %v, %v", resp, err)
 	}
 	missing, err := j.Audit(t.Context(), "deletion", nil)

@@ -63,7 +63,7 @@ const silentAfter = 5
 func NewLeaderWatch(clock *Clock, marks *Marks, interval time.Duration, members []EtcdTarget) (*LeaderWatch, error) {
 	w := &LeaderWatch{clock: clock, marks: marks, interval: cmp.Or(interval, 100*time.Millisecond), shards: map[string]*shardView{}}
 	for _, t := range members {
-		conn, err := dialEtcd(t)
+		conn, err := dialEtcd(t, clock)
 		if err != nil {
 			w.close()
 			return nil, fmt.Errorf("leader watch: %w", err)
@@ -105,13 +105,10 @@ func (w *LeaderWatch) poll(ctx context.Context, c *etcdConn) {
 	defer tick.Stop()
 	for {
 		once, cancel := context.WithTimeout(ctx, silentAfter*w.interval)
-		s, err := c.status.Status(once, &pb.StatusRequest{})
+		s, err := c.status(once)
 		cancel()
 		if ctx.Err() != nil {
 			return
-		}
-		if err != nil {
-			c.hurry()
 		}
 		w.take(c.target, s, err)
 		select {

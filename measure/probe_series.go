@@ -14,7 +14,7 @@ import (
 // outcomes that are kept.
 type probeSeries struct {
 	id  seriesID
-	do  func(ctx context.Context, n uint64) (code string)
+	do  func(ctx context.Context, n uint64) (code string) // of an apiserver
 	rec *Series
 
 	mu      sync.Mutex

@@ -41,11 +41,13 @@ type ProbeOptions struct {
 //
 // What the probes wrote stays; it goes with the trial's data.
 type Probes struct {
-	o      ProbeOptions
-	near   atomic.Bool
-	series []*probeSeries
-	etcd   []*etcdConn
-	api    []*apiConn
+	o       ProbeOptions
+	near    atomic.Bool
+	struck  atomic.Int64   // when the act that is near set to work; 0: not yet
+	series  []*probeSeries // of all, for who asks what they have seen
+	members []*probedMember
+	servers []*probeSeries // of the apiservers
+	api     []*apiConn
 }
 
 // NewProbes opens nothing yet: connections are made by the first probes. Call
@@ -57,12 +59,11 @@ func NewProbes(o ProbeOptions) (*Probes, error) {
 	o.N = cmp.Or(o.N, Consecutive)
 	p := &Probes{o: o}
 	for _, t := range o.Etcd {
-		conn, err := dialEtcd(t)
+		conn, err := dialEtcd(t, o.Clock)
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("probes: %w", err)
 		}
-		p.etcd = append(p.etcd, conn)
 		p.addEtcd(conn)
 	}
 	for _, t := range o.API {
@@ -77,32 +78,13 @@ func NewProbes(o ProbeOptions) (*Probes, error) {
 	return p, nil
 }
 
-// addEtcd adds the two series of a member. A read asks for what the last
-// acknowledged write of this connection wrote.
-func (p *Probes) addEtcd(c *etcdConn) {
-	var last atomic.Pointer[string]
-	prefix := "/storm/probe/" + p.o.RunID + "/" + c.target.Component + "/"
-	last.Store(&prefix)
-	p.add(seriesID{LayerEtcd, OpWrite, c.target.Shard, c.target.Component}, rundir.Key{Via: LayerEtcd, Verb: "put"},
-		func(ctx context.Context, n uint64) string {
-			key := fmt.Sprintf("%s%d", prefix, n)
-			_, err := c.put(ctx, key, "probe")
-			if err == nil {
-				last.Store(&key)
-			}
-			return EtcdCode(err)
-		})
-	p.add(seriesID{LayerEtcd, OpRead, c.target.Shard, c.target.Component}, rundir.Key{Via: LayerEtcd, Verb: "range"},
-		func(ctx context.Context, _ uint64) string { return EtcdCode(c.get(ctx, *last.Load())) })
-}
-
 // addAPI adds the two series of an apiserver.
 func (p *Probes) addAPI(c *apiConn) {
 	var last atomic.Pointer[string]
 	prefix := objectName("probe-" + p.o.RunID + "-" + c.target.Component + "-")
 	none := prefix + "none"
 	last.Store(&none)
-	p.add(seriesID{LayerAPI, OpWrite, "", c.target.Component}, rundir.Key{Verb: "create", Resource: "configmaps", Scope: "resource"},
+	p.addServer(seriesID{LayerAPI, OpWrite, "", c.target.Component}, rundir.Key{Verb: "create", Resource: "configmaps", Scope: "resource"},
 		func(ctx context.Context, n uint64) string {
 			name := fmt.Sprintf("%s%d", prefix, n)
 			_, err := c.create(ctx, p.o.Namespace, name, "probe")
@@ -111,16 +93,24 @@ func (p *Probes) addAPI(c *apiConn) {
 			}
 			return APICode(err)
 		})
-	p.add(seriesID{LayerAPI, OpRead, "", c.target.Component}, rundir.Key{Verb: "get", Resource: "configmaps", Scope: "resource"},
+	p.addServer(seriesID{LayerAPI, OpRead, "", c.target.Component}, rundir.Key{Verb: "get", Resource: "configmaps", Scope: "resource"},
 		func(ctx context.Context, _ uint64) string {
 			_, err := c.get(ctx, p.o.Namespace, *last.Load())
 			return APICode(err)
 		})
 }
 
-func (p *Probes) add(id seriesID, key rundir.Key, do func(context.Context, uint64) string) {
+func (p *Probes) addServer(id seriesID, key rundir.Key, do func(context.Context, uint64) string) {
+	s := p.add(id, key)
+	s.do = do
+	p.servers = append(p.servers, s)
+}
+
+func (p *Probes) add(id seriesID, key rundir.Key) *probeSeries {
 	key.Workload, key.Detail = "probe", id.target
-	p.series = append(p.series, &probeSeries{id: id, do: do, rec: p.o.Recorder.Series(key), pending: map[uint64]int64{}})
+	s := &probeSeries{id: id, rec: p.o.Recorder.Series(key), pending: map[uint64]int64{}}
+	p.series = append(p.series, s)
+	return s
 }
 
 // objectName makes a part of an object's name of s.
@@ -132,10 +122,19 @@ func objectName(s string) string { return strings.ReplaceAll(strings.ToLower(s),
 func (p *Probes) Run(ctx context.Context) error {
 	defer p.close()
 	var wg sync.WaitGroup
-	for i, s := range p.series {
-		// The probes do not all come at the same instant.
-		start := p.o.Clock.Now() + int64(i)*int64(p.o.Interval)/int64(len(p.series))
-		wg.Go(func() { p.run(ctx, s, start) })
+	// The probes do not all come at the same instant.
+	n, now := int64(0), p.o.Clock.Now()
+	start := func() int64 {
+		n++
+		return now + n*int64(p.o.Interval)/int64(len(p.members)+len(p.servers))
+	}
+	for _, m := range p.members {
+		at := start()
+		wg.Go(func() { m.run(ctx, at) })
+	}
+	for _, s := range p.servers {
+		at := start()
+		wg.Go(func() { p.run(ctx, s, at) })
 	}
 	wg.Wait()
 	return nil
@@ -144,9 +143,7 @@ func (p *Probes) Run(ctx context.Context) error {
 func (p *Probes) run(ctx context.Context, s *probeSeries, start int64) {
 	pacer := pace.Pacer{
 		Clock: p.o.Clock, Start: start,
-		Schedule: probeSchedule{p, s.id.layer == LayerEtcd},
-		// As many as can be under way before the first of them has failed.
-		InFlight: int(p.o.Deadline/min(p.o.NearInterval, p.o.Interval)) + 8,
+		Schedule: probeSchedule{p, nil}, InFlight: p.inFlight(),
 	}
 	pacer.Run(ctx, func(ctx context.Context, slot pace.Slot) {
 		s.begin(slot)
@@ -165,6 +162,10 @@ func (p *Probes) run(ctx context.Context, s *probeSeries, start int64) {
 	})
 }
 
+// inFlight is how many probes of an operation can be under way before the first
+// of them has failed, and some.
+func (p *Probes) inFlight() int { return int(p.o.Deadline/min(p.o.NearInterval, p.o.Interval)) + 8 }
+
 func (p *Probes) done(s *probeSeries, slot pace.Slot, sent int64, code string) {
 	now := p.o.Clock.Now()
 	s.rec.Record(slot.Intended, sent, now, code, 0)
@@ -175,8 +176,10 @@ func (p *Probes) done(s *probeSeries, slot pace.Slot, sent int64, code string) {
 
 // Near says that a fault is near (true) or its recovery over (false): between
 // them every outcome is kept, and etcd is probed at the near interval, which
-// takes hold with the next probe. Call it an interval or more before the fault.
+// takes hold with the next probe. Call it an interval or more before the fault,
+// and Struck as it sets to work.
 func (p *Probes) Near(on bool) {
+	p.struck.Store(0)
 	if p.near.Swap(on) != on && on {
 		for _, s := range p.series {
 			s.keepLast()
@@ -184,10 +187,16 @@ func (p *Probes) Near(on bool) {
 	}
 }
 
-// probeSchedule is a constant rate that Near changes.
+// Struck says that a fault sets to work now, or its healing. A member that has
+// answered everything for a while since then has recovered, or was never hurt:
+// it is probed at the usual interval again, and finely as soon as it fails. So
+// the observation of what is well does not hold up what is not.
+func (p *Probes) Struck() { p.struck.Store(p.o.Clock.Now()) }
+
+// probeSchedule is a constant rate that Near changes, for a member's probes.
 type probeSchedule struct {
-	p    *Probes
-	etcd bool
+	p      *Probes
+	member *probedMember // nil for an apiserver
 }
 
 // Next implements pace.Schedule.
@@ -195,7 +204,7 @@ func (s probeSchedule) Next(n uint64, prev int64) (int64, bool) {
 	if n == 0 {
 		return 0, true
 	}
-	if s.etcd && s.p.near.Load() {
+	if s.member != nil && s.member.fine() {
 		return prev + int64(s.p.o.NearInterval), true
 	}
 	return prev + int64(s.p.o.Interval), true
@@ -255,8 +264,8 @@ func (p *Probes) Recovered(ctx context.Context, d Disturbance) error {
 }
 
 func (p *Probes) close() {
-	for _, c := range p.etcd {
-		c.close()
+	for _, m := range p.members {
+		m.conn.close()
 	}
 	for _, c := range p.api {
 		c.close()

@@ -15,7 +15,7 @@ import (
 // and returns when the first put was acknowledged: it knows nothing of probes.
 func observe(ctx context.Context, t *testing.T, clock *Clock, target EtcdTarget) int64 {
 	for ctx.Err() == nil {
-		c, err := dialEtcd(target)
+		c, err := dialEtcd(target, NewClock())
 		if err != nil {
 			t.Error(err)
 			return 0

@@ -30,9 +30,8 @@ func readKeys(ctx context.Context, members []*etcdConn, prefix string) (map[stri
 		out := map[string]int64{}
 		from, end := []byte(prefix), []byte(clientv3.GetPrefixRangeEnd(prefix))
 		for revision := int64(0); ; {
-			resp, err := c.kv.Range(ctx, &pb.RangeRequest{Key: from, RangeEnd: end, Limit: pageSize, Revision: revision, KeysOnly: true})
+			resp, err := c.get(ctx, &pb.RangeRequest{Key: from, RangeEnd: end, Limit: pageSize, Revision: revision, KeysOnly: true})
 			if err != nil {
-				c.hurry()
 				return nil, err // where the revision was compacted meanwhile, all begins anew
 			}
 			for _, kv := range resp.Kvs {

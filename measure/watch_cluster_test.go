@@ -88,7 +88,7 @@ func TestLeaderWatchSeesAnAlarm(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 
-	c, err := dialEtcd(m.target())
+	c, err := dialEtcd(m.target(), NewClock())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,11 +97,11 @@ func TestLeaderWatchSeesAnAlarm(t *testing.T) {
 		action pb.AlarmRequest_AlarmAction
 		want   string
 	}{{pb.AlarmRequest_ACTIVATE, "raised"}, {pb.AlarmRequest_DEACTIVATE, "cleared"}} {
-		s, err := c.status.Status(ctx, &pb.StatusRequest{})
+		s, err := c.status(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.status.Alarm(ctx, &pb.AlarmRequest{Action: step.action, MemberID: s.Header.MemberId, Alarm: pb.AlarmType_NOSPACE}); err != nil {
+		if err := c.calls.call(ctx, "/etcdserverpb.Maintenance/Alarm", &pb.AlarmRequest{Action: step.action, MemberID: s.Header.MemberId, Alarm: pb.AlarmType_NOSPACE}, &pb.AlarmResponse{}); err != nil {
 			t.Fatal(err)
 		}
 		select {

@@ -131,7 +131,7 @@ type Measure struct {
 // Probes is how often and how patiently storm probes.
 type Probes struct {
 	Interval    unit.Duration `yaml:"interval" default:"50ms" min:"1ms" max:"10s" doc:"between two probes of one endpoint"`
-	NearFault   unit.Duration `yaml:"nearFault" default:"10ms" min:"1ms" max:"10s" doc:"between two probes of one etcd member, from just before a fault until recovery"`
+	NearFault   unit.Duration `yaml:"nearFault" default:"10ms" min:"1ms" max:"10s" doc:"between two probes of one etcd member, from just before a fault until the member has recovered"`
 	Deadline    unit.Duration `yaml:"deadline" default:"1s" min:"1ms" max:"1m" doc:"a probe without an answer by then has failed"`
 	Consecutive int           `yaml:"consecutive" default:"5" min:"1" max:"1000" doc:"so many successes in a row are a recovery, counted from the first of them"`
 }

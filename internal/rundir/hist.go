@@ -29,11 +29,13 @@ func EncodeHist(h *hdrhistogram.Histogram) (string, error) {
 	if h == nil || h.TotalCount() == 0 {
 		return "", nil
 	}
-	text, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	text, err := e.encode(h)
 	if err != nil {
 		return "", fmt.Errorf("encode histogram: %w", err)
 	}
-	return string(text), nil
+	return text, nil
 }
 
 // histPrefix begins every V2 compressed histogram: its cookie, in base64.

@@ -1,8 +1,15 @@
 package rundir
 
 import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"encoding/binary"
+	"io"
+	"math"
 	"testing"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -48,6 +55,65 @@ func TestAnEmptyHistogramIsNoText(t *testing.T) {
 	h, err := DecodeHist("")
 	if err != nil || h.TotalCount() != 0 {
 		t.Errorf("decoded to %v, %v", h, err)
+	}
+}
+
+// What storm writes is what the library writes, but for how hard it is compressed.
+func TestTheEncodingIsTheLibrarys(t *testing.T) {
+	h := NewHist()
+	for i := range int64(5000) {
+		v := 1 + i*i*i%HistHighest
+		if err := h.RecordValues(v, 1+i%1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.RecordValues(HistHighest, math.MaxInt64/4); err != nil {
+		t.Fatal(err)
+	}
+	want, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := EncodeHist(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(inflated(t, string(want)), inflated(t, got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// inflated is what was compressed in an encoded histogram.
+func inflated(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := int(binary.BigEndian.Uint32(b[4:])); n != len(b)-8 {
+		t.Fatalf("said to be %d bytes, are %d", n, len(b)-8)
+	}
+	z, err := zlib.NewReader(bytes.NewReader(b[8:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func BenchmarkEncodeHist(b *testing.B) {
+	h := NewHist()
+	for i := range int64(200) {
+		_ = h.RecordValue(500 + i*i)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := EncodeHist(h); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

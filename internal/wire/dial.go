@@ -19,6 +19,9 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Plain {
+		return Start(within, raw, cfg)
+	}
 	tc := &tls.Config{MinVersion: tls.VersionTLS12}
 	if cfg.TLS != nil {
 		tc = cfg.TLS.Clone()

@@ -77,6 +77,10 @@ func (h *heads) field(f hpack.HeaderField) {
 		h.head.Length, h.bad = n, h.bad || err != nil || n < 0
 	case "retry-after":
 		h.head.RetryAfter = f.Value
+	case "grpc-status":
+		h.head.Outcome = f.Value
+	case "grpc-message":
+		h.head.Message = f.Value
 	}
 }
 

@@ -160,6 +160,9 @@ func (r *reader) head(id uint32, fragment []byte, whole bool) error {
 		r.break_(id, errOrder)
 		return nil
 	case trailers:
+		if t, ok := s.rest.(Trailed); ok {
+			t.Trailer(h)
+		}
 	case h.Status < 200 && !r.ends: // an interim answer; the real one follows
 		if h.Status == 0 {
 			r.break_(id, errOrder)

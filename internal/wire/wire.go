@@ -5,9 +5,9 @@
 // and hands each answer, as it arrives, to its stream's Sink; what is written by
 // many at once goes out in one record.
 //
-// It is a client for API servers, no general one: TLS with h2 only, no pushes,
-// no trailers, no proxies. The protocol is RFC 9113; frames and header
-// compression are golang.org/x/net/http2's.
+// It is a client for API servers and etcd's members, no general one: h2 only, no
+// pushes, of trailers gRPC's alone, no proxies. The protocol is RFC 9113; frames
+// and header compression are golang.org/x/net/http2's.
 package wire
 
 import (
@@ -26,6 +26,9 @@ import (
 type Config struct {
 	Addr string      // host:port
 	TLS  *tls.Config // cloned; its NextProtos are set to h2
+	// Plain says that there is no TLS: that the server speaks HTTP/2 is known
+	// beforehand.
+	Plain bool
 	// Dial connects; a net.Dialer with DialTimeout by default.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// DialTimeout bounds the connection, the handshake and the wait for the
@@ -82,6 +85,9 @@ type Head struct {
 	Encoding   string // content-encoding
 	Length     int64  // content-length; -1 where it is not said
 	RetryAfter string
+	// What gRPC says of the outcome, in the head of an answer without a body or
+	// in the trailers: grpc-status, and grpc-message as it is encoded.
+	Outcome, Message string
 }
 
 // Sink takes the answer of one stream. Its methods, and those of the Body that
@@ -104,6 +110,13 @@ type Body interface {
 	// io.ErrUnexpectedEOF where it ended short of its length, else with what
 	// became of the stream. It is not called for one that was cancelled.
 	End(err error)
+}
+
+// Trailed is a Body that wants to know the trailers, which come right before the
+// End; of a Head they have Outcome and Message alone.
+type Trailed interface {
+	Body
+	Trailer(h Head)
 }
 
 // Errors of a connection or a stream.

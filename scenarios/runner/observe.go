@@ -40,7 +40,7 @@ type eyes struct {
 	asks  []func(context.Context) error // what asks the cluster for something
 	ctx   context.Context
 	wg    sync.WaitGroup
-	stop context.CancelFunc
+	stop  context.CancelFunc
 
 	mu   sync.Mutex
 	errs []error
@@ -128,6 +128,14 @@ func (e *eyes) end() []error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.errs
+}
+
+// act marks what becomes of an act, and tells the probes when it strikes.
+func (e *eyes) act(ev rundir.Event) {
+	if ev.Kind == rundir.EventActIntended || ev.Kind == rundir.EventActHealing {
+		e.probes.Struck()
+	}
+	e.marks.Mark(ev)
 }
 
 // near turns the fine observation on or off: from just before a fault until

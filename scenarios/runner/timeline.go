@@ -74,7 +74,10 @@ func (t *trial) stretch(ctx context.Context, step scenarios.Step) {
 // act runs a fault or an operation.
 func (t *trial) act(ctx context.Context, step scenarios.Step, long bool) {
 	_, gradual := step.Act.Act.(acts.Gradual)
-	t.env.Bites = func() { t.eyes.near(true) }
+	t.env.Bites = func() {
+		t.eyes.near(true)
+		t.eyes.probes.Struck()
+	}
 	t.eyes.near(!gradual)
 	t.audited = false
 	if long {

@@ -74,7 +74,7 @@ func (t *trial) execute(ctx context.Context) (err error) {
 	t.eyes.health.Faulted(true)
 	t.env = &acts.Env{
 		Cluster: t.run.cluster, Clock: t.eyes.clock, Log: t.run.o.Log, Dir: t.dir.Path(), RunID: t.run.o.RunID,
-		Fleets: t.fleets(), Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.marks.Mark,
+		Fleets: t.fleets(), Backups: map[string]acts.Backup{}, Restored: t.restored, Mark: t.eyes.act,
 	}
 	t.eyes.baseline(ctx)
 	t.eyes.begin(context.WithoutCancel(ctx)) // observing goes on while a Ctrl-C is healed

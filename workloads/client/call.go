@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/storm-harness/storm/internal/due"
 	"github.com/storm-harness/storm/internal/wire"
 )
 
@@ -22,10 +23,8 @@ type call struct {
 	req    *Request
 	done   func(Answer)
 
-	// Of deadlines, under its lock; the deadline is set before.
-	deadline      int64
-	before, after *call
-	listed        bool
+	deadline int64
+	due      due.Item
 
 	mu       sync.Mutex
 	over     bool // it has ended: what comes is dropped
@@ -102,6 +101,9 @@ func (k *call) End(err error) {
 	k.end(err)
 }
 
+// Expire implements due.Expirer: the request's time is up.
+func (k *call) Expire() { k.giveUp(errDeadline) }
+
 // giveUp ends the call from this side, unless it has ended.
 func (k *call) giveUp(err error) {
 	k.mu.Lock()
@@ -122,7 +124,7 @@ func (k *call) end(err error) {
 	k.answer.Done = k.client.clock.Now()
 	d := k.decoder
 	k.mu.Unlock()
-	k.client.deadlines.remove(k)
+	k.client.deadlines.Remove(&k.due)
 	if d != nil {
 		go k.settle(err) // the decoder may be far behind what has come
 		return

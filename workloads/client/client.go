@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
+	"github.com/storm-harness/storm/internal/due"
 	"github.com/storm-harness/storm/internal/wire"
 	"github.com/storm-harness/storm/measure"
 )
@@ -47,7 +48,7 @@ type Client struct {
 	pool    *wire.Pool
 	cut     atomic.Uint64
 
-	deadlines *deadlines // shared with the clients made from this one
+	deadlines *due.List // shared with the clients made from this one
 }
 
 // New makes a client from a configuration: its address, TLS, credentials,
@@ -91,7 +92,7 @@ func New(cfg *rest.Config, clock *measure.Clock, timeout time.Duration) (*Client
 	if timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
-	c.deadlines = &deadlines{clock: clock}
+	c.deadlines = due.NewList(clock)
 	if tc.DialHolder != nil {
 		c.config.Dial = tc.DialHolder.Dial
 	}

@@ -32,7 +32,7 @@ func (c *Client) send(ctx context.Context, r *Request, k *call, cork *Cork) *cal
 	}
 	k.answer.Sent = c.clock.Now()
 	k.deadline = k.answer.Sent + int64(c.timeout)
-	c.deadlines.add(k)
+	c.deadlines.Add(&k.due, k.deadline, k)
 	k.open(cork)
 	return k
 }

@@ -59,7 +59,7 @@ func TestSendTellsWhatBecameOfARequest(t *testing.T) {
 	if n := c.Cut(); n != 1 {
 		t.Errorf("%d counted as cut, want 1", n)
 	}
-	if c.deadlines.first != nil || c.deadlines.last != nil {
+	if !c.deadlines.Empty() {
 		t.Error("a call that has ended still waits for its deadline")
 	}
 }
