@@ -30,11 +30,12 @@ type message interface {
 type unary struct {
 	line      *wire.Line
 	authority string
+	clock     due.Clock
 	deadlines *due.List
 }
 
 func newUnary(cfg wire.Config, clock due.Clock) *unary {
-	return &unary{line: wire.NewLine(cfg), authority: cfg.Addr, deadlines: due.NewList(clock)}
+	return &unary{line: wire.NewLine(cfg), authority: cfg.Addr, clock: clock, deadlines: due.NewList(clock)}
 }
 
 // grpcFields are the header fields of every call.

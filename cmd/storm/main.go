@@ -4,15 +4,21 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"k8s.io/klog/v2"
 )
 
 // version is set by the linker.
 var version = "devel"
 
 func main() {
+	// client-go writes of requests that failed to standard error, across the
+	// bars. Who made them says so too, and to whom it matters.
+	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
 	ctx := interruptible()
 	code := newApp(os.Stdout, os.Stderr).execute(ctx, os.Args[1:])
 	os.Exit(code)

@@ -192,6 +192,9 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 		if at-now > leaseSeconds*int64(time.Second) { // the controllers may have given it up
 			f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
 		}
+		if progress != nil {
+			progress(f.synced(), len(f.nodes)*len(f.kinds))
+		}
 		if err := f.keepUp(ctx, (i+1)*len(f.kinds)); err != nil {
 			return err
 		}
