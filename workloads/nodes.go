@@ -13,6 +13,7 @@ import (
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/fleet"
+	"github.com/storm-harness/storm/workloads/reflector"
 )
 
 // Nodes is the load of simulated nodes: package fleet has what they do.
@@ -23,6 +24,7 @@ type Nodes struct {
 	StatusCheck  unit.Duration  `yaml:"statusCheck" min:"1s" doc:"time between two looks of a node at its status, or statusReport where that is shorter; what has changed is reported at the next; 10s by default, as a kubelet's"`
 	StatusChange unit.Durations `yaml:"statusChange" doc:"time between two changes of a node's status, namely of the images that it holds, such as exponential 30m; never by default, as on nodes that pull no images"`
 	Watches      []string       `yaml:"watches" doc:"what each node watches: node, pods, services, runtimeClasses, csiDrivers, and as its kube-proxy proxyServices, proxyEndpointSlices, proxyNode, proxyServiceCIDRs; all of them by default, as a real node does"`
+	Rewatch      unit.Durations `yaml:"rewatch" doc:"how long a watch lasts until it is ended and begun again, in whole seconds; 5m..10m by default, as client-go asks for"`
 	Sync         string         `yaml:"sync" enum:"watchList,list" doc:"how a watch begins: streaming the list within it, as client-go does from 1.35 on, or after a list; watchList by default"`
 	Content      string         `yaml:"content" enum:"protobuf,json" doc:"encoding of watches and lists; protobuf by default"`
 	Connections  string         `yaml:"connections" enum:"shared,perNode" doc:"shared: all nodes share connections, their requests are made by impersonation; perNode: each kubelet has a TLS connection and a client certificate of its own; shared by default"`
@@ -51,7 +53,7 @@ type NodePods struct {
 func newNodes() Workload {
 	return &Nodes{
 		Heartbeat: unit.Duration(10 * time.Second), StatusReport: unit.Duration(5 * time.Minute), StatusCheck: unit.Duration(10 * time.Second),
-		Watches: fleet.Watches(), Sync: "watchList", Content: "protobuf", Connections: "shared", Identity: "node",
+		Watches: fleet.Watches(), Rewatch: reflector.DefaultRewatch(), Sync: "watchList", Content: "protobuf", Connections: "shared", Identity: "node",
 		Pods: NodePods{
 			Start: unit.OneDuration(time.Second), Stop: unit.OneDuration(time.Second),
 			Work: unit.OneDuration(5 * time.Second), Life: unit.OneDuration(5 * time.Minute),
@@ -99,6 +101,9 @@ func (n *Nodes) check(files uint64) []string {
 	}
 	if typical := n.StatusChange.At(.5); n.changes() && typical < time.Second {
 		problems = append(problems, fmt.Sprintf("statusChange: %s is below the limit of 1s", n.StatusChange))
+	}
+	if typical := n.Rewatch.At(.5); typical < time.Second {
+		problems = append(problems, fmt.Sprintf("rewatch: %s is below the limit of 1s", n.Rewatch))
 	}
 	for i, w := range n.Watches {
 		if !slices.Contains(fleet.Watches(), w) {
@@ -180,7 +185,7 @@ func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
 	f := fleet.New(fleet.Config{
 		Count: n.Count, Prefix: objectName(env.Name), Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
 		StatusCheck: n.StatusCheck.D(), StatusChange: n.StatusChange,
-		Watches: n.Watches, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node",
+		Watches: n.Watches, Rewatch: n.Rewatch, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node",
 		Pods: fleet.Pods{
 			Off: p.Off, Start: p.Start, Stop: p.Stop, Work: p.Work, Life: p.Life, Crash: p.Crash.Fraction(),
 			Events: p.Events, Tokens: p.Tokens, References: p.References,

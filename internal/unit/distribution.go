@@ -112,6 +112,11 @@ func OneDuration(d time.Duration) Durations {
 	return Durations{distribution[Duration]{a: Duration(d)}}
 }
 
+// BetweenDurations is the distribution of all durations from a to b alike.
+func BetweenDurations(a, b time.Duration) Durations {
+	return Durations{distribution[Duration]{shape: "..", a: Duration(a), b: Duration(b)}}
+}
+
 // At returns the quantile u of [0, 1): of a uniform random u, a random duration.
 func (d Durations) At(u float64) time.Duration { return d.d.at(u).D() }
 

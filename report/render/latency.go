@@ -36,6 +36,9 @@ func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 		if l.Detail != "" {
 			title += ", " + l.Detail
 		}
+		if l.Scope != "" {
+			title += ", " + l.Scope + " scope"
+		}
 		if l.Via == "etcd" {
 			title += ", at etcd"
 		}

@@ -30,6 +30,7 @@ func Markdown(w io.Writer, r *report.Result) error {
 	m.writes(r)
 	m.costs(r)
 	m.quantiles(r)
+	m.failures(r)
 	m.trials(r)
 	var warnings []string
 	for _, w := range warningsOf(r) {
@@ -230,37 +231,46 @@ func (m *markdown) costs(r *report.Result) {
 // quantiles are those of all requests, with their intervals.
 func (m *markdown) quantiles(r *report.Result) {
 	var rows [][]string
-	for _, c := range r.Curves {
-		for _, q := range c.Quantiles {
-			rows = append(rows, []string{
-				escapeMarkdown(c.Profile), escapeMarkdown(c.Group), "p" + strings.TrimSuffix(fmt.Sprintf("%.1f", 100*q.Q), ".0"),
-				seconds(q.Seconds), escapeMarkdown(doubtOf(q)), unit.Grouped(c.Requests), worth(q),
-			})
-		}
+	for _, q := range quantileRows(r) {
+		rows = append(rows, []string{
+			escapeMarkdown(q.Profile), escapeMarkdown(q.Group), q.Name, q.Latency, escapeMarkdown(q.Doubt), unit.Grouped(q.Requests), q.Worth,
+		})
 	}
 	if len(rows) == 0 {
 		return
 	}
 	m.linef("<details><summary>Latency of all the load's requests, by quantile (%s)</summary>\n", unit.Count(len(rows), "row"))
 	m.table([]string{"Profile", "Requests", "Quantile", ">Latency", "Interval", ">Requests", ">Worth"}, rows)
-	m.linef("Requests of one trial depend on each other. Worth: how many independent ones they come to for this quantile, by how much the trials differ; the interval is as wide as those allow.\n")
+	m.linef("%s\n", quantileCaveat)
 	m.linef("</details>\n")
 }
 
-// doubtOf is a quantile's interval, or what it would take.
-func doubtOf(q report.Quantile) string {
-	if q.Needs != "" {
-		return "n/a (needs " + q.Needs + ")"
+// failures lists what failed, by kind of request and code.
+func (m *markdown) failures(r *report.Result) {
+	if len(r.Errors) == 0 {
+		return
 	}
-	return fmt.Sprintf("%s to %s (%s)", seconds(q.Low), seconds(q.High), percent(q.Confidence))
-}
-
-// worth is how many independent requests a quantile's are worth.
-func worth(q report.Quantile) string {
-	if !q.Worth.Is() {
-		return "n/a"
+	var rows [][]string
+	shown := boundErrors(r.Errors, maxRows)
+	for _, e := range shown.Rows {
+		phase := e.Phase
+		if phase == "" {
+			phase = "between phases"
+		}
+		if e.Tour != "" {
+			phase += ", tour " + e.Tour
+		}
+		rows = append(rows, []string{
+			escapeMarkdown(e.Workload + ": " + e.Verb + " " + e.Resource), escapeMarkdown(phase), escapeMarkdown(e.Profile),
+			escapeMarkdown(e.Code), unit.Grouped(int(e.Count)), unit.Grouped(e.Trials),
+		})
 	}
-	return unit.Grouped(int(q.Worth.Float()))
+	m.linef("<details><summary>Failures by kind of request and code (%s)</summary>\n", unit.Count(len(r.Errors), "row"))
+	m.table([]string{"Request", "Phase", "Profile", "Code", ">Count", ">Trials that saw it"}, rows)
+	if shown.More > 0 {
+		m.linef("… and %s more; report.html has them.\n", unit.Grouped(shown.More))
+	}
+	m.linef("</details>\n")
 }
 
 func (m *markdown) trials(r *report.Result) {

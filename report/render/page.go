@@ -101,6 +101,7 @@ type page struct {
 	Blocks   []timeline // of the block trials
 	Stories  []story
 	Curves   []panel
+	Quants   []quantileRow
 	Heat     []heatPanel
 	Shards   []shardGroup
 	Levels   []levelGroup
@@ -133,7 +134,7 @@ func pageOf(whole *report.Result, d detail) *page {
 	p := &page{
 		R: r, Less: less, Title: verdictWord(r.Verdict) + ": " + r.Run.Scenario,
 		Tested: testedOf(r), Gates: gateRows(r), Forest: forestOf(r), Strips: stripsOf(r), Recovery: recoveryActs(recoveryRows(r)),
-		Curves: percentilePanels(r), Heat: heatPanels(r), Shards: shardGroups(r), Levels: levelGroups(r), Differ: boundDifferences(differ, d.of(100), len(r.Profiles)),
+		Curves: percentilePanels(r), Quants: quantileRows(r), Heat: heatPanels(r), Shards: shardGroups(r), Levels: levelGroups(r), Differ: boundDifferences(differ, d.of(100), len(r.Profiles)),
 		Latency: latencyGroups(r, late.Rows), MoreLate: late.More, LateRows: len(late.Rows),
 		Errors: boundErrors(r.Errors, d.of(maxErrors)), Costs: costTables(r),
 		Trials: boundTrials(r.Trials, d.of(maxTrials)), Audits: bound(auditRows(r), d.of(maxAudits)), Account: auditSentence(r),
@@ -207,12 +208,13 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"sign": verdictSign, "word": verdictWord, "meaning": verdictMeaning,
 		"seconds": seconds, "latency": latency, "sentence": sentence, "capital": capital, "short": short,
-		"format":  report.Format,
-		"count":   unit.Grouped[int],
-		"countU":  unit.Grouped[uint64],
-		"counted": unit.Count[int],
-		"class":   func(p *page, profile string) string { return profileClass(p.R, profile) },
-		"recover": recovered, "unharmed": unharmed,
+		"format":         report.Format,
+		"count":          unit.Grouped[int],
+		"countU":         unit.Grouped[uint64],
+		"quantileCaveat": func() string { return quantileCaveat },
+		"counted":        unit.Count[int],
+		"class":          func(p *page, profile string) string { return profileClass(p.R, profile) },
+		"recover":        recovered, "unharmed": unharmed,
 		"shard":    shardText,
 		"percent":  percent,
 		"noteSort": noteSort,

@@ -41,6 +41,7 @@ type Config struct {
 	StatusCheck  time.Duration  // between two looks at the status, at which a change is seen
 	StatusChange unit.Durations // between two changes of a node's status; 0s: never
 	Watches      []string       // what each node watches, by the names in Watches
+	Rewatch      unit.Durations // how long a watch lasts until it is begun again
 	List         bool           // whether watches begin with a list instead of streaming it
 	JSON         bool           // whether watches and lists are in JSON instead of Protobuf
 	PerNode      bool           // whether each kubelet has a connection and a certificate of its own

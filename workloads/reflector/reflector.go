@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/agenda"
 	"github.com/storm-harness/storm/workloads/client"
@@ -47,6 +48,9 @@ type Shared struct {
 	List    *measure.Series
 	Watch   *measure.Series // the beginning of a watch, and how watches broke
 	Sync    *measure.Series // from the intended beginning until Synced, and the bytes that took; may be nil
+	// Rewatch is how long the server is asked to let a watch last; as client-go
+	// asks by default.
+	Rewatch unit.Durations
 	// FirstPause is the first pause of a back-off; client-go's by default.
 	FirstPause time.Duration
 	Counts     Counts
@@ -87,8 +91,18 @@ const (
 	goneWell     = 2 * time.Minute
 )
 
-// Reflectors ask the server to end a watch after this long, or up to twice.
-const watchTimeout = 5 * time.Minute
+// DefaultRewatch is how long client-go's reflectors let a watch last.
+func DefaultRewatch() unit.Durations { return unit.BetweenDurations(5*time.Minute, 10*time.Minute) }
+
+// watchTimeout returns the seconds that a watch may last, for a random number u
+// of [0, 1).
+func (s *Shared) watchTimeout(u float64) int {
+	lasts := s.Rewatch
+	if lasts.Most() == 0 {
+		lasts = DefaultRewatch()
+	}
+	return max(1, int(lasts.At(u).Seconds()))
+}
 
 // shortWatch is how long a watch must last to be resumed without a pause.
 const shortWatch = time.Second

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/agenda"
 	"github.com/storm-harness/storm/workloads/client"
@@ -390,4 +391,20 @@ func (p *peer) codes() string {
 	defer p.mu.Unlock()
 	slices.Sort(p.failed)
 	return strings.Join(p.failed, ", ")
+}
+
+func TestHowLongAWatchLasts(t *testing.T) {
+	for _, c := range []struct {
+		rewatch     unit.Durations
+		least, most int
+	}{
+		{unit.Durations{}, 300, 599}, // as client-go asks
+		{unit.BetweenDurations(2*time.Second, 4*time.Second), 2, 3},
+		{unit.OneDuration(time.Millisecond), 1, 1}, // 0 would be for ever
+	} {
+		s := &Shared{Rewatch: c.rewatch}
+		if least, most := s.watchTimeout(0), s.watchTimeout(.9999); least != c.least || most != c.most {
+			t.Errorf("%s: from %d to %d s, want %d to %d", c.rewatch, least, most, c.least, c.most)
+		}
+	}
 }

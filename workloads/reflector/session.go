@@ -47,7 +47,7 @@ func (s *session) begin(ctx context.Context, intended int64) {
 	r.mu.Lock()
 	version, streaming := r.version, r.Shared.Streaming && !r.plain
 	dead := s.over || r.Shared.over.Load()
-	timeout := int(watchTimeout.Seconds() * (1 + r.draw()))
+	timeout := r.Shared.watchTimeout(r.draw())
 	r.mu.Unlock()
 	if dead {
 		return
