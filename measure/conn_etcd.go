@@ -25,9 +25,13 @@ type etcdConn struct {
 const (
 	dialTimeout = time.Second
 	// A connection on which nothing is acknowledged for so long is dead, a
-	// write into the void too.
-	deadAfter  = 2 * time.Second
-	maxMessage = 64 << 20
+	// write into the void too. It is the other machine's kernel that
+	// acknowledges: a member that hangs, or waits for a processor, keeps its
+	// connections, as it does with every client.
+	deadAfter = 2 * time.Second
+	// So long after anything was heard a ping is sent, as etcd's clients do.
+	keepaliveEvery = 10 * time.Second
+	maxMessage     = 64 << 20
 	// What is read at once: several small answers.
 	readBuffer = 4 << 10
 )
@@ -46,7 +50,7 @@ func dialEtcd(t EtcdTarget, clock *Clock) (*etcdConn, error) {
 	}
 	calls := newUnary(wire.Config{
 		Addr: u.Host, TLS: t.TLS, Plain: t.TLS == nil, ReadBuffer: readBuffer,
-		Dial: dialImpatient, DialTimeout: dialTimeout, PingAfter: deadAfter / 2, PingTimeout: deadAfter / 2,
+		Dial: dialImpatient, DialTimeout: dialTimeout, PingAfter: keepaliveEvery, PingTimeout: deadAfter,
 	}, clock)
 	return &etcdConn{target: t, calls: calls}, nil
 }
