@@ -81,6 +81,9 @@ func (c *specCheck) bad(field, format string, args ...any) {
 
 func (c *specCheck) version(field, version string, right *regexp.Regexp, example string) {
 	if !right.MatchString(version) {
+		if right.MatchString("v" + version) {
+			example = "v" + version
+		}
 		c.bad(field, "%q is not a version: write %s", version, example)
 	}
 }

@@ -94,6 +94,8 @@ type breached struct {
 	bound   int64
 	written atomic.Int64
 	refused atomic.Int64
+	healed  bool
+	proven  bool         // that it is healed
 	began   atomic.Int64 // when the first write was refused, by the trial's clock
 	took    time.Duration
 }
@@ -184,6 +186,16 @@ func (b *breached) Heal(ctx context.Context) error {
 	if err := b.filler.remove(ctx); err != nil {
 		return err
 	}
+	if err := b.repair(ctx); err != nil {
+		return err
+	}
+	b.healed = true
+	b.close()
+	return nil
+}
+
+// repair makes room in the shard, unless the alarm is gone.
+func (b *breached) repair(ctx context.Context) error {
 	alarms, err := b.shard.Alarms(ctx)
 	if err != nil || !slices.Contains(alarms, acts.NoSpace) {
 		return err
@@ -196,6 +208,14 @@ func (b *breached) Heal(ctx context.Context) error {
 	}
 	_, err = b.shard.Disarm(ctx)
 	return err
+}
+
+// close closes the connections once nothing is left to do on them: where the
+// timeline heals, the proof comes before the objects are removed.
+func (b *breached) close() {
+	if b.healed && b.proven {
+		b.shard.Close()
+	}
 }
 
 // ProveHealed implements acts.Aimed: the alarm list is empty, and a write
@@ -212,7 +232,8 @@ func (b *breached) ProveHealed(ctx context.Context) (string, error) {
 		return b.filler.write(ctx, 0, "repaired")
 	})
 	if err == nil {
-		b.shard.Close()
+		b.proven = true
+		b.close()
 	}
 	return "the alarm list is empty, and a write through the apiserver is taken", err
 }

@@ -180,8 +180,12 @@ func (v *shardView) leaderEvents(shard string, term, leader uint64, now int64) [
 	case term < v.term && len(v.members) < v.size:
 		return nil // those who know better are silent; a restore, though, begins anew with all
 	}
+	text := v.name(v.leader) + " → " + v.name(leader)
+	if leader == v.leader || v.name(leader) == v.name(v.leader) {
+		text = v.name(leader) + " again"
+	}
 	e := rundir.Event{
-		At: now, Kind: rundir.EventLeaderChange, Subject: shard, Text: v.name(v.leader) + " → " + v.name(leader),
+		At: now, Kind: rundir.EventLeaderChange, Subject: shard, Text: text,
 		Data: map[string]string{"term": strconv.FormatUint(term, 10), "oldTerm": strconv.FormatUint(v.term, 10)},
 	}
 	v.leader, v.term, v.lost = leader, term, false

@@ -61,7 +61,7 @@ func TestWhatAShardsMembersSayBecomesEvents(t *testing.T) {
 		},
 		"the same leader in a later term was elected again": {
 			steps: []map[string]*said{{"a": {2, 1, nil}}, {"a": {3, 1, nil}}},
-			want:  []string{"note: a leads, in term 2", "leader.change: a → a"},
+			want:  []string{"note: a leads, in term 2", "leader.change: a again"},
 		},
 		"all silent, and then as before": {
 			steps: []map[string]*said{{"a": {2, 1, nil}}, {"a": nil}, {"a": {2, 1, nil}}},

@@ -28,6 +28,7 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 		return nil, err
 	}
 	j := &judgement{run: run, trials: trials}
+	scenario, damaged := scenarioLines(dir)
 	r := &Result{
 		Schema: SchemaVersion,
 		Run:    runOf(dir, run, trials), Profiles: profilesOf(run, trials),
@@ -37,10 +38,13 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 		Trials: trialsOf(trials), Recovery: full(recoveries(trials)), Audits: full(audits(trials)), RPO: full(rpo(run, trials)),
 		Latency: full(latencies(run, trials)), Curves: full(curves(run, trials)), Errors: full(errorCounts(trials)),
 		Costs: full(costs(run, trials)), Charts: full(charts(trials)), Heat: full(heatMaps(run, trials)),
-		Shards: full(shardLoads(run, trials)), Levels: full(levelLoads(run, trials)), Scenario: full(scenarioLines(dir)),
+		Shards: full(shardLoads(run, trials)), Levels: full(levelLoads(run, trials)), Scenario: full(scenario),
 	}
 	if s := saturation(run, trials); s != "" {
 		r.Limits = append(slices.Clone(r.Limits), s)
+	}
+	if damaged != "" {
+		r.Warnings = append(r.Warnings, damaged)
 	}
 	provenance, err := dir.Components()
 	if err != nil {

@@ -17,7 +17,7 @@ func (c *check) cluster() {
 			key = fmt.Sprintf("%s.shards[%d]", key, i-1)
 		}
 		if sh.Members%2 == 0 {
-			c.warn(key+".members", "%d members tolerate no more failures than %d, and every write waits for one more of them", sh.Members, sh.Members-1)
+			c.warn(key+".members", "%d members bear as many failures as %d members do, no more, and every write waits for one more of them", sh.Members, sh.Members-1)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (c *check) hold(key string, f *fault, after []step) {
 		}
 		c.add(key+".heal", "the timeline is to heal it, but no operation follows: add one, or write heal: auto")
 	case f.For == nil && !passes(f.Act.Value):
-		c.add(key+".for", "is missing: how long is the effect held before storm heals it, such as 10s?")
+		c.add(key+".for", "is missing: how long is the effect held before storm heals it, such as 10s? Where operations of the timeline repair it, write heal: timeline")
 	}
 }
 

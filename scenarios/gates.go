@@ -173,6 +173,10 @@ func (c *check) boundGate(key string, g gate, m rundir.Metric, out *rundir.Gate)
 			c.add(key+"."+b.name, "%s is above the limit of %s: of what takes longer storm knows only that", b.amount, unit.Duration(longest))
 			continue
 		}
+		if why := decided(m, b.name, value); why != "" {
+			c.add(key+"."+b.name, "%s: %s", b.amount, why)
+			continue
+		}
 		if b.name == "min" {
 			out.Min = &value
 			continue
@@ -185,6 +189,20 @@ func (c *check) boundGate(key string, g gate, m rundir.Metric, out *rundir.Gate)
 	if out.Min != nil && out.Max != nil && *out.Min > *out.Max {
 		c.add(key+".min", "is above max: no value can pass")
 	}
+}
+
+// decided says why a threshold decides nothing, whatever is measured; empty
+// where it does decide. No metric is below 0.
+func decided(m rundir.Metric, bound string, value float64) string {
+	switch {
+	case bound == "min" && value <= 0:
+		return "nothing is below it, so this gate cannot fail"
+	case bound != "min" && m.Unit == "fraction" && m.Lower && value >= 1:
+		return "nothing is above it, so this gate cannot fail"
+	case bound != "min" && m.Bounded() && value <= 0:
+		return "everything takes longer, so this gate cannot pass"
+	}
+	return ""
 }
 
 // amount returns a threshold as a number in the metric's unit.

@@ -176,6 +176,9 @@ func (n *Nodes) Describe() string {
 // changes says whether the nodes' status does.
 func (n *Nodes) changes() bool { return n.StatusChange.Most() > 0 }
 
+// Preparing implements Lengthy.
+func (n *Nodes) Preparing() time.Duration { return time.Duration(n.Count) * 40 * time.Millisecond }
+
 // Prepare implements Workload: it registers the nodes and brings their watches
 // up.
 func (n *Nodes) Prepare(ctx context.Context, env *Env) error {

@@ -6,6 +6,7 @@ package workloads
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -28,6 +29,10 @@ type Workload interface {
 	// makes the trial invalid; failed requests are no error but data.
 	Run(ctx context.Context, env *Env) error
 }
+
+// Lengthy is a load whose Prepare takes a while in each trial: roughly so long
+// on a small machine.
+type Lengthy interface{ Preparing() time.Duration }
 
 // Releaser is a load that holds something from Prepare on, such as open
 // connections. Release is called when the trial is over, also where Run never

@@ -6,11 +6,13 @@ import (
 
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/scenarios/runner"
+	"github.com/storm-harness/storm/workloads"
 )
 
-// aroundTrial is roughly what a trial takes beside its timeline: the reset
-// before it, the loads' preparation, the reading back after it.
-const aroundTrial = 8 * time.Second
+// aroundTrial is roughly what a trial takes beside its timeline and what its
+// loads prepare: the reset before it, the acts' own time, the reading back after
+// it.
+const aroundTrial = 10 * time.Second
 
 // dryRun prints what a run would do.
 func (a *app) dryRun(s *scenarios.Scenario, seed int64, drawn bool) error {
@@ -47,7 +49,13 @@ func spans(s *scenarios.Scenario, seed int64) (least, most []time.Duration, err 
 			return nil, nil, err
 		}
 		lo, hi := scenarios.Span(t.Timeline)
-		least, most = append(least, lo+aroundTrial), append(most, hi+aroundTrial)
+		around := aroundTrial
+		for _, w := range t.Workloads {
+			if l, ok := w.Load.(workloads.Lengthy); ok {
+				around += l.Preparing()
+			}
+		}
+		least, most = append(least, lo+around), append(most, hi+around)
 	}
 	return least, most, nil
 }

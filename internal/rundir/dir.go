@@ -1,6 +1,8 @@
 package rundir
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // The names of the files of a run directory and of a trial's directory.
@@ -68,7 +71,13 @@ func Create(path string, run Run) (*Dir, error) {
 func Open(path string) (*Dir, error) {
 	data, err := os.ReadFile(filepath.Join(path, RunFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no %s: name the directory of a run", path)
+		}
 		return nil, fmt.Errorf("%s is no run directory: it has no %s", path, RunFile)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%s is a file: name the directory of a run", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open run directory: %w", err)
@@ -157,18 +166,34 @@ func (d *Dir) Update(change func(*Run)) error {
 	return nil
 }
 
-// WriteScenario keeps the scenario as it was resolved.
+// WriteScenario keeps the scenario as it was resolved, and its digest.
 func (d *Dir) WriteScenario(text []byte) error {
-	return writeFile(filepath.Join(d.path, ScenarioFile), text)
+	if err := writeFile(filepath.Join(d.path, ScenarioFile), text); err != nil {
+		return err
+	}
+	return d.Update(func(run *Run) { run.ScenarioSHA256 = digestOf(text) })
 }
 
-// Scenario returns the scenario as it was resolved, nil if none was kept.
+// Scenario returns the scenario as it was resolved, nil if none was kept. One
+// that was kept and is not there as it was written is an error.
 func (d *Dir) Scenario() ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(d.path, ScenarioFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && d.run.ScenarioSHA256 == "":
 		return nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s is missing, though the run wrote it", ScenarioFile)
+	case err != nil:
+		return nil, err
+	case d.run.ScenarioSHA256 != "" && digestOf(text) != d.run.ScenarioSHA256:
+		return nil, fmt.Errorf("%s is not as the run wrote it: it was cut off or changed since", ScenarioFile)
 	}
-	return text, err
+	return text, nil
+}
+
+func digestOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
 }
 
 // WriteComponents keeps where the components came from.

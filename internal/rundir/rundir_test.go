@@ -255,6 +255,8 @@ func TestUpdateIsSeenByReaders(t *testing.T) {
 	}
 	want := sampleRun()
 	want.Format, want.Outcome = FormatVersion, "complete"
+	// sha256sum of the text
+	want.ScenarioSHA256 = "3463bc52500ff1aaa97136806fb03318ac1362e68daef98a0f65f34bfa3fec6c"
 	if diff := cmp.Diff(want, o.Run()); diff != "" {
 		t.Error(diff)
 	}
@@ -265,6 +267,18 @@ func TestUpdateIsSeenByReaders(t *testing.T) {
 	text, err := o.Scenario()
 	if err != nil || string(text) != "kind: Scenario\n" {
 		t.Errorf("scenario: %q, %v", text, err)
+	}
+	path := filepath.Join(d.Path(), ScenarioFile)
+	for said, damage := range map[string]func() error{
+		"is missing":              func() error { return os.Remove(path) },
+		"is not as the run wrote": func() error { return os.WriteFile(path, text[:5], 0o600) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := o.Scenario(); text != nil || err == nil || !strings.Contains(err.Error(), said) {
+			t.Errorf("damaged: %q, %v, want that it %s", text, err, said)
+		}
 	}
 	if events := collect(t, o.Events()); len(events) != 1 || events[0].Text != "hello" {
 		t.Errorf("events: %v", events)

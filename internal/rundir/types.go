@@ -53,6 +53,8 @@ type Run struct {
 	// ShortSteady is true where the steady phase is shorter than the 5 minutes
 	// that the official SLOs are defined over.
 	ShortSteady bool `json:"shortSteady"`
+	// ScenarioSHA256 is the digest of scenario.yaml as it was written.
+	ScenarioSHA256 string `json:"scenarioSha256,omitempty"`
 }
 
 // Profile is one set of values under comparison.

@@ -239,8 +239,8 @@ func (m *markdown) quantiles(r *report.Result) {
 	if len(rows) == 0 {
 		return
 	}
-	m.linef("<details><summary>Latency of all the load's requests, by quantile (%s)</summary>\n", unit.Count(len(rows), "row"))
-	m.table([]string{"Profile", "Requests", "Quantile", ">Latency", "Interval", ">Requests", ">Worth"}, rows)
+	m.linef("<details><summary>Latency of all the load's requests in all measured phases, faults included, by quantile (%s)</summary>\n", unit.Count(len(rows), "row"))
+	m.table([]string{"Profile", "Kind", "Quantile", ">Latency", "Interval", ">Requests", ">Worth"}, rows)
 	m.linef("%s\n", quantileCaveat)
 	m.linef("</details>\n")
 }
