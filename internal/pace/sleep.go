@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/storm-harness/storm/internal/swift"
 )
 
 // Sleeper waits for instants of a clock, as finely as the kernel can. One
@@ -21,6 +23,7 @@ type Sleeper struct {
 	ctx    context.Context
 	clock  Clock
 	file   *os.File // a timerfd; nil where none could be had
+	reader *swift.Reader
 	fd     int
 	forget func() bool // ends what wakes the sleeper with its context
 	timer  *time.Timer // instead of the file
@@ -31,14 +34,18 @@ type Sleeper struct {
 func NewSleeper(ctx context.Context, c Clock) *Sleeper {
 	s := &Sleeper{ctx: ctx, clock: c}
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err == nil {
+		s.fd, s.file = fd, os.NewFile(uintptr(fd), "timerfd")
+		s.reader, err = swift.NewReader(s.file)
+	}
 	if err != nil {
 		// Out of open files: a coarser wait is better than none, and the
 		// send lag tells of it.
+		s.file = nil
 		s.timer = time.NewTimer(time.Hour)
 		s.timer.Stop()
 		return s
 	}
-	s.fd, s.file = fd, os.NewFile(uintptr(fd), "timerfd")
 	s.forget = context.AfterFunc(ctx, func() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) })
 	return s
 }
@@ -71,7 +78,7 @@ func (s *Sleeper) wait(left int64) {
 	if s.file != nil {
 		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(left)}
 		if unix.TimerfdSettime(s.fd, 0, &spec, nil) == nil {
-			_, _ = s.file.Read(s.buf[:]) // the error of a deadline is that ctx has ended
+			_, _ = s.reader.Read(s.buf[:]) // the error of a deadline is that ctx has ended
 			return
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/storm-harness/storm/internal/swift"
 )
 
 // Dial connects, and returns once the server has sent its SETTINGS, so that
@@ -19,6 +21,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	raw = swift.Conn(raw)
 	if cfg.Plain {
 		return Start(within, raw, cfg)
 	}
