@@ -19,7 +19,7 @@ func pair(t *testing.T) (net.Conn, *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	a, err := net.Dial("tcp4", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
