@@ -23,9 +23,8 @@ type message interface {
 }
 
 // unary is gRPC's unary calls over one connection. It exists because observing
-// must be cheap: grpc-go wakes three goroutines for a call, and on a machine
-// that storm shares with the control plane the probes of four members cost more
-// than the fleet. Nothing is spent here on a call that is under way but memory.
+// must be cheap: grpc-go wakes three goroutines for a call, and storm shares the
+// machine with the control plane. Nothing is spent here on a call that is under way but memory.
 // The protocol is gRPC's over HTTP/2 (grpc/doc/PROTOCOL-HTTP2.md).
 type unary struct {
 	line      *wire.Line

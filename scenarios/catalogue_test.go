@@ -86,18 +86,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("scenario.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("scenario.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := golden.Schema(t, text)
 	validate := func(text []byte) error {
 		asJSON, err := yaml.YAMLToJSON(text)
 		if err != nil {

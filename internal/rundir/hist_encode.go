@@ -21,7 +21,7 @@ const (
 
 // encoder encodes histograms. It is used again because a compressor is a
 // megabyte: the library makes one for each histogram, which for a window of
-// every series each second was a quarter of what storm cost.
+// every series each second was an eighth of what storm took in a quickstart.
 type encoder struct {
 	plain, packed bytes.Buffer
 	zip           *zlib.Writer

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/storm-harness/storm/internal/golden"
+
 	"github.com/storm-harness/storm/internal/unit"
 )
 
@@ -191,19 +193,7 @@ func compile(t *testing.T, d Decoder, root any) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("garden.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("garden.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
+	return golden.Schema(t, text)
 }
 
 // plain returns a node as a JSON decoder would have read it.
