@@ -71,7 +71,7 @@ func TestOpenSuggests(t *testing.T) {
 var beyondSchema = []string{
 	"act-own-rules", "alias", "compare-unknown-profile", "compare-one-profile", "compare-with-bound", "compare-without-margin", "compare-without-stat",
 	"cooldown-not-last", "duplicate-act", "duplicate-key", "duplicate-profile", "duplicate-shard", "duplicate-workload",
-	"election-too-short", "election-too-short-in-profile", "empty-timeline", "fault-without-time", "flow-schema-of-no-level", "gate-isolation-of-nobody", "gate-profile-not-there", "priority-level-without-type", "fleet-act-rules", "fleet-cannot", "fleet-none", "fleet-not-said", "from-not-built", "provider-not-built", "proxy-not-built",
+	"election-too-short", "election-too-short-in-profile", "empty-timeline", "fault-without-time", "flow-schema-of-no-level", "gate-isolation-of-nobody", "gate-profile-not-there", "priority-level-without-type", "fleet-act-rules", "fleet-cannot", "fleet-none", "fleet-not-said", "from-not-built", "proxy-not-built",
 	"gate-act-not-there", "gate-decides-nothing", "gate-min-on-latency", "gate-nothing-to-measure", "gate-phase-not-there", "gate-share", "gate-two-bounds", "gate-unknown-names",
 	"gate-without-bound", "gate-without-its-load", "gate-wrong-label", "gate-wrong-stat", "gate-wrong-unit", "heal-by-nobody", "margin-without-compare", "merge-key",
 	"no-apiserver", "object-beyond-request-limit", "object-nobody-can-churn", "not-a-version", "not-yaml", "partition-of-one", "partition-on-loopback", "patch-deletes-nothing", "patch-removes-what-a-gate-needs",

@@ -43,9 +43,6 @@ func Check(spec clusters.Spec) []string {
 	}
 	var found []string
 	bad := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
-	if spec.Provider != "local" {
-		bad("provider: %s is not built yet: use local", spec.Provider)
-	}
 	if spec.From != "" {
 		bad("from: starting from a snapshot is not built yet")
 	}

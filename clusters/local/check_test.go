@@ -19,7 +19,6 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"wide":      {func(s *clusters.Spec) { *s = wide() }, ""},
 		"no spec":   {func(s *clusters.Spec) { s.Kubernetes.APIServer.Replicas = replicas(0) }, "kubernetes.apiserver.replicas: must be at least 1"},
 		"snapshot":  {func(s *clusters.Spec) { s.From = "x.db" }, "from: starting from a snapshot is not built yet"},
-		"provider":  {func(s *clusters.Spec) { s.Provider = "kind" }, "provider: kind is not built yet"},
 		"proxy":     {func(s *clusters.Spec) { s.Etcd.Proxy = "gateway" }, "etcd.proxy: gateway is not built yet"},
 		"inherited": {func(s *clusters.Spec) { s.Etcd.Proxy, s.Etcd.Shards = "gateway", shards("a", "/events") }, "etcd.proxy: gateway is not built yet"},
 		"own proxy": {func(s *clusters.Spec) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/scenarios"
 )
 
@@ -16,8 +15,7 @@ import (
 // all of them can be asked before anything is started.
 func fetch(ctx context.Context, s *scenarios.Scenario, store *components.Store, sink clusters.Sink) error {
 	return s.EachCluster(func(spec clusters.Spec) error {
-		_, err := local.Obtain(ctx, store, spec, sink)
-		return err
+		return providerOf(spec).obtain(ctx, store, spec, sink)
 	})
 }
 
@@ -27,7 +25,7 @@ func fetch(ctx context.Context, s *scenarios.Scenario, store *components.Store, 
 func askBinaries(ctx context.Context, s *scenarios.Scenario, store *components.Store) (missing []string, err error) {
 	var failed error
 	refused := s.Refused(func(spec clusters.Spec) []string {
-		found, absent, err := local.Unknown(ctx, store, spec)
+		found, absent, err := providerOf(spec).unknown(ctx, store, spec)
 		if err != nil && failed == nil {
 			failed = err
 		}

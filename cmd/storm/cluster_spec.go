@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/strict"
 	"github.com/storm-harness/storm/scenarios"
 )
@@ -81,7 +80,7 @@ func (f *specFlags) spec() (clusters.Spec, error) {
 	if p := spec.Provider; p != "" && p != "local" {
 		return spec, usage("%s: the provider is %s: storm starts only local clusters by hand", f.file, p)
 	}
-	if problems := local.Check(spec); len(problems) > 0 {
+	if problems := checkCluster(spec); len(problems) > 0 {
 		return spec, usage("the cluster cannot be started:\n  %s", strings.Join(problems, "\n  "))
 	}
 	return spec, nil

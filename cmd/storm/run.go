@@ -167,11 +167,11 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 		return err
 	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
-		c, err := local.Up(ctx, local.Options{Spec: spec, Dir: clusterDir, LogDir: logs, Store: store, Ledger: book, Sink: sink, Exited: exited})
+		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited})
 		if err != nil {
 			return nil, err
 		}
-		if !c.Namespaces() {
+		if l, ok := c.(*local.Cluster); ok && !l.Namespaces() {
 			show.line("without network namespaces: no partitions and no link delay, see `storm doctor`")
 		}
 		return c, nil

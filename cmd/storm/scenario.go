@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/faults"
 	"github.com/storm-harness/storm/operations"
 	"github.com/storm-harness/storm/scenarios"
@@ -10,5 +9,5 @@ import (
 
 // kinds are the tables of everything that this storm can do.
 func kinds() scenarios.Kinds {
-	return scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds, Cluster: local.Check}
+	return scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds, Cluster: checkCluster}
 }

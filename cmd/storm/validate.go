@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/scenarios"
 )
@@ -93,7 +92,7 @@ func possible(s *scenarios.Scenario) error {
 	if err != nil {
 		return err
 	}
-	absent := local.Capabilities(t.Cluster)
+	absent := providerOf(t.Cluster).capabilities(t.Cluster)
 	for capability, why := range absent {
 		if why == "" {
 			delete(absent, capability)
