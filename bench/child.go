@@ -64,6 +64,6 @@ func commands(in io.Reader, do func(string)) {
 // goFirst has this process go first on the processors, and take little memory,
 // as a storm that runs a scenario does, where it may.
 func goFirst() {
-	_ = priority.Set(priority.First)
+	priority.GoFirst()
 	priority.KeepSmall()
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/storm-harness/storm/internal/priority"
 )
 
 // goTool is the go command of the user.
@@ -56,7 +58,7 @@ func (g goTool) run(ctx context.Context, dir string, args []string, stdout, stde
 	out := &lineWriter{line: stdout}
 	errs := &lineWriter{line: func(s string) { last.add(s); stderr(s) }}
 	cmd.Stdout, cmd.Stderr = out, errs
-	err := cmd.Run()
+	err := priority.Ordinarily(cmd.Run)
 	out.flush()
 	errs.flush()
 	switch {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/storm-harness/storm/internal/priority"
 )
 
 // Words are the flags and the feature gates that a binary lists in its help.
@@ -143,7 +145,11 @@ func ask(ctx context.Context, path string, args ...string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	var out []byte
+	err := priority.Ordinarily(func() (err error) {
+		out, err = cmd.Output()
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("asking %s %s: %w%s", path, strings.Join(args, " "), err, stderrOf(err))
 	}

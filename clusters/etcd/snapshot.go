@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/storm-harness/storm/internal/priority"
 )
 
 // Save streams a snapshot of the member into a file, which appears whole,
@@ -114,15 +116,15 @@ func Verify(ctx context.Context, etcdutl, file string) (Summary, error) {
 		return Summary{}, err
 	}
 	cmd := exec.CommandContext(ctx, etcdutl, "snapshot", "status", file, "-w", "json")
+	var out bytes.Buffer
 	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	if err := priority.Ordinarily(cmd.Run); err != nil {
 		return Summary{}, fmt.Errorf("etcdutl snapshot status %s: %w: %s", file, err, strings.TrimSpace(stderr.String()))
 	}
 	var s Summary
-	if err := json.Unmarshal(out, &s); err != nil {
-		return Summary{}, fmt.Errorf("etcdutl snapshot status %s answers %q: %w", file, out, err)
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+		return Summary{}, fmt.Errorf("etcdutl snapshot status %s answers %q: %w", file, out.Bytes(), err)
 	}
 	return s, nil
 }

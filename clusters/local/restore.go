@@ -16,6 +16,7 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/internal/ledger"
+	"github.com/storm-harness/storm/internal/priority"
 )
 
 // restores is how often each shard's members went back to a snapshot.
@@ -79,7 +80,7 @@ func (c *Cluster) RestoreMember(ctx context.Context, id clusters.ID, snapshot st
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = append(os.Environ(), ledger.RunEnv+"="+c.o.Ledger.RunID())
-	if err := cmd.Run(); err != nil {
+	if err := priority.Ordinarily(cmd.Run); err != nil {
 		return fmt.Errorf("etcdutl snapshot restore: %w: %s", err, strings.TrimSpace(out.String()))
 	}
 	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {

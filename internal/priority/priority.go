@@ -9,43 +9,111 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// First is the nice value of a storm that runs trials, where it may take it.
-const First = -10
+// Standing is how a process stands with the scheduler.
+type Standing struct {
+	// RealTime: its threads go before all ordinary ones (SCHED_RR at the lowest
+	// priority; the kernel keeps a twentieth of the time for the others).
+	RealTime bool
+	Nice     int
+}
 
-// Set gives every thread of this process the nice value. On Linux a nice value
-// is a thread's own; threads that come later take that of the one that makes
-// them. To go below the present value takes root or CAP_SYS_NICE.
-func Set(nice int) error {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return fmt.Errorf("setting the priority: %w", err)
+// String is the standing in a word or two.
+func (s Standing) String() string {
+	if s.RealTime {
+		return "real-time"
 	}
-	for _, task := range tasks {
-		id, err := strconv.Atoi(task.Name())
-		if err != nil {
-			continue
+	return "nice " + strconv.Itoa(s.Nice)
+}
+
+// first is the nice value of a storm that runs trials and may not be real-time.
+const first = -10
+
+// GoFirst has every thread of this process go before those of others, as far
+// as it may, and returns how the process stands then, and what undoes it. A
+// thread that comes later stands as the one that makes it.
+//
+// A nice value would not do where it can be helped: the kernel weighs it within a
+// session, or a control group, only (autogroup), and a group that seldom wants a
+// processor has a small share of one, so that a busy control plane keeps it
+// waiting for tens of milliseconds.
+func GoFirst() (now Standing, undo func()) {
+	before := standing()
+	if everyThread(func(thread int) error { return realTime(thread) }) == nil {
+		return Standing{RealTime: true, Nice: before.Nice}, func() { _ = everyThread(func(thread int) error { return ordinary(thread, before.Nice) }) }
+	}
+	if everyThread(func(thread int) error { return ordinary(thread, first) }) != nil {
+		return before, func() {}
+	}
+	return Standing{Nice: first}, func() { _ = everyThread(func(thread int) error { return ordinary(thread, before.Nice) }) }
+}
+
+// Ordinary has every thread of this process stand as any other program's.
+func Ordinary() error {
+	return everyThread(func(thread int) error { return ordinary(thread, max(0, standing().Nice)) })
+}
+
+// Ordinarily starts what a process that goes first has others do: a child
+// stands as the thread that makes it. do must make its children itself, as
+// exec.Cmd's Start and Run do, and not by another goroutine.
+func Ordinarily(do func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread := unix.Gettid()
+	before, err := unix.SchedGetAttr(thread, 0)
+	if err == nil && (before.Policy != unix.SCHED_NORMAL || before.Nice < 0) {
+		if err := ordinary(thread, 0); err != nil {
+			return err
 		}
-		err = unix.Setpriority(unix.PRIO_PROCESS, id, nice)
-		if err != nil && !errors.Is(err, unix.ESRCH) { // a thread may just have ended
-			return fmt.Errorf("setting the priority to %d: %w", nice, err)
+		defer func() { _ = unix.SchedSetAttr(thread, before, 0) }() // it was so before
+	}
+	return do()
+}
+
+func realTime(thread int) error {
+	return unix.SchedSetAttr(thread, &unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1}, 0)
+}
+
+func ordinary(thread, nice int) error {
+	return unix.SchedSetAttr(thread, &unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: int32(nice)}, 0)
+}
+
+// standing is how the calling thread stands.
+func standing() Standing {
+	a, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return Standing{}
+	}
+	return Standing{RealTime: a.Policy == unix.SCHED_RR, Nice: int(a.Nice)}
+}
+
+// everyThread does the same to all threads of this process, those that come
+// meanwhile too.
+func everyThread(do func(thread int) error) error {
+	done := map[string]bool{}
+	for again := true; again; {
+		again = false
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return fmt.Errorf("setting the priority: %w", err)
+		}
+		for _, task := range tasks {
+			id, err := strconv.Atoi(task.Name())
+			if err != nil || done[task.Name()] {
+				continue
+			}
+			done[task.Name()], again = true, true
+			if err := do(id); err != nil && !errors.Is(err, unix.ESRCH) { // a thread may just have ended
+				return fmt.Errorf("setting the priority: %w", err)
+			}
 		}
 	}
 	return nil
-}
-
-// Get returns the nice value of the calling thread.
-func Get() int {
-	// The system call itself, unlike the library's, answers 20 minus the value.
-	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
-	if err != nil {
-		return 0
-	}
-	return 20 - n
 }
 
 // behind is the nice value of a session that steps back.

@@ -105,7 +105,8 @@ type Host struct {
 	MemoryMB int64  `json:"memoryMB"`
 	FsyncUS  int64  `json:"fsyncUS"` // median fsync of a 4 KiB write on the data disk, microseconds; 0 unknown
 	Root     bool   `json:"root"`
-	Nice     int    `json:"nice"` // of storm's own threads: below 0 they go before the control plane's
+	Nice     int    `json:"nice"`     // of storm's own threads: below 0 they go before the control plane's
+	RealTime bool   `json:"realTime"` // they are real-time threads (SCHED_RR), and go before all ordinary ones
 }
 
 // Provenance says what a binary is and where it came from.

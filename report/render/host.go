@@ -31,6 +31,12 @@ func hostLine(h rundir.Host) string {
 	if h.FsyncUS > 0 {
 		parts = append(parts, "fsync of 4 KiB "+seconds(report.Number(float64(h.FsyncUS)/1e6)))
 	}
+	switch {
+	case h.RealTime:
+		parts = append(parts, "storm's threads real-time")
+	case h.Nice != 0:
+		parts = append(parts, fmt.Sprintf("storm's threads nice %d", h.Nice))
+	}
 	return strings.Join(parts, ", ")
 }
 

@@ -73,12 +73,6 @@ func Run(ctx context.Context, o Options) (dir *rundir.Dir, err error) {
 	if r.o.Log == nil {
 		r.o.Log = slog.New(slog.DiscardHandler)
 	}
-	before := priority.Get()
-	if err := priority.Set(priority.First); err != nil {
-		r.o.Log.Info("storm does not go first on the processors", "err", err)
-	}
-	r.o.Host.Nice = priority.Get()
-	defer func() { _ = priority.Set(before) }() // back is always allowed
 	defer priority.KeepSmall()()
 	r.plan = PlanOf(o.Scenario, o.Seed)
 	about, err := r.about()
@@ -167,6 +161,17 @@ func (r *run) all(ctx context.Context) (err error) {
 		if err := r.dir.Update(func(run *rundir.Run) { run.Networking = mode }); err != nil {
 			return err
 		}
+	}
+	return r.trials(ctx)
+}
+
+// trials runs one trial after the other. What is built or copied before them is
+// not worth going first for.
+func (r *run) trials(ctx context.Context) error {
+	standing, undo := priority.GoFirst()
+	defer undo()
+	if err := r.dir.Update(func(run *rundir.Run) { run.Host.RealTime, run.Host.Nice = standing.RealTime, standing.Nice }); err != nil {
+		return err
 	}
 	for i, planned := range r.plan {
 		if err := r.one(ctx, i, planned); err != nil {

@@ -34,10 +34,8 @@ func Main() int {
 	// The storm that starts this may go first on the processors; what it
 	// measures must not.
 	priority.StepBack()
-	if priority.Get() < 0 {
-		if err := priority.Set(0); err != nil {
-			return fail(err)
-		}
+	if err := priority.Ordinary(); err != nil {
+		return fail(err)
 	}
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	// No process may inherit the ledger: its lock would outlive the owners.
