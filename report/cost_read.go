@@ -24,7 +24,7 @@ type gauged struct {
 type asked struct{ verb, resource string }
 
 // gaugedOf picks out of a scrape what its cost is reckoned from.
-func gaugedOf(s rundir.Scrape) (r gauged, ok bool) {
+func (t *trial) gaugedOf(s rundir.Scrape) (r gauged, ok bool) {
 	if len(s.Samples) == 0 {
 		return gauged{}, false
 	}
@@ -53,7 +53,7 @@ func gaugedOf(s rundir.Scrape) (r gauged, ok bool) {
 		case "apiserver_watch_events_total":
 			r.events += v
 		case "apiserver_request_total":
-			r.requests[asked{label(labels, "verb"), label(labels, "resource")}] += v
+			r.requests[asked{t.texts.same(label(labels, "verb")), t.texts.same(label(labels, "resource"))}] += v
 		}
 	}
 	return r, true

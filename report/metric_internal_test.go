@@ -43,7 +43,7 @@ func aTrial() *trial {
 		"etcd-main-1": {{at: 4 * s, pid: 3, cpu: 1, rss: 200}, {at: 6 * s, pid: 3, cpu: 2, rss: 250}},
 		"storm":       {{at: 4 * s, pid: 9, cpu: 1, rss: 5000}, {at: 6 * s, pid: 9, cpu: 9, rss: 5000}},
 	}
-	t.scrapes = map[string][]scraped{}
+	t.scrapes, t.texts = map[string][]scraped{}, texts{}
 	for at := 3 * s; at < 8*s; at += 2 * s {
 		samples := map[string]float64{}
 		for _, family := range keptFamilies {

@@ -45,32 +45,55 @@ const seatsFamily = "apiserver_flowcontrol_current_limit_seats"
 // scraped is what is kept of one scrape, in order of name: a sum of floats
 // depends on its order, and a report on nothing but its run directory.
 type scraped struct {
-	at      int64
-	samples []named
+	at    int64
+	names []string  // with their labels; scrapes that have the same names share them
+	v     []float64 // by name
 }
 
-// named is a sample by its name with its labels.
-type named struct {
-	name string
-	v    float64
-}
-
-// keep keeps of a scrape what the table is about.
+// keep keeps of a scrape what the table is about. A component tells the same
+// names at every scrape, so that they are kept once.
 func (t *trial) keep(s rundir.Scrape) {
 	if s.Err != "" {
 		return
 	}
-	kept := scraped{at: s.At}
-	for name, v := range s.Samples {
+	var names []string
+	for name := range s.Samples {
 		family, _, _ := strings.Cut(name, "{")
 		if slices.Contains(keptFamilies, family) {
-			kept.samples = append(kept.samples, named{name, v})
+			names = append(names, name)
 		}
 	}
-	slices.SortFunc(kept.samples, func(a, b named) int { return strings.Compare(a.name, b.name) })
-	if len(kept.samples) > 0 {
-		t.scrapes[s.Component] = append(t.scrapes[s.Component], kept)
+	if len(names) == 0 {
+		return
 	}
+	slices.Sort(names)
+	list := t.scrapes[s.Component]
+	if n := len(list); n > 0 && slices.Equal(list[n-1].names, names) {
+		names = list[n-1].names
+	} else {
+		for i, name := range names {
+			names[i] = t.texts.same(name)
+		}
+	}
+	kept := scraped{at: s.At, names: names, v: make([]float64, len(names))}
+	for i, name := range names {
+		kept.v[i] = s.Samples[name]
+	}
+	t.scrapes[s.Component] = append(list, kept)
+}
+
+// texts has one copy of each text that a trial's records repeat: what is read
+// from a line is a new string every time.
+type texts map[string]string
+
+// same returns the copy.
+func (t texts) same(text string) string {
+	have, ok := t[text]
+	if !ok {
+		have = strings.Clone(text) // it may be a part of something larger
+		t[have] = have
+	}
+	return have
 }
 
 // keptFamilies are the families of the table, a histogram by its two counters.
@@ -153,12 +176,12 @@ func (t *trial) growth(g rundir.Gate, list []scraped, family string) (sum float6
 			continue
 		}
 		looks++
-		for _, s := range b.samples {
-			if !ofFamily(g, s.name, family) {
+		for k, name := range b.names {
+			if !ofFamily(g, name, family) {
 				continue
 			}
-			v := s.v
-			if before := a.value(s.name); before <= v {
+			v := b.v[k]
+			if before := a.value(name); before <= v {
 				v -= before
 			}
 			sum += v
@@ -169,18 +192,18 @@ func (t *trial) growth(g rundir.Gate, list []scraped, family string) (sum float6
 
 // value is the sample of a name; 0 where there was none.
 func (s scraped) value(name string) float64 {
-	i, ok := slices.BinarySearchFunc(s.samples, name, func(have named, want string) int { return strings.Compare(have.name, want) })
+	i, ok := slices.BinarySearch(s.names, name)
 	if !ok {
 		return 0
 	}
-	return s.samples[i].v
+	return s.v[i]
 }
 
 // summed adds up what a scrape has of a family.
 func summed(g rundir.Gate, s scraped, family string) (sum float64, ok bool) {
-	for _, have := range s.samples {
-		if ofFamily(g, have.name, family) {
-			sum, ok = sum+have.v, true
+	for i, name := range s.names {
+		if ofFamily(g, name, family) {
+			sum, ok = sum+s.v[i], true
 		}
 	}
 	return sum, ok

@@ -13,7 +13,7 @@ import (
 func scrapedTrial() *trial {
 	t := &trial{state: TrialValid, end: 30 * s}
 	t.done.Phases = []rundir.Phase{{Name: "warmup", To: 10 * s}, {Name: "steady", From: 10 * s, To: 20 * s}, {Name: "cooldown", From: 20 * s, To: 30 * s}}
-	t.scrapes = map[string][]scraped{}
+	t.scrapes, t.texts = map[string][]scraped{}, texts{}
 	api := func(at int64, samples map[string]float64) {
 		samples[`apiserver_flowcontrol_current_limit_seats{priority_level="events"}`] = 2
 		samples[`apiserver_request_total{code="200",resource="pods",verb="LIST"}`] = float64(at / s)

@@ -45,6 +45,7 @@ type measured struct {
 	witness  map[string][]int64  // when the witness's writes were acknowledged, by shard
 	nodes    float64             // that the loads had made by the end of the last steady phase
 	seen     seen                // of the servers' own metrics
+	texts    texts
 }
 
 // cellKey is a series in a phase.
@@ -235,7 +236,7 @@ func (t *trial) readable(file string, err error) bool {
 
 // readBody reads the measurements of a trial that began, onto the grid.
 func (t *trial) readBody(dir *rundir.Dir, g grid) error {
-	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, scrapes: map[string][]scraped{}, readings: map[string][]gauged{}, witness: map[string][]int64{}, seen: seen{}}
+	t.measured = measured{cells: map[cellKey]*cell{}, grid: g, size: map[string][]sample{}, procs: map[string][]process{}, scrapes: map[string][]scraped{}, readings: map[string][]gauged{}, witness: map[string][]int64{}, seen: seen{}, texts: texts{}}
 	if t.state == TrialMissing {
 		return nil
 	}
@@ -256,7 +257,7 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 		if v, ok := total(s.Samples, "etcd_mvcc_db_total_size_in_bytes"); ok {
 			t.size[s.Component] = append(t.size[s.Component], sample{s.At, v})
 		}
-		if r, ok := gaugedOf(s); ok {
+		if r, ok := t.gaugedOf(s); ok {
 			t.readings[s.Component] = append(t.readings[s.Component], r)
 		}
 		t.keep(s)

@@ -13,7 +13,7 @@ const sketchBits = 6
 // there is one for every second of every trial. The zero value is empty and
 // ready.
 type Sketch struct {
-	counts []uint64 // of the buckets from first on
+	counts []uint32 // of the buckets from first on
 	first  int
 	total  uint64
 }
@@ -41,7 +41,7 @@ func (s *Sketch) Add(bins []Bin) {
 	}
 	s.cover(sketchIndex(bins[0].US), sketchIndex(bins[len(bins)-1].US))
 	for _, b := range bins {
-		s.counts[sketchIndex(b.US)-s.first] += b.N
+		s.counts[sketchIndex(b.US)-s.first] += uint32(b.N)
 		s.total += b.N
 	}
 }
@@ -50,13 +50,13 @@ func (s *Sketch) Add(bins []Bin) {
 func (s *Sketch) cover(low, high int) {
 	switch {
 	case len(s.counts) == 0:
-		s.first, s.counts = low, make([]uint64, high-low+1)
+		s.first, s.counts = low, make([]uint32, high-low+1)
 		return
 	case low >= s.first && high < s.first+len(s.counts):
 		return
 	}
 	from, to := min(low, s.first), max(high+1, s.first+len(s.counts))
-	counts := make([]uint64, to-from)
+	counts := make([]uint32, to-from)
 	copy(counts[s.first-from:], s.counts)
 	s.first, s.counts = from, counts
 }
@@ -70,7 +70,7 @@ func (s *Sketch) Seconds(q float64) float64 {
 	rank := uint64(max(1, math.Ceil(q*float64(s.total)-1e-9)))
 	var seen uint64
 	for i, n := range s.counts {
-		if seen += n; n > 0 && seen >= rank {
+		if seen += uint64(n); n > 0 && seen >= rank {
 			return seconds(sketchMiddle(s.first + i))
 		}
 	}
@@ -82,7 +82,7 @@ func (s *Sketch) Bins() []Bin {
 	var out []Bin
 	for i, n := range s.counts {
 		if n > 0 {
-			out = append(out, Bin{US: sketchMiddle(s.first + i), N: n})
+			out = append(out, Bin{US: sketchMiddle(s.first + i), N: uint64(n)})
 		}
 	}
 	return out
