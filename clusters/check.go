@@ -48,6 +48,7 @@ func (s Spec) Check() []string {
 		c.bad("kubernetes.apiserver.replicas", "must be at least 1: without an apiserver there is nothing to load")
 	}
 	c.fairness(k)
+	c.objects(k)
 	shards := s.AllShards()
 	for i, sh := range shards {
 		field, inherits := "etcd", i > 0

@@ -37,6 +37,18 @@ func TestSpecCheckNamesWhatIsWrong(t *testing.T) {
 		"no slash":   {func(s *Spec) { s.Etcd.Shards = shards("a", "events") }, `etcd.shards[0].resources[0]: "events" is not a resource`},
 		"flag in it": {func(s *Spec) { s.Etcd.Shards = shards("a", "/events#http://x,/pods") }, "is not a resource"},
 		"held twice": {func(s *Spec) { s.Etcd.Shards = append(shards("a", "/events"), shards("b", "/events")...) }, "etcd.shards[1].resources[0]: /events is held by the shard a already"},
+		"no kind":    {func(s *Spec) { s.Kubernetes.Objects = []Object{{Name: "a", Manifest: manifest("v1", "", "x")}} }, "kubernetes.objects[0].manifest: says no apiVersion or no kind"},
+		"no name":    {func(s *Spec) { s.Kubernetes.Objects = []Object{{Name: "a", Manifest: manifest("v1", "ConfigMap", "")}} }, "kubernetes.objects[0].manifest.metadata.name: is missing"},
+		"two groups": {func(s *Spec) { s.Kubernetes.Objects = []Object{{Name: "a", Manifest: manifest("a/b/c", "X", "x")}} }, "kubernetes.objects[0].manifest.apiVersion: "},
+		"a level": {func(s *Spec) {
+			s.Kubernetes.Objects = []Object{{Name: "a", Manifest: manifest("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", "x")}}
+		}, "FlowSchema has a place of its own"},
+		"same twice": {func(s *Spec) {
+			s.Kubernetes.Objects = []Object{{Name: "a", Manifest: manifest("v1", "ConfigMap", "x")}, {Name: "b", Manifest: manifest("v1", "ConfigMap", "x")}}
+		}, "kubernetes.objects[1].manifest: ConfigMap x is described by a already"},
+		"an object": {func(s *Spec) {
+			s.Kubernetes.Objects = []Object{{Name: "a", Manifest: manifest("v1", "ConfigMap", "x")}}
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var spec Spec
@@ -47,4 +59,8 @@ func TestSpecCheckNamesWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manifest(version, kind, name string) map[string]any {
+	return map[string]any{"apiVersion": version, "kind": kind, "metadata": map[string]any{"name": name}}
 }

@@ -27,6 +27,13 @@ type Kubernetes struct {
 	// are there, and observed to be in force, when a trial begins.
 	PriorityLevels []PriorityLevel `yaml:"priorityLevels" doc:"PriorityLevelConfigurations to make, or to put in the place of the server's own of that name; in force before any load begins"`
 	FlowSchemas    []FlowSchema    `yaml:"flowSchemas" doc:"FlowSchemas, in the same way: which requests go to which level"`
+	Objects        []Object        `yaml:"objects" doc:"further objects that are there when a trial begins, such as a webhook's configuration, a policy or a CustomResourceDefinition; part of the golden copy, applied in this order"`
+}
+
+// Object is any object of the API that a cluster is to have from the start.
+type Object struct {
+	Name     string         `yaml:"name" key:"true" required:"true" doc:"what the scenario calls it, for profiles to patch it by"`
+	Manifest map[string]any `yaml:"manifest" required:"true" doc:"the object, as kubectl apply takes it"`
 }
 
 // PriorityLevel is a PriorityLevelConfiguration by its name.

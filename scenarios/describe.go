@@ -113,6 +113,15 @@ func fairness(k clusters.Kubernetes) string {
 	return strings.Join(parts, ", ")
 }
 
+// objects says which further objects a cluster has from the start.
+func objects(k clusters.Kubernetes) string {
+	var parts []string
+	for _, o := range k.Objects {
+		parts = append(parts, fmt.Sprintf("%s (%v)", o.Name, o.Manifest["kind"]))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func clusterLines(spec clusters.Spec) []string {
 	k := spec.Kubernetes
 	from := ""
@@ -126,6 +135,9 @@ func clusterLines(spec clusters.Spec) []string {
 	}
 	if text := fairness(k); text != "" {
 		lines = append(lines, "fairness\t"+text)
+	}
+	if text := objects(k); text != "" {
+		lines = append(lines, "objects\t"+text)
 	}
 	for _, sh := range spec.AllShards() {
 		holds := "everything else"

@@ -19,8 +19,8 @@ import (
 )
 
 // The golden copy is the members' data as it stood right after the first
-// start: once for each topology, set of versions, and set of objects of priority
-// and fairness, in golden/KEY. A trial that starts from it starts from the same
+// start: once for each topology, set of versions, and set of the scenario's own
+// objects, in golden/KEY. A trial that starts from it starts from the same
 // keys as every other.
 //
 // It is taken without stopping a member or an apiserver. The controllers are
@@ -44,6 +44,9 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 	}
 	took := time.Since(began)
 	if err := c.applyFairness(ctx); err != nil {
+		return err
+	}
+	if err := c.applyObjects(ctx); err != nil {
 		return err
 	}
 	if err := c.takeGolden(ctx); err != nil {
@@ -114,7 +117,7 @@ func (c *Cluster) goldenKey() string {
 	for _, kind := range []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler} {
 		fmt.Fprintf(&text, "%s\n", c.binaries[string(kind)].SHA256)
 	}
-	text.WriteString(fairnessText(c.spec.Kubernetes))
+	text.WriteString(fairnessText(c.spec.Kubernetes) + objectsText(c.spec.Kubernetes))
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:8])
 }

@@ -233,9 +233,14 @@ func (r *reader) entries(n *Node, v reflect.Value, path string) {
 	m := reflect.MakeMapWithSize(v.Type(), len(n.Fields))
 	for _, given := range n.Fields {
 		e := reflect.New(v.Type().Elem()).Elem()
-		if e.Kind() == reflect.String && given.Value.Scalar() {
+		switch {
+		case e.Kind() == reflect.String && given.Value.Scalar():
 			e.SetString(given.Value.Text)
-		} else {
+		case e.Kind() == reflect.Interface: // free form: another program's own
+			if v := given.Value.Value(); v != nil {
+				e.Set(reflect.ValueOf(v))
+			}
+		default:
 			r.value(given.Value, e, field{}, under(path, given.Name))
 		}
 		m.SetMapIndex(reflect.ValueOf(given.Name).Convert(v.Type().Key()), e)

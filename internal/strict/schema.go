@@ -69,6 +69,9 @@ func (s schemer) typ(t reflect.Type, f field, partial bool) object {
 	case reflect.Slice:
 		return object{"type": "array", "items": s.typ(t.Elem(), f, partial)}
 	case reflect.Map:
+		if t.Elem().Kind() == reflect.Interface {
+			return object{"type": "object"}
+		}
 		values := s.typ(t.Elem(), field{}, partial)
 		if t.Elem().Kind() == reflect.String {
 			values = object{"type": []string{"string", "number", "boolean"}}
