@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LINT    := v2.15.0
 export CGO_ENABLED = 0
 
-.PHONY: all build run test test-unit test-browser test-cluster lint bench bench-fleet clean help
+.PHONY: all build run test test-unit test-browser test-cluster test-long lint bench bench-fleet clean help
 
 all: build
 
@@ -28,6 +28,10 @@ test-browser: ## the report's page in a real Chromium; skipped, and said so, whe
 test-cluster: build ## the same and more on real components; one package at a time, they share the cores
 	$(BIN) components get
 	$(GO) test -tags cluster -p 1 -timeout 25m ./...
+
+test-long: build ## the whole catalogue, a planted slowdown, twenty comparisons of a cluster with itself: hours on an idle machine; RUN=Planted for a part
+	$(BIN) components get
+	$(GO) test -tags long -timeout 12h -run 'Long.*$(RUN)' -v ./cmd/storm
 
 lint: ## golangci-lint, at a pinned version
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT) run ./...

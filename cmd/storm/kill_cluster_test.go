@@ -20,8 +20,6 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // scenario is a small one with a timeline; nothing of it is awaited to its end.
 func scenario(steps ...string) string {
 	return `apiVersion: storm/v1alpha1

@@ -1,4 +1,4 @@
-//go:build cluster
+//go:build cluster || long
 
 package main
 
@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -238,8 +239,8 @@ func (p *player) said() string {
 func (p *player) left() (left []string) {
 	p.t.Helper()
 	for _, id := range p.processes() {
-		line, _ := os.ReadFile(filepath.Join("/proc", itoa(id.PID), "cmdline")) // it may just have ended
-		left = append(left, "process "+itoa(id.PID)+" "+string(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
+		line, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(id.PID), "cmdline")) // it may just have ended
+		left = append(left, "process "+strconv.Itoa(id.PID)+" "+string(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
 	}
 	links, err := netlink.LinkList()
 	if err != nil {
