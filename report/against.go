@@ -64,7 +64,7 @@ const claim = "The trials of two runs were not drawn into one random order: what
 
 // ErrNotComparable is what CompareRuns returns of runs that measured different
 // things.
-var ErrNotComparable = errors.New("two different things were measured")
+var ErrNotComparable = errors.New("these runs cannot be compared")
 
 // CompareRuns holds every profile that both runs have against itself, on what the
 // gates of the new run look at. With from and to, that profile of the old run
@@ -73,6 +73,9 @@ func CompareRuns(before, after *rundir.Dir, from, to string) (*Against, error) {
 	a, b := before.Run(), after.Run()
 	if err := sameScenario(a, b); err != nil {
 		return nil, err
+	}
+	if a.ID != "" && a.ID == b.ID && from == to {
+		return nil, fmt.Errorf("%w: both are the run %s", ErrNotComparable, a.ID)
 	}
 	type pair struct{ from, to string }
 	var pairs []pair

@@ -73,7 +73,7 @@ func TestRunsThatCannotBeCompared(t *testing.T) {
 		other    bool // a different thing was measured
 	}{
 		"two different scenarios": {func(w *world) { w.run.Scenario = "quota-breach" }, "", "",
-			"two different things were measured: the scenario leader-loss in the old run and quota-breach in the new one", true},
+			"these runs cannot be compared: the scenario leader-loss in the old run and quota-breach in the new one", true},
 		"another load": {func(w *world) { w.run.Workloads[0].Text = "creates 90 events a second" }, "", "",
 			`both are of leader-loss, but the load differs: "churn: creates 60 events a second" in the old run and "churn: creates 90 events a second" in the new one`, true},
 		"another timeline": {func(w *world) { w.run.Timeline = nil }, "", "", `"leaderKill: kills the leader of shard main" in the old run and "nothing" in the new one`, true},
@@ -87,6 +87,18 @@ func TestRunsThatCannotBeCompared(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) || errors.Is(err, report.ErrNotComparable) != c.other {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestARunIsNotComparedWithItself(t *testing.T) {
+	w := newWorld()
+	w.run.ID = "20261122t100000-abc"
+	dir := w.write(t)
+	if _, err := report.CompareRuns(dir, dir, "", ""); !errors.Is(err, report.ErrNotComparable) {
+		t.Errorf("a run against itself: %v", err)
+	}
+	if _, err := report.CompareRuns(dir, dir, "stock", "fast"); err != nil {
+		t.Errorf("two profiles of one run: %v", err)
 	}
 }
 

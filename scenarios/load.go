@@ -109,9 +109,34 @@ func Load(src Source, kinds Kinds, changes Changes) (*Scenario, error) {
 	root, changed, surprises := applyValues(root, changes.Values)
 	s, err := fromNode(root, kinds, append(problems, changed...))
 	if s != nil {
-		s.Warnings = append(surprises, s.Warnings...).Sorted()
+		s.Warnings = append(append(surprises, s.Warnings...), s.alike()...).Sorted()
 	}
 	return s, err
+}
+
+// alike warns of profiles that run the very same as an earlier one.
+func (s *Scenario) alike() (warnings strict.Problems) {
+	profiles := s.source.Get("spec").Get("profiles")
+	if profiles == nil {
+		return nil
+	}
+	first := map[string]string{}
+	for i, p := range s.Profiles {
+		root, _ := s.patched(p.Name, "")
+		text, err := root.Get("spec").YAML()
+		if err != nil || i >= len(profiles.Items) {
+			continue
+		}
+		if other, twice := first[string(text)]; twice {
+			warnings = append(warnings, strict.Problem{
+				Pos: profiles.Items[i].Pos, Path: fmt.Sprintf("spec.profiles[%s]", p.Name),
+				Message: fmt.Sprintf("runs the same as %s: what is found between the two is noise", other),
+			})
+			continue
+		}
+		first[string(text)] = p.Name
+	}
+	return warnings
 }
 
 // fromNode checks a parsed scenario, of which those problems are known already.

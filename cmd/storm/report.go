@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
 	"github.com/storm-harness/storm/report/render"
 )
@@ -37,10 +34,7 @@ GitHub (GITHUB_STEP_SUMMARY) report.md becomes the step's summary too.
 
 // analyse analyses a run directory, and renders its reports into it.
 func analyse(path string) (*report.Result, render.Paths, error) {
-	dir, err := rundir.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, render.Paths{}, usage("%w", err)
-	}
+	dir, err := openRun(path)
 	if err != nil {
 		return nil, render.Paths{}, err
 	}
