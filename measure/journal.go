@@ -20,7 +20,7 @@ type JournalOptions struct {
 	Recorder *Recorder
 	Sink     func(rundir.Write) // takes every write as it is done
 	RunID    string             // in the keys
-	Etcd     []EtcdTarget       // every member of every shard
+	Etcd     []EtcdTarget       // every member of every shard; none where etcd is not storm's to write to
 	API      []APITarget
 	// Namespace is an existing namespace that holds nothing but the witness's
 	// ConfigMaps, and APIShard the shard that stores them: "main" if empty.
@@ -88,7 +88,7 @@ func NewJournal(o JournalOptions) (*Journal, error) {
 		j.etcd = append(j.etcd, conn)
 	}
 	for _, t := range o.API {
-		conn, err := dialAPI(t)
+		conn, err := dialAPI(t, o.RunID)
 		if err != nil {
 			j.Close()
 			return nil, fmt.Errorf("journal: %w", err)

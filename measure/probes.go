@@ -23,7 +23,10 @@ type ProbeOptions struct {
 	Sink  func(rundir.Probe)
 	RunID string // in the keys and names that the probes write
 	Etcd  []EtcdTarget
-	API   []APITarget
+	// EtcdReadOnly has the members asked for reads alone, which go through their
+	// quorum too: for an etcd that is not storm's to write to.
+	EtcdReadOnly bool
+	API          []APITarget
 	// Namespace is an existing namespace for the ConfigMaps of the probes.
 	Namespace string
 
@@ -67,7 +70,7 @@ func NewProbes(o ProbeOptions) (*Probes, error) {
 		p.addEtcd(conn)
 	}
 	for _, t := range o.API {
-		conn, err := dialAPI(t)
+		conn, err := dialAPI(t, o.RunID)
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("probes: %w", err)
