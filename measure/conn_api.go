@@ -15,7 +15,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/storm-harness/storm/internal/objects"
+	"github.com/storm-harness/storm/internal/remains"
 )
 
 // apiConn is a connection to one apiserver that nothing else shares. It
@@ -59,7 +59,7 @@ func dialAPI(t APITarget, run string) (*apiConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Component, err)
 	}
-	return &apiConn{target: t, client: &http.Client{Transport: rt}, base: strings.TrimSuffix(base.String(), "/"), labels: map[string]string{objects.RunLabel: run}}, nil
+	return &apiConn{target: t, client: &http.Client{Transport: rt}, base: strings.TrimSuffix(base.String(), "/"), labels: map[string]string{remains.RunLabel: run}}, nil
 }
 
 // configMap is as much of a ConfigMap as is needed here.

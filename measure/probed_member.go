@@ -21,7 +21,7 @@ import (
 type probedMember struct {
 	p           *Probes
 	conn        *etcdConn
-	prefix      string // of the keys
+	prefix      string       // of the keys
 	write, read *probeSeries // write is nil where etcd may only be read
 	last        atomic.Pointer[string]
 

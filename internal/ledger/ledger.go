@@ -21,8 +21,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/storm-harness/storm/internal/objects"
 	"github.com/storm-harness/storm/internal/procfs"
+	"github.com/storm-harness/storm/internal/remains"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,7 +58,7 @@ type Record struct {
 	Kind  Kind             `json:"kind,omitempty"`
 	Name  string           `json:"name,omitempty"`
 	Who   *procfs.Identity `json:"who,omitempty"`   // of owners and processes
-	Place *objects.Place   `json:"place,omitempty"` // of objects
+	Place *remains.Place   `json:"place,omitempty"` // of objects
 }
 
 // Ledger is the ledger of a run that lives. Its methods are safe for
@@ -197,7 +197,7 @@ func (l *Ledger) Intend(kind Kind, name string) error {
 
 // IntendObjects records that objects are about to be made that bear the run's
 // label, in a cluster that storm did not make.
-func (l *Ledger) IntendObjects(at objects.Place) error {
+func (l *Ledger) IntendObjects(at remains.Place) error {
 	return l.append(Record{Stage: Intent, Kind: Objects, Name: at.String(), Place: &at})
 }
 

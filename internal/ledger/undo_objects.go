@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/storm-harness/storm/internal/objects"
+	"github.com/storm-harness/storm/internal/remains"
 )
 
 // objectsPatience bounds how long it is waited until objects are gone: their
@@ -21,13 +21,13 @@ const objectsPatience = 10 * time.Minute
 // objects behind: that is for its user to say.
 func undoObjects(ctx context.Context, run string, e Entry) (result, why string, err error) {
 	if e.Intent.Place == nil {
-		return "", "", errors.New("the record of where the objects are was lost: remove those with the label " + objects.RunLabel + "=" + run)
+		return "", "", errors.New("the record of where the objects are was lost: remove those with the label " + remains.RunLabel + "=" + run)
 	}
 	cfg, err := sameCluster(ctx, *e.Intent.Place)
 	if err != nil {
 		return "", "", fmt.Errorf("%w: if that cluster is no more, delete %s; else, once it can be reached, run `storm cleanup` again", err, pathOf(run))
 	}
-	cluster, err := objects.Open(cfg)
+	cluster, err := remains.Open(cfg)
 	if err != nil {
 		return "", "", err
 	}
@@ -45,12 +45,12 @@ func undoObjects(ctx context.Context, run string, e Entry) (result, why string, 
 
 // sameCluster is the access to a place, if it leads to the cluster that it led
 // to when the objects were made.
-func sameCluster(ctx context.Context, at objects.Place) (*rest.Config, error) {
+func sameCluster(ctx context.Context, at remains.Place) (*rest.Config, error) {
 	cfg, err := at.Config()
 	if err != nil {
 		return nil, err
 	}
-	uid, err := objects.UIDOf(ctx, cfg)
+	uid, err := remains.UIDOf(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
-// Package objects finds and removes what a run of storm has made in a
+// Package remains finds and removes what a run of storm has made in a
 // Kubernetes cluster that storm did not make: everything that bears the run's
 // label, and nothing else.
-package objects
+package remains
 
 import (
 	"context"
