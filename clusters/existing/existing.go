@@ -17,9 +17,6 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
-// Provider is the provider's name in a spec.
-const Provider = "existing"
-
 // Options say which cluster to use, and for what.
 type Options struct {
 	Target Target

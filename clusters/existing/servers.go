@@ -31,6 +31,9 @@ const (
 // answers: then that address is the component, and metrics are not read, since
 // the counters would be now one server's and now another's.
 func (s *Seen) apiServers(ctx context.Context, metrics bool) error {
+	if !metrics {
+		s.note("Its user may not read /metrics: the apiservers' own metrics are not measured.")
+	}
 	own, err := s.addresses(ctx)
 	if err != nil {
 		return err
@@ -66,9 +69,6 @@ func (s *Seen) apiServers(ctx context.Context, metrics bool) error {
 			c.endpoints.Metrics = url + "/metrics"
 		}
 		s.components = append(s.components, c)
-	}
-	if !metrics && len(s.Notes) == 0 {
-		s.note("Its user may not read /metrics: the apiservers' own metrics are not measured.")
 	}
 	return nil
 }
