@@ -176,7 +176,7 @@ func (c *Cluster) Others(ctx context.Context, run string) ([]Object, error) {
 }
 
 // Taken returns objects that have a name of storm's and not the run's label:
-// storm would take them for its own.
+// storm would take them for its own. An empty run has no objects yet.
 func (c *Cluster) Taken(ctx context.Context, run string, taken func(Object) bool) ([]Object, error) {
 	var out []Object
 	for _, r := range certain {
@@ -184,7 +184,7 @@ func (c *Cluster) Taken(ctx context.Context, run string, taken func(Object) bool
 		if err != nil && (ctx.Err() != nil || !passable(r, err)) {
 			return out, err
 		}
-		out = append(out, slices.DeleteFunc(found, func(o Object) bool { return o.Run == run || !taken(o) })...)
+		out = append(out, slices.DeleteFunc(found, func(o Object) bool { return run != "" && o.Run == run || !taken(o) })...)
 	}
 	return out, nil
 }

@@ -13,24 +13,11 @@ func Namespaces() []string { return []string{probeNamespace, witnessNamespace} }
 
 // Makes is what storm makes in a trial to observe it, beside the loads.
 func Makes(t scenarios.Trial) []workloads.Made {
-	interval := t.Measure.Probes.Interval.D()
-	if interval == 0 {
-		interval = defaultInterval
-	}
-	rate := t.Measure.Witness.Rate.PerSecond()
-	if rate == 0 {
-		rate = defaultRate
-	}
+	probes := float64(time.Second) / float64(t.Measure.Probes.Interval.D())
 	return []workloads.Made{
 		{Resource: "namespaces", Where: probeNamespace, Many: "1"},
-		{Resource: "configmaps", Where: probeNamespace, Many: fmt.Sprintf("at %.3g/s by probes of each apiserver", float64(time.Second)/float64(interval))},
+		{Resource: "configmaps", Where: probeNamespace, Many: fmt.Sprintf("at %.3g/s by probes of each apiserver", probes)},
 		{Resource: "namespaces", Where: witnessNamespace, Many: "1"},
-		{Resource: "configmaps", Where: witnessNamespace, Many: fmt.Sprintf("at %.3g/s by the witness", rate)},
+		{Resource: "configmaps", Where: witnessNamespace, Many: fmt.Sprintf("at %.3g/s by the witness", t.Measure.Witness.Rate.PerSecond())},
 	}
 }
-
-// What package measure takes where a scenario says nothing.
-const (
-	defaultInterval = 50 * time.Millisecond
-	defaultRate     = 20
-)
