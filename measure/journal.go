@@ -33,6 +33,10 @@ type JournalOptions struct {
 	Deadline time.Duration // after its intended time a write is given up; 0 means 2 s
 }
 
+// WitnessRate is how many writes the witness makes a second on each path where
+// nothing else is said.
+const WitnessRate = 20.0
+
 // Journal is the witness: apart from the load and the probes it writes unique
 // keys, to each etcd shard directly and through the apiservers, and remembers
 // which of them were acknowledged. Audit then looks for them.
@@ -76,7 +80,7 @@ type write struct {
 func NewJournal(o JournalOptions) (*Journal, error) {
 	o.APIShard = cmp.Or(o.APIShard, "main")
 	o.Prefix = cmp.Or(o.Prefix, "/registry")
-	o.Rate = cmp.Or(o.Rate, 20)
+	o.Rate = cmp.Or(o.Rate, WitnessRate)
 	o.Deadline = cmp.Or(o.Deadline, 2*time.Second)
 	j := &Journal{o: o}
 	for _, t := range o.Etcd {

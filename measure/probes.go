@@ -37,6 +37,9 @@ type ProbeOptions struct {
 	N            int           // successes in a row that count as recovered: Consecutive
 }
 
+// ProbeInterval is the time between two probes where nothing else is said.
+const ProbeInterval = 50 * time.Millisecond
+
 // Probes ask every etcd member and every apiserver, each on a connection of
 // its own, for one small read and one small write at a fixed rate, open loop.
 // A write has a key of its own; a read is linearizable at etcd, and consistent
@@ -56,7 +59,7 @@ type Probes struct {
 // NewProbes opens nothing yet: connections are made by the first probes. Call
 // Run once.
 func NewProbes(o ProbeOptions) (*Probes, error) {
-	o.Interval = cmp.Or(o.Interval, 50*time.Millisecond)
+	o.Interval = cmp.Or(o.Interval, ProbeInterval)
 	o.NearInterval = cmp.Or(o.NearInterval, 10*time.Millisecond)
 	o.Deadline = cmp.Or(o.Deadline, time.Second)
 	o.N = cmp.Or(o.N, Consecutive)

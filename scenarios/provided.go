@@ -44,7 +44,7 @@ func applyProvider(root *strict.Node, provider string) (*strict.Node, strict.Pro
 		return root, nil
 	}
 	return root, strict.Problems{{Pos: cluster.Pos, Path: "spec.cluster", Message: fmt.Sprintf(
-		"the cluster is taken as it is: %s of the scenario are not applied", strings.Join(dropped, ", "))}}
+		"the cluster is taken as it is, and what the scenario wants of one is not applied: %s", strings.Join(dropped, ", "))}}
 }
 
 // missingLoads adds the loads that need what the cluster lacks.

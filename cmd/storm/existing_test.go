@@ -83,7 +83,7 @@ spec:
   gates:
     - {metric: api.latency, stat: p99, compare: stock, margin: 25%}
 `)}, kinds(), scenarios.Changes{Provider: "existing"})
-	want := "x.yaml:7:47: spec.cluster.etcd.heartbeatInterval: cannot be set on a cluster that storm did not make: it is taken as it is (with the profile fast)"
+	want := "x.yaml:7:64: spec.cluster.etcd.heartbeatInterval: cannot be set on a cluster that storm did not make: it is taken as it is (with the profile fast)"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}

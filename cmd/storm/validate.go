@@ -110,14 +110,12 @@ func possible(s *scenarios.Scenario, where providerFlags) error {
 			delete(absent, capability)
 		}
 	}
-	if err := s.Missing(absent); err != nil {
-		return &codedError{exitUsage, err}
+	wrong := s.Missing(absent)
+	if p.unmeasured != nil {
+		wrong = errors.Join(wrong, s.Unmeasured(p.unmeasured(where)))
 	}
-	if p.unmeasured == nil {
-		return nil
-	}
-	if err := s.Unmeasured(p.unmeasured(where)); err != nil {
-		return &codedError{exitUsage, err}
+	if wrong != nil {
+		return &codedError{exitUsage, wrong}
 	}
 	return nil
 }
