@@ -37,7 +37,10 @@ func ReadWatches(ctx context.Context, c clusters.Cluster) (Watches, error) {
 		return w, err
 	}
 	for _, api := range clusters.OfKind(c, clusters.KindAPIServer, "") {
-		target := measure.ScrapeTarget{Component: api.ID().String(), URL: api.Endpoints().Metrics, TLS: tls}
+		target := measure.ScrapeTarget{Component: api.ID().String(), URL: api.Endpoints().Metrics, TLS: tls, Auth: c.Access().REST}
+		if target.URL == "" {
+			return w, fmt.Errorf("metrics of %s: the cluster does not show them, so what its watches do cannot be observed", api.ID())
+		}
 		samples, err := measure.ScrapeOnce(ctx, target)
 		if err != nil {
 			return w, fmt.Errorf("metrics of %s: %w", api.ID(), err)

@@ -3,6 +3,7 @@ package acts
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,8 +13,9 @@ import (
 	"github.com/storm-harness/storm/clusters"
 )
 
-// AwaitHealthy waits until the cluster is whole: every component runs, every
-// etcd member answers a linearizable read, every apiserver a consistent one.
+// AwaitHealthy waits until the cluster is whole, as far as it shows itself:
+// every component runs, every etcd member answers a linearizable read, every
+// apiserver a consistent one.
 // Connections are made once: to dial anew at every look would be a load of its
 // own on a cluster that has trouble enough.
 func AwaitHealthy(ctx context.Context, c clusters.Cluster) error {
@@ -37,8 +39,8 @@ type health struct {
 
 func openHealth(c clusters.Cluster) (*health, error) {
 	h := &health{cluster: c, apis: map[clusters.ID]rest.Interface{}}
-	for _, sh := range c.Spec().Defaulted().AllShards() {
-		s, err := OpenShard(c, sh.Name)
+	for _, shard := range shardsOf(c) {
+		s, err := OpenShard(c, shard)
 		if err != nil {
 			h.close()
 			return nil, err
@@ -56,6 +58,25 @@ func openHealth(c clusters.Cluster) (*health, error) {
 		h.apis[api.ID()] = client.Discovery().RESTClient()
 	}
 	return h, nil
+}
+
+// shardsOf are the shards whose members the cluster shows.
+func shardsOf(c clusters.Cluster) []string {
+	var names []string
+	for _, m := range clusters.OfKind(c, clusters.KindEtcd, "") {
+		if shard := m.ID().Shard; !slices.Contains(names, shard) {
+			names = append(names, shard)
+		}
+	}
+	return names
+}
+
+// Whole says what AwaitHealthy has seen.
+func Whole(c clusters.Cluster) string {
+	if len(shardsOf(c)) == 0 {
+		return "every apiserver answers a consistent read"
+	}
+	return "every member answers a linearizable read, every apiserver a consistent one"
 }
 
 func (h *health) close() {

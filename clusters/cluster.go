@@ -102,6 +102,12 @@ type Access struct {
 	// storm does not have the cluster's authority. Certificates of one storm may
 	// share a key.
 	Issue func(user string, groups ...string) (tls.Certificate, error)
+	// EtcdReadOnly says that the etcd members, if there are any handles of them,
+	// are not storm's: they may be asked, and are never written to directly.
+	EtcdReadOnly bool
+	// RealNodes says that the cluster has nodes that nobody simulates. Pods of
+	// storm's must keep off them, and everybody else's off storm's nodes.
+	RealNodes bool
 	// Files are further secrets that belong in a backup, such as the service
 	// account signing key; absolute paths.
 	Files []string
@@ -117,6 +123,8 @@ const (
 	CanLink    Capability = "link"    // partition and delay links between members: Linker
 	CanData    Capability = "data"    // replace a stopped member's data: Restorer
 	CanGolden  Capability = "golden"  // go back to a golden state
+	CanEtcd    Capability = "etcd"    // write to etcd itself and maintain it: fill its quota, compact, defragment, disarm
+	CanIssue   Capability = "issue"   // make client certificates that the apiservers accept: Access.Issue
 )
 
 // Signaler is a component that takes signals.

@@ -91,6 +91,10 @@ type Shard struct {
 	Proxy             string            `yaml:"proxy" enum:"none,gateway,grpc-proxy" doc:"what stands between the apiservers and the members"`
 }
 
+// Existing is the provider of clusters that storm did not make: they are taken as
+// they are.
+const Existing = "existing"
+
 // MainShard is the name of the shard that holds every resource no other does.
 const MainShard = "main"
 

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/remains"
 )
 
 // filler writes large objects that end up in a given shard.
@@ -24,7 +25,7 @@ type filler struct {
 
 // fillerFor picks the kind of object that the shard holds.
 func fillerFor(spec clusters.Spec, shard string, client kubernetes.Interface, runID string) (*filler, error) {
-	f := &filler{client: client, namespace: "storm-quota", labels: map[string]string{"storm.dev/run": runID}}
+	f := &filler{client: client, namespace: "storm-quota", labels: map[string]string{remains.RunLabel: runID}}
 	holder := func(resource string) string {
 		for _, sh := range spec.Etcd.Shards {
 			if slices.Contains(sh.Resources, resource) {

@@ -54,7 +54,7 @@ func (f *QuotaBreach) Describe() string {
 func (f *QuotaBreach) BuildsUp() {}
 
 // Needs implements acts.Act.
-func (f *QuotaBreach) Needs() []clusters.Capability { return nil }
+func (f *QuotaBreach) Needs() []clusters.Capability { return []clusters.Capability{clusters.CanEtcd} }
 
 // Aim implements acts.Act.
 func (f *QuotaBreach) Aim(ctx context.Context, env *acts.Env) (acts.Aimed, error) {

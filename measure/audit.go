@@ -28,7 +28,8 @@ type Restore struct {
 // acknowledgement: revisions are compared, never values, and each key is
 // written once. What counts is what etcd holds. Keys on which the apiservers'
 // answers differ from it count as Disagree: after a restore a LIST may well be
-// wrong.
+// wrong. Where no etcd is shown to the journal, what counts is a consistent list
+// of one apiserver, which asks etcd; Disagree is then about the others.
 //
 // An etcd member that fails is passed over for the next. A path that could not
 // be read back before ctx ended has no entry, and the error says so: what was
@@ -52,11 +53,12 @@ func (j *Journal) auditPath(ctx context.Context, p *path, restores []Restore) (r
 	p.mu.Lock()
 	writes := slices.Clone(p.writes)
 	p.mu.Unlock()
-	stored, err := readKeys(ctx, j.members(p.shard), p.prefix)
+	stored, holder, err := j.stored(ctx, p)
 	if err != nil {
-		return rundir.Audit{}, fmt.Errorf("read %s back from shard %s: %w", p.prefix, p.shard, err)
+		return rundir.Audit{}, err
 	}
 	b := account(p, writes, stored, restores)
+	b.holder = holder
 	if p.via == LayerAPI {
 		for _, c := range j.api {
 			if err := b.compare(ctx, c, j.o.Namespace, writes, stored); err != nil {
@@ -65,6 +67,35 @@ func (j *Journal) auditPath(ctx context.Context, p *path, restores []Restore) (r
 		}
 	}
 	return b.audit(), nil
+}
+
+// stored returns what is held of a path's keys, and who says so: the shard, or
+// where etcd is not shown the first apiserver that answers a consistent list.
+func (j *Journal) stored(ctx context.Context, p *path) (held map[string]int64, holder string, err error) {
+	members := j.members(p.shard)
+	if p.via == LayerAPI && len(j.etcd) == 0 {
+		return j.listed(ctx, p)
+	}
+	if held, err = readKeys(ctx, members, p.prefix); err != nil {
+		return nil, "", fmt.Errorf("read %s back from shard %s: %w", p.prefix, p.shard, err)
+	}
+	return held, "etcd", nil
+}
+
+// listed is stored where only apiservers can be asked.
+func (j *Journal) listed(ctx context.Context, p *path) (held map[string]int64, holder string, err error) {
+	attempt := 0
+	held, err = eventually(ctx, func(ctx context.Context) (map[string]int64, error) {
+		c := j.api[attempt%len(j.api)]
+		attempt++
+		holder = c.target.Component
+		out := map[string]int64{}
+		return out, c.list(ctx, j.o.Namespace, func(name string, revision int64) { out[p.prefix+name] = revision })
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("list the ConfigMaps of %s: %w", j.o.Namespace, err)
+	}
+	return held, holder, nil
 }
 
 // fate is what the restores so far must have made of an acknowledged write.
@@ -100,6 +131,7 @@ const maxExamples = 5
 type books struct {
 	rundir.Audit
 	path     *path
+	holder   string // who says what is held
 	examples map[string][]string
 	disagree map[string]bool // keys, by name
 }
@@ -184,8 +216,8 @@ func (b *books) compare(ctx context.Context, c *apiConn, namespace string, write
 		if err != nil {
 			return err
 		}
-		b.example("disagree", fmt.Sprintf("%s: etcd has it at revision %d, %s lists it at %d and gets it at %d (0: not at all)",
-			name, at, c.target.Component, listed[name], got))
+		b.example("disagree", fmt.Sprintf("%s: %s has it at revision %d, %s lists it at %d and gets it at %d (0: not at all)",
+			name, b.holder, at, c.target.Component, listed[name], got))
 	}
 	return nil
 }

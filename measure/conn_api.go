@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/internal/remains"
 )
 
 // apiConn is a connection to one apiserver that nothing else shares. It
@@ -23,6 +25,7 @@ type apiConn struct {
 	target APITarget
 	client *http.Client
 	base   string
+	labels map[string]string // of what it makes
 }
 
 const (
@@ -33,7 +36,8 @@ const (
 	maxAnswer   = 64 << 20
 )
 
-func dialAPI(t APITarget) (*apiConn, error) {
+// dialAPI makes the connection of a run, whose label is on what it makes.
+func dialAPI(t APITarget, run string) (*apiConn, error) {
 	cfg := rest.CopyConfig(t.REST)
 	tlsConfig, err := rest.TLSConfigFor(cfg)
 	if err != nil {
@@ -55,7 +59,7 @@ func dialAPI(t APITarget) (*apiConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Component, err)
 	}
-	return &apiConn{target: t, client: &http.Client{Transport: rt}, base: strings.TrimSuffix(base.String(), "/")}, nil
+	return &apiConn{target: t, client: &http.Client{Transport: rt}, base: strings.TrimSuffix(base.String(), "/"), labels: map[string]string{remains.RunLabel: run}}, nil
 }
 
 // configMap is as much of a ConfigMap as is needed here.
@@ -83,7 +87,7 @@ type configMapList struct {
 // create makes a small ConfigMap and returns its revision in etcd.
 func (c *apiConn) create(ctx context.Context, namespace, name, value string) (int64, error) {
 	body, err := json.Marshal(configMap{
-		APIVersion: "v1", Kind: "ConfigMap", Metadata: objectMeta{Name: name}, Data: map[string]string{"storm": value},
+		APIVersion: "v1", Kind: "ConfigMap", Metadata: objectMeta{Name: name, Labels: c.labels}, Data: map[string]string{"storm": value},
 	})
 	if err != nil {
 		return 0, err

@@ -81,7 +81,7 @@ func TestAControlPlane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"probe", "witness", "restored"} {
+	for _, name := range []string{"probe", "witness", "listed", "restored"} {
 		if _, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -98,6 +98,7 @@ func TestAControlPlane(t *testing.T) {
 	t.Run("scrapes", func(t *testing.T) { scrapeAPI(t, access, server) })
 	t.Run("recovery of a killed apiserver", func(t *testing.T) { recoverAPI(t, clock, rec, api, direct, server) })
 	t.Run("audit", func(t *testing.T) { auditAPI(t, clock, rec, api, direct) })
+	t.Run("audit where etcd is not shown", func(t *testing.T) { auditListed(t, clock, rec, api, direct) })
 	t.Run("audit after a restore", func(t *testing.T) { auditRestore(t, clock, rec, api, direct, c, member) })
 }
 
@@ -276,6 +277,42 @@ func auditAPI(t *testing.T, clock *Clock, rec *Recorder, api APITarget, direct E
 		if a.Lost != want || a.Found != a.Acked-want {
 			t.Errorf("one ConfigMap was deleted from etcd: %+v", a)
 		}
+	}
+}
+
+// auditListed reads back through the apiserver alone, and writes nothing to etcd.
+func auditListed(t *testing.T, clock *Clock, rec *Recorder, api APITarget, direct EtcdTarget) {
+	var n atomic.Int64
+	j, err := NewJournal(JournalOptions{
+		Clock: clock, Recorder: rec, RunID: "listed", API: []APITarget{api}, Namespace: "listed", Rate: 100,
+		Sink: func(w rundir.Write) {
+			if w.Err == "" {
+				n.Add(1)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	runJournal(t, j, func() int { return int(n.Load()) }, 50)
+	whole, err := j.Audit(t.Context(), "nothing", nil)
+	if err != nil || len(whole) != 1 || whole[0].Via != LayerAPI || whole[0].Acked < 50 || whole[0].Found != whole[0].Acked {
+		t.Fatalf("%+v, %v", whole, err)
+	}
+	c, err := dialEtcd(direct, NewClock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	var resp pb.DeleteRangeResponse
+	key := "/registry/configmaps/listed/witness-listed-0000000003"
+	if err := c.calls.call(t.Context(), "/etcdserverpb.KV/DeleteRange", &pb.DeleteRangeRequest{Key: []byte(key)}, &resp); err != nil || resp.Deleted != 1 {
+		t.Fatalf("delete %s: %v, %v", key, resp, err)
+	}
+	missing, err := j.Audit(t.Context(), "deletion", nil)
+	if err != nil || len(missing) != 1 || missing[0].Lost != 1 {
+		t.Errorf("one ConfigMap was deleted: %+v, %v", missing, err)
 	}
 }
 

@@ -20,7 +20,7 @@ type JournalOptions struct {
 	Recorder *Recorder
 	Sink     func(rundir.Write) // takes every write as it is done
 	RunID    string             // in the keys
-	Etcd     []EtcdTarget       // every member of every shard
+	Etcd     []EtcdTarget       // every member of every shard; none where etcd is not storm's to write to
 	API      []APITarget
 	// Namespace is an existing namespace that holds nothing but the witness's
 	// ConfigMaps, and APIShard the shard that stores them: "main" if empty.
@@ -32,6 +32,10 @@ type JournalOptions struct {
 	Rate     float64       // writes a second on each path; 0 means 20
 	Deadline time.Duration // after its intended time a write is given up; 0 means 2 s
 }
+
+// WitnessRate is how many writes the witness makes a second on each path where
+// nothing else is said.
+const WitnessRate = 20.0
 
 // Journal is the witness: apart from the load and the probes it writes unique
 // keys, to each etcd shard directly and through the apiservers, and remembers
@@ -76,7 +80,7 @@ type write struct {
 func NewJournal(o JournalOptions) (*Journal, error) {
 	o.APIShard = cmp.Or(o.APIShard, "main")
 	o.Prefix = cmp.Or(o.Prefix, "/registry")
-	o.Rate = cmp.Or(o.Rate, 20)
+	o.Rate = cmp.Or(o.Rate, WitnessRate)
 	o.Deadline = cmp.Or(o.Deadline, 2*time.Second)
 	j := &Journal{o: o}
 	for _, t := range o.Etcd {
@@ -88,7 +92,7 @@ func NewJournal(o JournalOptions) (*Journal, error) {
 		j.etcd = append(j.etcd, conn)
 	}
 	for _, t := range o.API {
-		conn, err := dialAPI(t)
+		conn, err := dialAPI(t, o.RunID)
 		if err != nil {
 			j.Close()
 			return nil, fmt.Errorf("journal: %w", err)

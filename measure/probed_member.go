@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,8 @@ import (
 type probedMember struct {
 	p           *Probes
 	conn        *etcdConn
-	prefix      string // of the keys
-	write, read *probeSeries
+	prefix      string       // of the keys
+	write, read *probeSeries // write is nil where etcd may only be read
 	last        atomic.Pointer[string]
 
 	mu    sync.Mutex
@@ -33,7 +34,9 @@ type probedMember struct {
 func (p *Probes) addEtcd(c *etcdConn) {
 	m := &probedMember{p: p, conn: c, prefix: "/storm/probe/" + p.o.RunID + "/" + c.target.Component + "/"}
 	m.last.Store(&m.prefix)
-	m.write = p.add(seriesID{LayerEtcd, OpWrite, c.target.Shard, c.target.Component}, rundir.Key{Via: LayerEtcd, Verb: "put"})
+	if !p.o.EtcdReadOnly {
+		m.write = p.add(seriesID{LayerEtcd, OpWrite, c.target.Shard, c.target.Component}, rundir.Key{Via: LayerEtcd, Verb: "put"})
+	}
 	m.read = p.add(seriesID{LayerEtcd, OpRead, c.target.Shard, c.target.Component}, rundir.Key{Via: LayerEtcd, Verb: "range"})
 	p.members = append(p.members, m)
 }
@@ -41,15 +44,20 @@ func (p *Probes) addEtcd(c *etcdConn) {
 // run probes until ctx ends. What is under way then ends with the connection.
 func (m *probedMember) run(ctx context.Context, start int64) {
 	var cork wire.Cork
+	both := slices.DeleteFunc([]*probeSeries{m.write, m.read}, func(s *probeSeries) bool { return s == nil })
 	l := pace.Launcher{Pacer: pace.Pacer{
 		Clock: m.p.o.Clock, Start: start, Schedule: probeSchedule{m.p, m}, InFlight: m.p.inFlight(),
 	}}
 	l.Run(ctx, func(slot pace.Slot) {
 		var ended atomic.Int32
 		over := func() {
-			if ended.Add(1) == 2 {
+			if int(ended.Add(1)) == len(both) {
 				l.Done()
 			}
+		}
+		if m.write == nil {
+			m.ask(ctx, m.read, slot, methodRange, &pb.RangeRequest{Key: []byte(m.prefix)}, &cork, func(string) { over() })
+			return
 		}
 		key := m.prefix + strconv.FormatUint(slot.N, 10)
 		m.ask(ctx, m.write, slot, methodPut, &pb.PutRequest{Key: []byte(key), Value: []byte("probe")}, &cork, func(code string) {
@@ -60,7 +68,7 @@ func (m *probedMember) run(ctx context.Context, start int64) {
 		})
 		m.ask(ctx, m.read, slot, methodRange, &pb.RangeRequest{Key: []byte(*m.last.Load())}, &cork, func(string) { over() })
 	}, func(slot pace.Slot) {
-		for _, s := range []*probeSeries{m.write, m.read} {
+		for _, s := range both {
 			s.begin(slot)
 			m.p.done(s, slot, slot.Intended, CodeRefused)
 		}

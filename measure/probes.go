@@ -23,7 +23,10 @@ type ProbeOptions struct {
 	Sink  func(rundir.Probe)
 	RunID string // in the keys and names that the probes write
 	Etcd  []EtcdTarget
-	API   []APITarget
+	// EtcdReadOnly has the members asked for reads alone, which go through their
+	// quorum too: for an etcd that is not storm's to write to.
+	EtcdReadOnly bool
+	API          []APITarget
 	// Namespace is an existing namespace for the ConfigMaps of the probes.
 	Namespace string
 
@@ -33,6 +36,9 @@ type ProbeOptions struct {
 	Deadline     time.Duration // after its intended time a probe has failed: 1 s
 	N            int           // successes in a row that count as recovered: Consecutive
 }
+
+// ProbeInterval is the time between two probes where nothing else is said.
+const ProbeInterval = 50 * time.Millisecond
 
 // Probes ask every etcd member and every apiserver, each on a connection of
 // its own, for one small read and one small write at a fixed rate, open loop.
@@ -53,7 +59,7 @@ type Probes struct {
 // NewProbes opens nothing yet: connections are made by the first probes. Call
 // Run once.
 func NewProbes(o ProbeOptions) (*Probes, error) {
-	o.Interval = cmp.Or(o.Interval, 50*time.Millisecond)
+	o.Interval = cmp.Or(o.Interval, ProbeInterval)
 	o.NearInterval = cmp.Or(o.NearInterval, 10*time.Millisecond)
 	o.Deadline = cmp.Or(o.Deadline, time.Second)
 	o.N = cmp.Or(o.N, Consecutive)
@@ -67,7 +73,7 @@ func NewProbes(o ProbeOptions) (*Probes, error) {
 		p.addEtcd(conn)
 	}
 	for _, t := range o.API {
-		conn, err := dialAPI(t)
+		conn, err := dialAPI(t, o.RunID)
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("probes: %w", err)

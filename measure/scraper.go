@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/internal/rundir"
 )
@@ -27,7 +28,9 @@ type ScrapeTarget struct {
 	Component string
 	URL       string      // of /metrics
 	TLS       *tls.Config // nil for plain http
-	Token     string      // a bearer token, or empty
+	// Auth has the credentials that are not in TLS: tokens, and what a plugin
+	// gives; nil for none. Its address, transport and limits are not used.
+	Auth *rest.Config
 }
 
 // Scraper reads the selected families of every component's metrics at an
@@ -62,17 +65,29 @@ func (s *Scraper) Run(ctx context.Context) error {
 // ScrapeOnce reads the selected families of one component's metrics, named as
 // in the text format; it takes 10 s at most.
 func ScrapeOnce(ctx context.Context, t ScrapeTarget) (map[string]float64, error) {
-	transport := t.transport()
-	defer transport.CloseIdleConnections()
-	return scrape(ctx, &http.Client{Transport: transport, Timeout: 10 * time.Second}, t)
+	client := t.client(10 * time.Second)
+	defer client.hangUp()
+	return scrape(ctx, client, t)
 }
 
-func (t ScrapeTarget) transport() *http.Transport {
-	return &http.Transport{
+// scrapeClient is a client with a connection of its own.
+type scrapeClient struct {
+	http.Client
+	hangUp func()
+	err    error // why it has no credentials
+}
+
+func (t ScrapeTarget) client(timeout time.Duration) *scrapeClient {
+	transport := &http.Transport{
 		TLSClientConfig: t.TLS.Clone(), // of nil: nil
 		DialContext:     (&net.Dialer{Timeout: dialTimeout}).DialContext, TLSHandshakeTimeout: dialTimeout,
 		MaxIdleConnsPerHost: 1,
 	}
+	c := &scrapeClient{Client: http.Client{Transport: transport, Timeout: timeout}, hangUp: transport.CloseIdleConnections}
+	if t.Auth != nil {
+		c.Transport, c.err = rest.HTTPWrappersForConfig(t.Auth, transport)
+	}
+	return c
 }
 
 // Baseline scrapes every component once, all at the same time, and returns when
@@ -82,20 +97,20 @@ func (s *Scraper) Baseline(ctx context.Context) {
 	for _, t := range s.targets {
 		wg.Go(func() {
 			client := s.client(t)
-			defer client.CloseIdleConnections()
+			defer client.hangUp()
 			s.take(ctx, client, t)
 		})
 	}
 	wg.Wait()
 }
 
-func (s *Scraper) client(t ScrapeTarget) *http.Client {
-	return &http.Client{Transport: t.transport(), Timeout: max(2*s.interval, 5*time.Second)}
+func (s *Scraper) client(t ScrapeTarget) *scrapeClient {
+	return t.client(max(2*s.interval, 5*time.Second))
 }
 
 func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) {
 	client := s.client(t)
-	defer client.CloseIdleConnections()
+	defer client.hangUp()
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	for {
@@ -113,7 +128,7 @@ func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) 
 }
 
 // take scrapes a component once; false where ctx ended meanwhile.
-func (s *Scraper) take(ctx context.Context, client *http.Client, t ScrapeTarget) bool {
+func (s *Scraper) take(ctx context.Context, client *scrapeClient, t ScrapeTarget) bool {
 	one := rundir.Scrape{At: s.clock.Now(), Component: t.Component}
 	samples, err := scrape(ctx, client, t)
 	switch {
@@ -131,7 +146,10 @@ func (s *Scraper) take(ctx context.Context, client *http.Client, t ScrapeTarget)
 // accept asks for one MetricFamily message after the other, each after its length.
 const accept = `application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited`
 
-func scrape(ctx context.Context, client *http.Client, t ScrapeTarget) (map[string]float64, error) {
+func scrape(ctx context.Context, client *scrapeClient, t ScrapeTarget) (map[string]float64, error) {
+	if client.err != nil {
+		return nil, fmt.Errorf("credentials: %w", client.err)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL, nil)
 	if err != nil {
 		return nil, err
@@ -139,9 +157,6 @@ func scrape(ctx context.Context, client *http.Client, t ScrapeTarget) (map[strin
 	req.Header.Set("Accept", accept)
 	// Compressing costs the component more than sending costs on one machine.
 	req.Header.Set("Accept-Encoding", "identity")
-	if t.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+t.Token)
-	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err

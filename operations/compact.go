@@ -23,7 +23,7 @@ func (o *Compact) Describe() string {
 }
 
 // Needs implements acts.Act.
-func (o *Compact) Needs() []clusters.Capability { return nil }
+func (o *Compact) Needs() []clusters.Capability { return []clusters.Capability{clusters.CanEtcd} }
 
 // Aim implements acts.Act.
 func (o *Compact) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {

@@ -26,7 +26,7 @@ func (o *Defrag) Describe() string {
 }
 
 // Needs implements acts.Act.
-func (o *Defrag) Needs() []clusters.Capability { return nil }
+func (o *Defrag) Needs() []clusters.Capability { return []clusters.Capability{clusters.CanEtcd} }
 
 // slack is how much larger than what it holds a database file may be right
 // after its defragmentation: bbolt grows a file in steps.

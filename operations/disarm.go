@@ -25,7 +25,7 @@ func (o *Disarm) Describe() string {
 }
 
 // Needs implements acts.Act.
-func (o *Disarm) Needs() []clusters.Capability { return nil }
+func (o *Disarm) Needs() []clusters.Capability { return []clusters.Capability{clusters.CanEtcd} }
 
 // Aim implements acts.Act.
 func (o *Disarm) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {

@@ -218,5 +218,5 @@ func (d *drained) ProveHealed(ctx context.Context) (string, error) {
 	if err := acts.AwaitHealthy(ctx, d.env.Cluster); err != nil {
 		return "", err
 	}
-	return "all the nodes take pods again; every member answers a linearizable read, every apiserver a consistent one", nil
+	return "all the nodes take pods again; " + acts.Whole(d.env.Cluster), nil
 }

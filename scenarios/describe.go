@@ -123,6 +123,9 @@ func objects(k clusters.Kubernetes) string {
 }
 
 func clusterLines(spec clusters.Spec) []string {
+	if spec.Provider == clusters.Existing {
+		return []string{"provider\t" + clusters.Existing + ": the cluster is taken as it is, and is not restored between trials"}
+	}
 	k := spec.Kubernetes
 	from := ""
 	if spec.From != "" {

@@ -42,6 +42,7 @@ type Changes struct {
 	Profiles []Source       // --profile FILE: a profile to add, or to merge into the one of its name
 	Values   []ProfileValue // --profile NAME=PATH:VALUE: a value of a profile
 	Sets     []string       // --set path=value, relative to the spec
+	Provider string         // --provider: where the cluster runs, instead of where the scenario says; empty: there
 }
 
 // Scenario is a loaded scenario: everything in it has been checked under every
@@ -104,12 +105,13 @@ func Load(src Source, kinds Kinds, changes Changes) (*Scenario, error) {
 		}
 		return nil, problems.Err()
 	}
+	root, taken := applyProvider(root, changes.Provider)
 	root, changed := applyChanges(root, changes)
 	problems = append(problems, changed...)
 	root, changed, surprises := applyValues(root, changes.Values)
 	s, err := fromNode(root, kinds, append(problems, changed...))
 	if s != nil {
-		s.Warnings = append(append(surprises, s.Warnings...), s.alike()...).Sorted()
+		s.Warnings = slices.Concat(taken, surprises, s.Warnings, s.alike()).Sorted()
 	}
 	return s, err
 }

@@ -19,17 +19,23 @@ func (s *Scenario) Refused(ask func(clusters.Spec) []string) error {
 	return problems.Err()
 }
 
-// EachCluster calls do for the wanted cluster of every profile and tour, until
-// it returns an error.
-func (s *Scenario) EachCluster(do func(clusters.Spec) error) error {
+// EachTrial calls do for what every profile and tour runs, until it returns an
+// error.
+func (s *Scenario) EachTrial(do func(Trial) error) error {
 	for _, v := range s.variants() {
 		t, err := s.Trial(v.profile, v.tour)
 		if err != nil {
 			return err
 		}
-		if err := do(t.Cluster); err != nil {
+		if err := do(t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// EachCluster calls do for the wanted cluster of every profile and tour, until
+// it returns an error.
+func (s *Scenario) EachCluster(do func(clusters.Spec) error) error {
+	return s.EachTrial(func(t Trial) error { return do(t.Cluster) })
 }

@@ -110,7 +110,7 @@ func (s *Scenario) Missing(absent map[clusters.Capability]string) error {
 			}
 		}
 	})
-	return c.problems.Err()
+	return addNew(c.problems, s.missingLoads(absent), "").Err()
 }
 
 // resolve returns the step as the runner takes it. A name that is absent is

@@ -195,7 +195,7 @@ func createDeployment(env *Env, namespace string, i, replicas int) (*client.Requ
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": deploymentName(i)}},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       pausePod(),
+				Spec:       confine(env, pausePod()),
 			},
 		},
 	})

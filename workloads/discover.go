@@ -49,7 +49,7 @@ func (k *carrier) resolve(ctx context.Context, env *Env, verbs ...string) error 
 	for {
 		groups, err := restmapper.GetAPIGroupResources(asked)
 		if err == nil {
-			err = k.find(groups, verbs)
+			err = k.find(env, groups, verbs)
 		}
 		// What was defined a moment ago shows up a moment later.
 		if err == nil || !errors.Is(err, errNotServed) || t.definition == nil {
@@ -64,7 +64,7 @@ func (k *carrier) resolve(ctx context.Context, env *Env, verbs ...string) error 
 }
 
 // find looks the resource up among those that the API server serves.
-func (k *carrier) find(groups []*restmapper.APIGroupResources, verbs []string) error {
+func (k *carrier) find(env *Env, groups []*restmapper.APIGroupResources, verbs []string) error {
 	t := k.template
 	mapper := restmapper.NewDiscoveryRESTMapper(groups)
 	wanted, err := t.wanted()
@@ -89,6 +89,11 @@ func (k *carrier) find(groups []*restmapper.APIGroupResources, verbs []string) e
 		return fmt.Errorf("object.kind: is %v, but %s are of the kind %s", is, t.name, served.Kind)
 	}
 	t.object["apiVersion"], t.object["kind"] = apiVersion, served.Kind
+	if env.Access.RealNodes {
+		if err := t.confine(found.Group, served.Kind); err != nil {
+			return err
+		}
+	}
 	k.resource = resource{group: found.Group, version: found.Version, name: found.Resource, namespaced: served.Namespaced}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/internal/pace"
 	"github.com/storm-harness/storm/internal/rundir"
@@ -132,6 +133,9 @@ func (e *EtcdDirect) Describe() string {
 
 // etcdPrefix is where a load's keys are. No API server looks there.
 func etcdPrefix(workload string) string { return "/storm/load/" + workload + "/" }
+
+// Needs implements Needy.
+func (e *EtcdDirect) Needs() []clusters.Capability { return []clusters.Capability{clusters.CanEtcd} }
 
 // Prepare implements Workload: it connects to every member and puts half of the
 // keys there.

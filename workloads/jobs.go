@@ -153,7 +153,7 @@ func (j *Jobs) Run(ctx context.Context, env *Env) error {
 func (j *Jobs) job(env *Env, namespace, name string) *batchv1.Job {
 	completions, parallelism := int32(j.Completions), int32(j.Parallelism)
 	ttl, deadline := int32(j.TTL.D()/time.Second), int64(j.Deadline.D()/time.Second)
-	spec := pausePod()
+	spec := confine(env, pausePod())
 	spec.RestartPolicy = corev1.RestartPolicyNever
 	labels := map[string]string{RunLabel: env.RunID}
 	return &batchv1.Job{

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/fleet"
@@ -176,6 +177,14 @@ func (n *Nodes) Describe() string {
 // changes says whether the nodes' status does.
 func (n *Nodes) changes() bool { return n.StatusChange.Most() > 0 }
 
+// Needs implements Needy: a certificate of every node's own has to be made.
+func (n *Nodes) Needs() []clusters.Capability {
+	if n.Connections == "perNode" {
+		return []clusters.Capability{clusters.CanIssue}
+	}
+	return nil
+}
+
 // Preparing implements Lengthy.
 func (n *Nodes) Preparing() time.Duration { return time.Duration(n.Count) * 40 * time.Millisecond }
 
@@ -188,7 +197,7 @@ func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
 	f := fleet.New(fleet.Config{
 		Count: n.Count, Prefix: objectName(env.Name), Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
 		StatusCheck: n.StatusCheck.D(), StatusChange: n.StatusChange,
-		Watches: n.Watches, Rewatch: n.Rewatch, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node",
+		Watches: n.Watches, Rewatch: n.Rewatch, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node", Apart: env.Access.RealNodes,
 		Pods: fleet.Pods{
 			Off: p.Off, Start: p.Start, Stop: p.Stop, Work: p.Work, Life: p.Life, Crash: p.Crash.Fraction(),
 			Events: p.Events, Tokens: p.Tokens, References: p.References,

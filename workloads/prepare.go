@@ -12,11 +12,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/storm-harness/storm/internal/remains"
 	"github.com/storm-harness/storm/workloads/client"
 )
 
 // RunLabel marks everything that a load makes, with the run's ID.
-const RunLabel = "storm.dev/run"
+const RunLabel = remains.RunLabel
 
 // patience is how long a preparation goes on trying while the server says
 // that it is not there yet.

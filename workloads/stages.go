@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/storm-harness/storm/internal/apart"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
@@ -138,7 +139,7 @@ func (s *Stages) Prepare(ctx context.Context, env *Env) error {
 
 // fits says whether the nodes of the cluster have room for the last stage.
 func (s *Stages) fits(ctx context.Context, c *client.Client, env *Env) error {
-	nodes, room, err := allocatablePods(ctx, c)
+	nodes, room, err := allocatablePods(ctx, c, env.Access.RealNodes)
 	if err != nil {
 		return fmt.Errorf("workload %s: %w", env.Name, err)
 	}
@@ -150,9 +151,13 @@ func (s *Stages) fits(ctx context.Context, c *client.Client, env *Env) error {
 }
 
 // allocatablePods returns how many nodes there are, and how many pods they can
-// hold in all, those included that they hold already.
-func allocatablePods(ctx context.Context, c *client.Client) (nodes int, pods int64, err error) {
+// hold in all, those included that they hold already. Beside real nodes the
+// simulated ones alone count: the load's pods go nowhere else.
+func allocatablePods(ctx context.Context, c *client.Client, simulated bool) (nodes int, pods int64, err error) {
 	q := url.Values{"limit": {"500"}}
+	if simulated {
+		q.Set("labelSelector", apart.Key+"="+apart.Value)
+	}
 	var body bytes.Buffer
 	for {
 		req := &client.Request{Method: http.MethodGet, Path: resources["nodes"].path(""), Query: q.Encode()}

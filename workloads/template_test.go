@@ -69,7 +69,7 @@ func TestResourcesAreResolved(t *testing.T) {
 			t.Errorf("%s: %v", c.name, problems)
 			continue
 		}
-		err := k.find(served(), []string{"create", "update"})
+		err := k.find(&Env{}, served(), []string{"create", "update"})
 		if c.wrong != "" {
 			if err == nil || !strings.Contains(err.Error(), c.wrong) {
 				t.Errorf("%s with %s: %v, want %q", c.name, c.object, err, c.wrong)
@@ -91,7 +91,7 @@ func TestResourcesAreResolved(t *testing.T) {
 		}
 	}
 	k, _ := (&Shape{Resource: "gadgets.example.org", Object: node(t, "spec: {}")}).carrier()
-	if err := k.find(served(), nil); !errors.Is(err, errNotServed) {
+	if err := k.find(&Env{}, served(), nil); !errors.Is(err, errNotServed) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -109,7 +109,7 @@ spec: {count: 3, share: 0.5, on: true, list: [a, {b: c}], text: "5", payload: ol
 		if len(problems) > 0 || c.limit != limit {
 			t.Fatalf("%v, limit %s", problems, c.limit)
 		}
-		if err := c.find(served(), nil); err != nil {
+		if err := c.find(&Env{}, served(), nil); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {

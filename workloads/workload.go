@@ -34,6 +34,9 @@ type Workload interface {
 // on a small machine.
 type Lengthy interface{ Preparing() time.Duration }
 
+// Needy is a load that needs of a cluster what only some can do.
+type Needy interface{ Needs() []clusters.Capability }
+
 // Releaser is a load that holds something from Prepare on, such as open
 // connections. Release is called when the trial is over, also where Run never
 // was, and may be called twice.
@@ -51,7 +54,7 @@ type Env struct {
 	RunID    string // to label what the load makes
 	Log      *slog.Logger
 	// Etcd returns the https URLs of a shard's members; it is nil where the
-	// cluster does not show its etcd.
+	// cluster does not show its etcd, or not to write to.
 	Etcd func(shard string) ([]string, error)
 	// Progress is told how much of its preparation a load has done; it may be nil.
 	Progress func(done, total int)

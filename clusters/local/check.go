@@ -24,6 +24,7 @@ func useNamespaces(mode string) (bool, error) {
 func Capabilities(spec clusters.Spec) map[clusters.Capability]string {
 	caps := map[clusters.Capability]string{
 		clusters.CanSignal: "", clusters.CanRestart: "", clusters.CanData: "", clusters.CanGolden: "", clusters.CanLink: "",
+		clusters.CanEtcd: "", clusters.CanIssue: "",
 	}
 	if spec.Network == "loopback" {
 		caps[clusters.CanLink] = "its members share the loopback interface (network: loopback)"

@@ -65,13 +65,14 @@ it reckons the same from a run that is there, best an A/A one.`,
 	cmd.Flags().StringArrayVar(&f.run.sets, "set", nil, "`path=value` to set in the scenario's spec; repeatable")
 	cmd.Flags().Int64Var(&f.run.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
 	cmd.Flags().BoolVar(&f.run.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	f.run.where.add(cmd)
 	a.outputFlag(cmd)
 	return cmd
 }
 
 // calibrate makes an A/A run, and says what it tells.
 func (a *app) calibrate(ctx context.Context, name string, f calibrateFlags) error {
-	s, err := load(name, scenarios.Changes{Sets: f.run.sets})
+	s, err := load(name, scenarios.Changes{Sets: f.run.sets, Provider: f.run.where.provider})
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,10 @@ func (a *app) calibrate(ctx context.Context, name string, f calibrateFlags) erro
 	if s, err = s.Twice(f.profile, blocks); err != nil {
 		return usage("%w", err)
 	}
-	if err := possible(s); err != nil {
+	if err := f.run.where.check(s, true); err != nil {
+		return err
+	}
+	if err := possible(s, f.run.where); err != nil {
 		return err
 	}
 	seed, drawn, err := seedFor(s, f.run.seed)
@@ -93,14 +97,14 @@ func (a *app) calibrate(ctx context.Context, name string, f calibrateFlags) erro
 		return err
 	}
 	if f.run.dryRun {
-		return a.dryRun(s, seed, drawn)
+		return errors.Join(a.dryRun(s, seed, drawn), a.foresee(ctx, s, f.run.where))
 	}
 	a.warn(s)
 	dir := f.run.dir
 	if dir == "" {
 		dir = filepath.Join("runs", time.Now().Format("2006-01-02-150405-calibrate-")+s.Name)
 	}
-	return a.execute1(ctx, s, seed, dir, func(_ *report.Result, files render.Paths) error {
+	return a.execute1(ctx, s, seed, dir, f.run.where, func(_ *report.Result, files render.Paths) error {
 		fmt.Fprintf(a.stderr, "report: %s\n", plain(files.HTML))
 		return a.calibrated(filepath.Dir(files.HTML))
 	})

@@ -23,8 +23,9 @@ func (a *app) cleanupVerb() *cobra.Command {
 		Use:   "cleanup",
 		Short: "Remove what a killed storm left behind",
 		Long: `cleanup reads the ledgers of runs whose storm is gone and puts back what they
-say was changed: it ends processes and removes directories and interfaces, each
-only if it is certainly that run's own. A storm that is alive is left alone, and
+say was changed: it ends processes and removes directories, interfaces, and the
+objects of a run in a cluster that storm did not make, each only if it is
+certainly that run's own. A storm that is alive is left alone, and
 so is everything that storm did not make. To call it twice is harmless.`,
 		Example: "  storm cleanup\n  storm cleanup -o json",
 		Args:    takes(0, 0, ""),

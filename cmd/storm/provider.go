@@ -8,6 +8,8 @@ import (
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/ledger"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/scenarios"
 )
 
 // provider is where clusters run, as the verbs use it.
@@ -24,6 +26,8 @@ type provider struct {
 	unknown func(ctx context.Context, store *components.Store, spec clusters.Spec) (found, missing []string, err error)
 	// up starts a cluster for a run.
 	up func(ctx context.Context, o upOptions) (clusters.Cluster, error)
+	// unmeasured says why a gate could not be decided there; nil where all can.
+	unmeasured func(f providerFlags) func(rundir.Gate) string
 }
 
 // upOptions say what cluster to start for a run, and where.
@@ -35,6 +39,9 @@ type upOptions struct {
 	ledger *ledger.Ledger
 	sink   clusters.Sink
 	exited func(id clusters.ID, how string) // is told of every component that ended though nobody asked
+
+	scenario *scenarios.Scenario
+	flags    providerFlags
 }
 
 // providers are all there are, by the name that a spec has.
@@ -51,6 +58,7 @@ var providers = map[string]provider{
 			return local.Up(ctx, local.Options{Spec: o.spec, Dir: o.dir, LogDir: o.logs, Store: o.store, Ledger: o.ledger, Sink: o.sink, Exited: o.exited})
 		},
 	},
+	clusters.Existing: existingProvider,
 }
 
 // providerOf is the provider of a spec that was checked.

@@ -35,6 +35,7 @@ type runFlags struct {
 	seed     int64
 	dryRun   bool
 	try      bool
+	where    providerFlags
 }
 
 func (a *app) runVerb() *cobra.Command {
@@ -59,7 +60,8 @@ own, and what compares, compares with the first.
   storm run my.yaml --set blocks=8 --set workloads.fleet.nodes.count=1000
   storm run my.yaml --profile my-tuning.yaml
   storm run two-builds --profile base=binDir:old/bin --profile head=binDir:bin
-  storm run quickstart --dry-run`,
+  storm run quickstart --dry-run
+  storm run my.yaml --provider existing --context staging`,
 		Args:              takes(1, 1, "a scenario or a file"),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -71,12 +73,13 @@ own, and what compares, compares with the first.
 	cmd.Flags().StringArrayVar(&f.sets, "set", nil, "`path=value` to set in the scenario's spec, such as blocks=8; repeatable")
 	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	f.where.add(cmd)
 	cmd.Flags().BoolVar(&f.try, "try", false, "run it even with too few blocks for any verdict: comparisons are then inconclusive")
 	return cmd
 }
 
 func (a *app) run(ctx context.Context, name string, f runFlags) error {
-	changes := scenarios.Changes{Sets: f.sets}
+	changes := scenarios.Changes{Sets: f.sets, Provider: f.where.provider}
 	for _, arg := range f.profiles {
 		if err := addProfile(&changes, arg); err != nil {
 			return err
@@ -92,7 +95,10 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 		}
 		fmt.Fprintf(a.stderr, "warning: %s\n", plain(s.TooFew.Error()))
 	}
-	if err := possible(s); err != nil {
+	if err := f.where.check(s, true); err != nil {
+		return err
+	}
+	if err := possible(s, f.where); err != nil {
 		return err
 	}
 	seed, drawn, err := seedFor(s, f.seed)
@@ -104,9 +110,9 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 		if err := a.askWhatIsThere(ctx, name, s); err != nil {
 			return err
 		}
-		return a.dryRun(s, seed, drawn)
+		return errors.Join(a.dryRun(s, seed, drawn), a.foresee(ctx, s, f.where))
 	}
-	return a.execute1(ctx, s, seed, f.dir, a.conclude)
+	return a.execute1(ctx, s, seed, f.dir, f.where, a.conclude)
 }
 
 // seedFor is the flag's seed, else the scenario's, else a drawn one.
@@ -126,7 +132,7 @@ func seedFor(s *scenarios.Scenario, flag int64) (seed int64, drawn bool, err err
 
 // execute1 runs a scenario that has been found possible, renders the report, and
 // leaves it to conclude to say what came of it.
-func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, dir string, conclude func(*report.Result, render.Paths) error) (err error) {
+func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, dir string, where providerFlags, conclude func(*report.Result, render.Paths) error) (err error) {
 	id := time.Now().UTC().Format("20060102t150405-") + random()
 	if dir == "" {
 		dir = filepath.Join("runs", time.Now().Format("2006-01-02-150405-")+s.Name)
@@ -167,7 +173,7 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 		return err
 	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
-		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited})
+		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited, scenario: s, flags: where})
 		if err != nil {
 			return nil, err
 		}

@@ -98,12 +98,12 @@ type player struct {
 	stdout bytes.Buffer
 }
 
-// start starts a run of a scenario.
-func (s *stage) start(t *testing.T, name, scenario string) *player {
+// start starts a run of a scenario, with further flags if any.
+func (s *stage) start(t *testing.T, name, scenario string, flags ...string) *player {
 	t.Helper()
 	p := &player{t: t, stage: s, dir: filepath.Join(s.dir, name)}
 	p.news = sync.NewCond(&p.mu)
-	p.Cmd = s.command("run", s.file(t, name+".yaml", scenario), "--dir", p.dir, "--seed", "1")
+	p.Cmd = s.command(append([]string{"run", s.file(t, name+".yaml", scenario), "--dir", p.dir, "--seed", "1"}, flags...)...)
 	p.Stdout = &p.stdout
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	errs, err := p.StderrPipe()

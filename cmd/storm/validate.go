@@ -12,13 +12,16 @@ import (
 )
 
 func (a *app) validateVerb() *cobra.Command {
-	return &cobra.Command{
+	var where providerFlags
+	cmd := &cobra.Command{
 		Use:   "validate FILE|NAME...",
 		Short: "Check scenarios without starting anything",
 		Long: `validate reads each scenario as strictly as run does and prints everything that
 is wrong, with file, line and field; whether its blocks are enough for any
 verdict; what this machine's cluster could not do of it; and, where the
 components are in the cache, which flags and feature gates they do not take.
+With --context it looks whether an existing cluster could be used, and changes
+nothing there.
 The exit code is 2 if anything is wrong.`,
 		Example:           "  storm validate my.yaml\n  storm validate my/*.yaml",
 		Args:              takes(1, anyNumber, "the scenarios or files to check"),
@@ -26,15 +29,21 @@ The exit code is 2 if anything is wrong.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wrong := 0
 			for _, arg := range args {
-				s, err := load(arg, scenarios.Changes{})
+				s, err := load(arg, scenarios.Changes{Provider: where.provider})
 				if err == nil {
 					err = enough(arg, s)
 				}
 				if err == nil {
-					err = possible(s)
+					err = where.check(s, false)
+				}
+				if err == nil {
+					err = possible(s, where)
 				}
 				if err == nil {
 					err = a.askWhatIsThere(cmd.Context(), arg, s)
+				}
+				if err == nil && where.context != "" {
+					err = a.foresee(cmd.Context(), s, where)
 				}
 				if err != nil {
 					wrong++
@@ -53,6 +62,8 @@ The exit code is 2 if anything is wrong.`,
 			return nil
 		},
 	}
+	where.add(cmd)
+	return cmd
 }
 
 // load reads a scenario of the catalogue or a file.
@@ -87,19 +98,24 @@ func enough(name string, s *scenarios.Scenario) error {
 }
 
 // possible says what of a scenario this machine's cluster cannot do.
-func possible(s *scenarios.Scenario) error {
+func possible(s *scenarios.Scenario, where providerFlags) error {
 	t, err := s.Trial(s.Profiles[0].Name, "")
 	if err != nil {
 		return err
 	}
-	absent := providerOf(t.Cluster).capabilities(t.Cluster)
+	p := providerOf(t.Cluster)
+	absent := p.capabilities(t.Cluster)
 	for capability, why := range absent {
 		if why == "" {
 			delete(absent, capability)
 		}
 	}
-	if err := s.Missing(absent); err != nil {
-		return &codedError{exitUsage, err}
+	wrong := s.Missing(absent)
+	if p.unmeasured != nil {
+		wrong = errors.Join(wrong, s.Unmeasured(p.unmeasured(where)))
+	}
+	if wrong != nil {
+		return &codedError{exitUsage, wrong}
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func (l *Ledger) PutBack(ctx context.Context, which func(Entry) bool) ([]Finding
 // inOrder sorts what is to be put back: processes first, since they may be
 // writing into the directories.
 func inOrder(entries []Entry) []Entry {
-	order := map[Kind]int{Process: 0, Interface: 1, Directory: 2}
+	order := map[Kind]int{Process: 0, Interface: 1, Objects: 1, Directory: 2}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(order[a.Kind], order[b.Kind]) })
 	return entries
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/internal/procfs"
+	"github.com/storm-harness/storm/internal/remains"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,6 +37,7 @@ const (
 	Process   Kind = "process"   // the name is for people
 	Directory Kind = "dir"       // the name is its absolute path
 	Interface Kind = "interface" // in the machine's own network namespace; its alias is the run id
+	Objects   Kind = "objects"   // in a Kubernetes cluster that storm did not make; the name is for people
 )
 
 // Stage is how far a change has come.
@@ -55,7 +57,8 @@ type Record struct {
 	Stage Stage            `json:"stage"`
 	Kind  Kind             `json:"kind,omitempty"`
 	Name  string           `json:"name,omitempty"`
-	Who   *procfs.Identity `json:"who,omitempty"` // of owners and processes
+	Who   *procfs.Identity `json:"who,omitempty"`   // of owners and processes
+	Place *remains.Place   `json:"place,omitempty"` // of objects
 }
 
 // Ledger is the ledger of a run that lives. Its methods are safe for
@@ -192,6 +195,12 @@ func (l *Ledger) Intend(kind Kind, name string) error {
 	return l.append(Record{Stage: Intent, Kind: kind, Name: name})
 }
 
+// IntendObjects records that objects are about to be made that bear the run's
+// label, in a cluster that storm did not make.
+func (l *Ledger) IntendObjects(at remains.Place) error {
+	return l.append(Record{Stage: Intent, Kind: Objects, Name: at.String(), Place: &at})
+}
+
 // Started records which process it became.
 func (l *Ledger) Started(name string, who procfs.Identity) error {
 	return l.append(Record{Stage: Fact, Kind: Process, Name: name, Who: &who})
@@ -215,7 +224,7 @@ func (l *Ledger) append(r Record) error {
 	if _, err := l.file.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("writing the ledger of run %s: %w", l.run, err)
 	}
-	if r.Kind == Directory { // the one kind that outlives the machine's restart
+	if r.Kind == Directory || r.Kind == Objects { // which outlive the machine's restart
 		if err := l.file.Sync(); err != nil {
 			return fmt.Errorf("writing the ledger of run %s: %w", l.run, err)
 		}

@@ -18,6 +18,7 @@ var undos = map[Kind]func(ctx context.Context, run string, e Entry) (result, why
 	Process:   undoProcess,
 	Directory: undoDirectory,
 	Interface: undoInterface,
+	Objects:   undoObjects,
 }
 
 // undo puts one thing back.

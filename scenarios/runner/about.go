@@ -82,6 +82,9 @@ func steady(timeline []scenarios.Step) (sum time.Duration) {
 }
 
 func topology(profile string, spec clusters.Spec) rundir.Topology {
+	if spec.Provider == clusters.Existing { // it is told when it has been seen
+		return rundir.Topology{Profile: profile}
+	}
 	t := rundir.Topology{Profile: profile, Parts: map[string]int{
 		string(clusters.KindAPIServer):         *spec.Kubernetes.APIServer.Replicas,
 		string(clusters.KindControllerManager): *spec.Kubernetes.ControllerManager.Replicas,
@@ -91,6 +94,24 @@ func topology(profile string, spec clusters.Spec) rundir.Topology {
 		t.Shards = append(t.Shards, rundir.ShardSummary{Name: sh.Name, Members: sh.Members, Resources: sh.Resources, Version: sh.Version})
 	}
 	return t
+}
+
+// tell takes what was seen of a cluster for what every profile runs on.
+func tell(run *rundir.Run, o observed) {
+	seen, limits := o.Observed()
+	for i := range run.Topology {
+		seen.Profile = run.Topology[i].Profile
+		run.Topology[i] = seen
+	}
+	run.Limits = append(run.Limits, limits...)
+}
+
+// resetting says what is done before a trial.
+func resetting(spec clusters.Spec) string {
+	if spec.Provider == clusters.Existing {
+		return "removing what the trial before made"
+	}
+	return "back to the golden copy"
 }
 
 // limits says what this box cannot tell, beside the verdict.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/remains"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/measure"
 )
@@ -59,15 +60,19 @@ func (t *trial) openEyes() (*eyes, error) {
 	var err error
 	e.probes, err = measure.NewProbes(measure.ProbeOptions{
 		Clock: e.clock, Recorder: e.recorder, Sink: dir.AppendProbe, RunID: t.run.o.RunID,
-		Etcd: members, API: apis, Namespace: probeNamespace,
+		Etcd: members, EtcdReadOnly: access.EtcdReadOnly, API: apis, Namespace: probeNamespace,
 		Interval: m.Probes.Interval.D(), NearInterval: m.Probes.NearFault.D(), Deadline: m.Probes.Deadline.D(), N: m.Probes.Consecutive,
 	})
 	if err != nil {
 		return nil, err
 	}
+	witnessed := members
+	if access.EtcdReadOnly {
+		witnessed = nil
+	}
 	e.journal, err = measure.NewJournal(measure.JournalOptions{
 		Clock: e.clock, Recorder: e.recorder, Sink: dir.AppendWrite, RunID: t.run.o.RunID,
-		Etcd: members, API: apis, Namespace: witnessNamespace, APIShard: holder(t.spec.Cluster, "/configmaps"),
+		Etcd: witnessed, API: apis, Namespace: witnessNamespace, APIShard: holder(t.spec.Cluster, "/configmaps"),
 		Rate: m.Witness.Rate.PerSecond(),
 	})
 	if err != nil {
@@ -167,9 +172,9 @@ func scrapeTargets(c clusters.Cluster, admin *rest.Config) ([]measure.ScrapeTarg
 	}
 	var out []measure.ScrapeTarget
 	for _, comp := range c.Components() {
-		t := measure.ScrapeTarget{Component: comp.ID().String(), URL: comp.Endpoints().Metrics, TLS: adminTLS}
+		t := measure.ScrapeTarget{Component: comp.ID().String(), URL: comp.Endpoints().Metrics, TLS: adminTLS, Auth: admin}
 		if comp.ID().Kind == clusters.KindEtcd {
-			t.TLS = c.Access().EtcdTLS
+			t.TLS, t.Auth = c.Access().EtcdTLS, nil
 		}
 		if t.URL != "" {
 			out = append(out, t)
@@ -199,7 +204,7 @@ func (t *trial) namespaces(ctx context.Context) error {
 		return err
 	}
 	for _, name := range []string{probeNamespace, witnessNamespace} {
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"storm.dev/run": t.run.o.RunID}}}
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{remains.RunLabel: t.run.o.RunID}}}
 		if _, err := client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("namespace %s: %w", name, err)
 		}

@@ -43,6 +43,15 @@ type provenancer interface{ Provenance() []rundir.Provenance }
 // networked is a cluster that says whether its members are hosts of their own.
 type networked interface{ Namespaces() bool }
 
+// observed is a cluster that no spec describes: it tells what was seen of it, and
+// what that limits.
+type observed interface {
+	Observed() (rundir.Topology, []string)
+}
+
+// parting is a cluster that takes its time to be closed: so long at most.
+type parting interface{ Parting() time.Duration }
+
 // losable is a cluster that can be lost as a whole: its supervisor was killed.
 type losable interface{ Lost() <-chan struct{} }
 
@@ -139,7 +148,11 @@ func (r *run) all(ctx context.Context) (err error) {
 	}
 	defer func() {
 		r.progress(Progress{Stage: StageFinish, Text: "ending the cluster"})
-		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		patience := time.Minute
+		if p, ok := r.cluster.(parting); ok {
+			patience = p.Parting()
+		}
+		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		err = errors.Join(err, r.cluster.Close(cctx))
 	}()
@@ -159,6 +172,11 @@ func (r *run) all(ctx context.Context) (err error) {
 			mode = "namespaces"
 		}
 		if err := r.dir.Update(func(run *rundir.Run) { run.Networking = mode }); err != nil {
+			return err
+		}
+	}
+	if o, ok := r.cluster.(observed); ok {
+		if err := r.dir.Update(func(run *rundir.Run) { tell(run, o) }); err != nil {
 			return err
 		}
 	}
@@ -195,7 +213,7 @@ func (r *run) one(ctx context.Context, i int, planned rundir.Planned) error {
 	}
 	at := Progress{Trial: i + 1, Trials: len(r.plan), Planned: planned}
 	began := time.Now()
-	at.Stage, at.Text = StageReset, "back to the golden copy"
+	at.Stage, at.Text = StageReset, resetting(spec.Cluster)
 	r.o.Observe(at)
 	if err := r.cluster.Reset(ctx, spec.Cluster); err != nil {
 		return fmt.Errorf("reset: %w", err)

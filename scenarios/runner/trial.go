@@ -133,7 +133,10 @@ func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 		env := &workloads.Env{
 			Name: load.Name, Access: access, Admin: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
 			Seed: seedOf(t.run.o.Seed, t.planned.Block, load.Name), RunID: t.run.o.RunID, Log: t.run.o.Log,
-			Etcd: t.members, Progress: t.preparing(load.Name),
+			Progress: t.preparing(load.Name),
+		}
+		if !access.EtcdReadOnly {
+			env.Etcd = t.members
 		}
 		t.say("preparing "+load.Name, 0)
 		if err := workloads.Identify(ctx, env); err != nil {

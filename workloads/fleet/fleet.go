@@ -46,6 +46,7 @@ type Config struct {
 	JSON         bool           // whether watches and lists are in JSON instead of Protobuf
 	PerNode      bool           // whether each kubelet has a connection and a certificate of its own
 	AsNodes      bool           // whether requests are made as the nodes, or as storm itself
+	Apart        bool           // whether the cluster has real nodes, from which these are to be kept apart
 	Pods         Pods
 	PodLatency   bool          // whether to observe how long pods take to start
 	Timeout      time.Duration // deadline of a request

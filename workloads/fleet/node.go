@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/storm-harness/storm/internal/apart"
 	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/reflector"
 )
@@ -45,10 +46,16 @@ type node struct {
 // nodesGroup is the group that every kubelet's certificate names.
 var nodesGroup = []string{"system:nodes"}
 
+// Name is what the i-th node of a fleet is called.
+func Name(prefix string, i int) string { return fmt.Sprintf("%s-%05d", prefix, i) }
+
 func (f *Fleet) newNode(i int) *node {
-	n := &node{index: i, name: fmt.Sprintf("%s-%05d", f.cfg.Prefix, i)}
+	n := &node{index: i, name: Name(f.cfg.Prefix, i)}
 	// 100.64.0.0/10 is for networks such as this; nothing is sent there.
 	n.ip = fmt.Sprintf("100.%d.%d.%d", 64+i>>16, i>>8&255, i&255)
+	if f.cfg.Apart {
+		n.ip = apart.IP(uint32(i))
+	}
 	n.user = client.User{Name: "system:node:" + n.name, Groups: nodesGroup}
 	if f.cfg.AsNodes && !f.cfg.PerNode {
 		n.as = &n.user

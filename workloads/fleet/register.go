@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/storm-harness/storm/internal/apart"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/lean"
@@ -70,7 +71,11 @@ func (f *Fleet) each(ctx context.Context, do func(context.Context, *node) error)
 
 // registerNode makes the node's Node.
 func (f *Fleet) registerNode(ctx context.Context, n *node) error {
-	body, err := client.Encode(n.object(f.version, f.env.Labels))
+	object := n.object(f.version, f.env.Labels)
+	if f.cfg.Apart {
+		apart.Mark(object)
+	}
+	body, err := client.Encode(object)
 	if err != nil {
 		return err
 	}

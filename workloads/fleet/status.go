@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/storm-harness/storm/internal/apart"
 	"github.com/storm-harness/storm/workloads/client"
 )
 
@@ -99,7 +100,7 @@ func (k *kubelet) status(p *pod, phase corev1.PodPhase, ready corev1.ConditionSt
 	now := metav1.Now()
 	ip := k.node.ip
 	if !p.hostNetwork {
-		ip = podIP(p.uid)
+		ip = podIP(p.uid, k.cfg.Apart)
 	}
 	s := corev1.PodStatus{
 		Phase: phase, StartTime: &started,
@@ -131,11 +132,15 @@ func (k *kubelet) status(p *pod, phase corev1.PodPhase, ready corev1.ConditionSt
 }
 
 // podIP gives a pod an address of 10.0.0.0/8, by its UID: two of a hundred
-// thousand pods may share one, which nothing here minds.
-func podIP(uid string) string {
+// thousand pods may share one, which nothing here minds. Apart from real pods it
+// is one that they cannot have.
+func podIP(uid string, fromReal bool) string {
 	h := uint32(2166136261) // FNV-1a
 	for i := range len(uid) {
 		h = (h ^ uint32(uid[i])) * 16777619
+	}
+	if fromReal {
+		return apart.IP(h)
 	}
 	return fmt.Sprintf("10.%d.%d.%d", h>>16&255, h>>8&255, 1+h%254)
 }

@@ -1,0 +1,26 @@
+package runner
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/scenarios"
+	"github.com/storm-harness/storm/workloads"
+)
+
+// Namespaces are those of what storm writes to observe a trial.
+func Namespaces() []string { return []string{probeNamespace, witnessNamespace} }
+
+// Makes is what storm makes in a trial to observe it, beside the loads.
+func Makes(t scenarios.Trial) []workloads.Made {
+	probes := float64(time.Second) / float64(cmp.Or(t.Measure.Probes.Interval.D(), measure.ProbeInterval))
+	witness := cmp.Or(t.Measure.Witness.Rate.PerSecond(), measure.WitnessRate)
+	return []workloads.Made{
+		{Resource: "namespaces", Where: probeNamespace, Many: "1"},
+		{Resource: "configmaps", Where: probeNamespace, Many: fmt.Sprintf("at %.3g/s by probes of each apiserver", probes)},
+		{Resource: "namespaces", Where: witnessNamespace, Many: "1"},
+		{Resource: "configmaps", Where: witnessNamespace, Many: fmt.Sprintf("at %.3g/s by the witness", witness)},
+	}
+}
