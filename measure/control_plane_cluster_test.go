@@ -174,7 +174,7 @@ func recoverAPI(t *testing.T, clock *Clock, rec *Recorder, api APITarget, direct
 	// The independent observer asks on a new connection each time.
 	var observed int64
 	for observed == 0 && ctx.Err() == nil {
-		c, err := dialAPI(api)
+		c, err := dialAPI(api, "observer")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/storm-harness/storm/internal/apart"
+	"github.com/storm-harness/storm/internal/remains"
 )
 
 // neighbours looks at who lives in the cluster already: its nodes, and what
@@ -57,7 +58,8 @@ func pages(page func(metav1.ListOptions) (next string, err error)) error {
 func (s *Seen) drawn(ctx context.Context) ([]string, error) {
 	var out []string
 	see := func(kind string, m metav1.ObjectMeta, pod corev1.PodSpec) {
-		if metav1.GetControllerOf(&m) == nil && apart.Draws(pod) {
+		_, storms := m.Labels[remains.RunLabel] // of a run that was killed, say
+		if !storms && metav1.GetControllerOf(&m) == nil && apart.Draws(pod) {
 			out = append(out, fmt.Sprintf("%s %s/%s", kind, m.Namespace, m.Name))
 		}
 	}

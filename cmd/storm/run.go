@@ -162,7 +162,7 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	show.line("run %s of %s, seed %d", id, s.Name, seed)
 	show.line("directory %s", dir)
 	defer context.AfterFunc(ctx, func() {
-		show.interrupted("interrupted: healing, ending the cluster, reporting; once more, and storm does not wait")
+		show.interrupted("interrupted: healing, leaving nothing behind, reporting; once more, and storm does not wait")
 	})()
 
 	before := func(ctx context.Context, sink clusters.Sink) error {

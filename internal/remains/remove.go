@@ -203,7 +203,7 @@ func (r *removal) keptBy(ctx context.Context, name string) string {
 		}
 	}
 	if len(said) == 0 {
-		return ""
+		return ": no controller has begun to empty it: does a controller manager run?"
 	}
 	return ": " + strings.Join(said, "; ")
 }

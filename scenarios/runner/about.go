@@ -106,12 +106,15 @@ func tell(run *rundir.Run, o observed) {
 	run.Limits = append(run.Limits, limits...)
 }
 
-// resetting says what is done before a trial.
-func resetting(spec clusters.Spec) string {
+// doing says what is done to a cluster: to one that storm did not make it is
+// less than it would be called.
+type doing struct{ start, up, reset, end string }
+
+func doingTo(spec clusters.Spec) doing {
 	if spec.Provider == clusters.Existing {
-		return "removing what the trial before made"
+		return doing{"looking at the cluster", "the cluster can be used, after %.1fs", "removing what the trial before made", "removing what storm made in the cluster"}
 	}
-	return "back to the golden copy"
+	return doing{"starting the cluster", "the cluster is up after %.1fs", "back to the golden copy", "ending the cluster"}
 }
 
 // limits says what this box cannot tell, beside the verdict.

@@ -132,8 +132,8 @@ func (r *run) all(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	r.progress(Progress{Stage: StageCluster, Text: "starting the cluster"})
+	began, says := time.Now(), doingTo(first.Cluster)
+	r.progress(Progress{Stage: StageCluster, Text: says.start})
 	sink := func(e clusters.Event) {
 		r.progress(Progress{Stage: StageCluster, Component: e.Component, Text: e.Text, Done: e.Done, Total: e.Total})
 	}
@@ -144,10 +144,10 @@ func (r *run) all(ctx context.Context) (err error) {
 	}
 	r.cluster, err = r.o.Up(ctx, first.Cluster, filepath.Join(r.dir.Path(), rundir.LogsDir), sink, r.exited)
 	if err != nil {
-		return fmt.Errorf("starting the cluster: %w", err)
+		return fmt.Errorf("%s: %w", says.start, err)
 	}
 	defer func() {
-		r.progress(Progress{Stage: StageFinish, Text: "ending the cluster"})
+		r.progress(Progress{Stage: StageFinish, Text: says.end})
 		patience := time.Minute
 		if p, ok := r.cluster.(parting); ok {
 			patience = p.Parting()
@@ -165,7 +165,7 @@ func (r *run) all(ctx context.Context) (err error) {
 			}
 		}()
 	}
-	r.progress(Progress{Stage: StageCluster, Text: fmt.Sprintf("the cluster is up after %.1fs", time.Since(began).Seconds())})
+	r.progress(Progress{Stage: StageCluster, Text: fmt.Sprintf(says.up, time.Since(began).Seconds())})
 	if n, ok := r.cluster.(networked); ok {
 		mode := "loopback"
 		if n.Namespaces() {
@@ -213,7 +213,7 @@ func (r *run) one(ctx context.Context, i int, planned rundir.Planned) error {
 	}
 	at := Progress{Trial: i + 1, Trials: len(r.plan), Planned: planned}
 	began := time.Now()
-	at.Stage, at.Text = StageReset, resetting(spec.Cluster)
+	at.Stage, at.Text = StageReset, doingTo(spec.Cluster).reset
 	r.o.Observe(at)
 	if err := r.cluster.Reset(ctx, spec.Cluster); err != nil {
 		return fmt.Errorf("reset: %w", err)
