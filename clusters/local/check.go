@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 )
 
 // useNamespaces decides how members are connected.

@@ -16,7 +16,8 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/pki"
+	"github.com/storm-harness/storm/clusters/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
 )
 
@@ -108,7 +109,7 @@ func (c *Cluster) handOver(ctx context.Context, name string) (ByHand, error) {
 		Name: name, RunID: c.o.Ledger.RunID(), Dir: c.o.Dir, Kubeconfig: c.Kubeconfig(), Logs: c.o.LogDir, Started: time.Now(),
 		Socket: c.supervisor.Socket(), Supervisor: c.supervisor.PID(), Spec: c.Spec(),
 		Versions: map[string]string{}, Endpoints: map[string]string{},
-		EtcdCert: c.pki.crt(etcdClientPair), EtcdCA: c.pki.crt(etcdCA),
+		EtcdCert: c.pki.Crt(pki.EtcdClientPair), EtcdCA: c.pki.Crt(pki.EtcdCA),
 	}
 	for key, b := range c.binaries {
 		s.Versions[key] = b.Version

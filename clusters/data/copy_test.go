@@ -1,4 +1,4 @@
-package local
+package data
 
 import (
 	"bytes"
@@ -68,7 +68,7 @@ func TestCopyKeepsContentAndHoles(t *testing.T) {
 	write(t, filepath.Join(from, "member", "wal", preallocated), "spare")
 	write(t, filepath.Join(from, "member", "empty"), "")
 
-	if err := copyTree(t.Context(), from, to); err != nil {
+	if err := CopyTree(t.Context(), from, to); err != nil {
 		t.Fatal(err)
 	}
 	want, err := os.ReadFile(segment)
@@ -92,7 +92,7 @@ func TestCopyKeepsContentAndHoles(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(to, "member", "empty")); err != nil || info.Size() != 0 {
 		t.Errorf("the empty file: %v, %v", info, err)
 	}
-	if err := copyTree(t.Context(), from, to); err == nil {
+	if err := CopyTree(t.Context(), from, to); err == nil {
 		t.Error("a copy over another copy was not refused")
 	}
 }

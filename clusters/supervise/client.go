@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 )
 
 // Client is a connection to a supervisor. Its methods are safe for concurrent

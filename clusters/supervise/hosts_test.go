@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 	"github.com/vishvananda/netlink"
 )
 

@@ -10,7 +10,7 @@ package supervise
 import (
 	"time"
 
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 	"github.com/storm-harness/storm/internal/ledger"
 )
 

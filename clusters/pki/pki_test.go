@@ -1,4 +1,4 @@
-package local
+package pki
 
 import (
 	"crypto/tls"
@@ -12,18 +12,18 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-func made(t *testing.T, dir string) *pki {
+func made(t *testing.T, dir string) *PKI {
 	t.Helper()
-	p, err := openPKI(dir)
+	p, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func leaf(t *testing.T, p *pki, name string) *x509.Certificate {
+func leaf(t *testing.T, p *PKI, name string) *x509.Certificate {
 	t.Helper()
-	pair, err := tls.LoadX509KeyPair(p.crt(name), p.key(name))
+	pair, err := tls.LoadX509KeyPair(p.Crt(name), p.Key(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,25 +57,25 @@ func contents(t *testing.T, dir string) map[string]string {
 
 func TestCertificatesAreKeptAndPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pki")
-	first := contents(t, made(t, dir).dir)
+	first := contents(t, made(t, dir).Dir)
 	if len(first) == 0 {
 		t.Fatal("nothing was made")
 	}
 	p := made(t, dir)
 	addr := netip.MustParseAddr("127.64.0.1")
-	server := certificate{ca: clusterCA, common: "kube-apiserver", server: true, names: []string{"kubernetes"}, addrs: []netip.Addr{addr}}
-	if err := p.ensure("kube-apiserver-0", server); err != nil {
+	server := Certificate{CA: ClusterCA, Common: "kube-apiserver", Server: true, Names: []string{"kubernetes"}, Addrs: []netip.Addr{addr}}
+	if err := p.Ensure("kube-apiserver-0", server); err != nil {
 		t.Fatal(err)
 	}
 	one := leaf(t, p, "kube-apiserver-0")
-	if err := p.ensure("kube-apiserver-0", server); err != nil {
+	if err := p.Ensure("kube-apiserver-0", server); err != nil {
 		t.Fatal(err)
 	}
 	if !leaf(t, p, "kube-apiserver-0").Equal(one) {
 		t.Error("a certificate that served was made anew")
 	}
-	server.addrs = append(server.addrs, netip.MustParseAddr("127.64.0.2"))
-	if err := p.ensure("kube-apiserver-0", server); err != nil {
+	server.Addrs = append(server.Addrs, netip.MustParseAddr("127.64.0.2"))
+	if err := p.Ensure("kube-apiserver-0", server); err != nil {
 		t.Fatal(err)
 	}
 	if leaf(t, p, "kube-apiserver-0").Equal(one) {
@@ -91,7 +91,7 @@ func TestCertificatesAreKeptAndPrivate(t *testing.T) {
 func TestCertificatesServeTheirPurposeOnly(t *testing.T) {
 	p := made(t, t.TempDir())
 	addr := netip.MustParseAddr("198.18.0.10")
-	if err := p.ensure("etcd/etcd-main-0", certificate{ca: etcdCA, common: "etcd-main-0", server: true, addrs: []netip.Addr{addr}}); err != nil {
+	if err := p.Ensure("etcd/etcd-main-0", Certificate{CA: EtcdCA, Common: "etcd-main-0", Server: true, Addrs: []netip.Addr{addr}}); err != nil {
 		t.Fatal(err)
 	}
 	pool := func(ca string) *x509.CertPool {
@@ -106,24 +106,24 @@ func TestCertificatesServeTheirPurposeOnly(t *testing.T) {
 		host     string
 		ok       bool
 	}{
-		{"etcd/etcd-main-0", etcdCA, server, "198.18.0.10", true},
-		{"etcd/etcd-main-0", etcdCA, client, "", true}, // of its peers
-		{"etcd/etcd-main-0", etcdCA, server, "198.18.0.11", false},
-		{"etcd/etcd-main-0", clusterCA, server, "198.18.0.10", false},
-		{etcdClientPair, etcdCA, client, "", true},
-		{etcdClientPair, etcdCA, server, "", false},
-		{adminPair, clusterCA, client, "", true},
-		{adminPair, etcdCA, client, "", false}, // no Kubernetes credential opens etcd
-		{apiEtcdPair, clusterCA, client, "", false},
-		{frontPair, frontCA, client, "", true},
-		{frontPair, clusterCA, client, "", false},
+		{"etcd/etcd-main-0", EtcdCA, server, "198.18.0.10", true},
+		{"etcd/etcd-main-0", EtcdCA, client, "", true}, // of its peers
+		{"etcd/etcd-main-0", EtcdCA, server, "198.18.0.11", false},
+		{"etcd/etcd-main-0", ClusterCA, server, "198.18.0.10", false},
+		{EtcdClientPair, EtcdCA, client, "", true},
+		{EtcdClientPair, EtcdCA, server, "", false},
+		{AdminPair, ClusterCA, client, "", true},
+		{AdminPair, EtcdCA, client, "", false}, // no Kubernetes credential opens etcd
+		{APIEtcdPair, ClusterCA, client, "", false},
+		{FrontPair, FrontCA, client, "", true},
+		{FrontPair, ClusterCA, client, "", false},
 	} {
 		_, err := leaf(t, p, c.name).Verify(x509.VerifyOptions{Roots: pool(c.ca), KeyUsages: c.usage, DNSName: c.host})
 		if (err == nil) != c.ok {
 			t.Errorf("%s by %s as %v at %q: %v", c.name, c.ca, c.usage, c.host, err)
 		}
 	}
-	if got := leaf(t, p, adminPair).Subject.Organization; len(got) != 1 || got[0] != "system:masters" {
+	if got := leaf(t, p, AdminPair).Subject.Organization; len(got) != 1 || got[0] != "system:masters" {
 		t.Errorf("the admin's groups are %v", got)
 	}
 }
@@ -131,13 +131,13 @@ func TestCertificatesServeTheirPurposeOnly(t *testing.T) {
 func TestKubeconfigHoldsEverything(t *testing.T) {
 	p := made(t, filepath.Join(t.TempDir(), "pki"))
 	path := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := p.writeKubeconfig(path, "https://127.64.0.1:6443", "storm-x", adminPair); err != nil {
+	if err := p.WriteKubeconfig(path, "https://127.64.0.1:6443", "storm-x", AdminPair); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("its mode: %v, %v", info.Mode(), err)
 	}
-	if err := os.RemoveAll(p.dir); err != nil { // it must work without the files
+	if err := os.RemoveAll(p.Dir); err != nil { // it must work without the files
 		t.Fatal(err)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)

@@ -1,4 +1,6 @@
-package local
+// Package data works on the data directories of etcd members that do not run, or
+// do not move: it copies them sparse, and replaces them by a snapshot.
+package data
 
 import (
 	"context"
@@ -14,9 +16,9 @@ import (
 // nothing, which it makes again when it is missing.
 const preallocated = "0.tmp"
 
-// copyTree copies a member's directory, holes left out: etcd preallocates 64 MB
+// CopyTree copies a member's directory, holes left out: etcd preallocates 64 MB
 // a WAL segment and uses little of it.
-func copyTree(ctx context.Context, from, to string) error {
+func CopyTree(ctx context.Context, from, to string) error {
 	return filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/vishvananda/netlink"
 )

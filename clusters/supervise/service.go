@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 )
 
 // The names of the calls.

@@ -1,4 +1,4 @@
-package local
+package pki
 
 import (
 	"crypto/tls"
@@ -12,12 +12,12 @@ import (
 // clusters.Access.Issue for this process; it shares a key of its own.
 func Issuer(dir string) (func(user string, groups ...string) (tls.Certificate, error), error) {
 	// Opening makes what is not there: that would be another authority.
-	if _, err := os.Stat(filepath.Join(dir, clusterCA+".key")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, ClusterCA+".key")); err != nil {
 		return nil, fmt.Errorf("the cluster's authority: %w", err)
 	}
-	p, err := openPKI(dir)
+	p, err := Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	return p.issue, nil
+	return p.Issue, nil
 }

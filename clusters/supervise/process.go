@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/procfs"
 	"golang.org/x/sys/unix"

@@ -1,4 +1,4 @@
-package local
+package pki
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// pki is the cluster's certificates and keys, laid out as kubeadm does:
+// PKI is the cluster's certificates and keys, laid out as kubeadm does:
 //
 //	ca.crt, ca.key                    the cluster's authority
 //	etcd/ca.crt, etcd/ca.key          etcd's own authority: no Kubernetes credential opens etcd
@@ -33,8 +33,8 @@ import (
 //
 // Every file has mode 0600. What is there is kept: a component that is added
 // gets its certificates, and those of the others stay as they are.
-type pki struct {
-	dir string
+type PKI struct {
+	Dir string
 
 	mu     sync.Mutex
 	cas    map[string]*authority
@@ -43,19 +43,19 @@ type pki struct {
 
 // The authorities.
 const (
-	clusterCA = "ca"
-	etcdCA    = "etcd/ca"
-	frontCA   = "front-proxy-ca"
+	ClusterCA = "ca"
+	EtcdCA    = "etcd/ca"
+	FrontCA   = "front-proxy-ca"
 )
 
 // The shared certificates and keys.
 const (
-	adminPair      = "admin"                    // for people and storm: system:masters
-	etcdClientPair = "etcd/client"              // for storm
-	apiEtcdPair    = "apiserver-etcd-client"    // for the apiservers towards etcd
-	apiKubeletPair = "apiserver-kubelet-client" // for the apiservers towards kubelets
-	frontPair      = "front-proxy-client"       // for the apiservers towards aggregated ones
-	serviceKey     = "sa"                       // no certificate: a bare key pair
+	AdminPair      = "admin"                    // for people and storm: system:masters
+	EtcdClientPair = "etcd/client"              // for storm
+	APIEtcdPair    = "apiserver-etcd-client"    // for the apiservers towards etcd
+	APIKubeletPair = "apiserver-kubelet-client" // for the apiservers towards kubelets
+	FrontPair      = "front-proxy-client"       // for the apiservers towards aggregated ones
+	ServiceKey     = "sa"                       // no certificate: a bare key pair
 )
 
 // lifetime of a certificate; a cluster lives for hours. They begin an hour
@@ -68,65 +68,65 @@ type authority struct {
 	key  crypto.Signer
 }
 
-// openPKI opens the directory, and makes it with its authorities, shared
+// Open opens the directory, and makes it with its authorities, shared
 // certificates and service account key, as far as they are not there.
-func openPKI(dir string) (*pki, error) {
-	p := &pki{dir: dir, cas: map[string]*authority{}}
+func Open(dir string) (*PKI, error) {
+	p := &PKI{Dir: dir, cas: map[string]*authority{}}
 	if err := os.MkdirAll(filepath.Join(dir, "etcd"), 0o700); err != nil {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
-	for name, common := range map[string]string{clusterCA: "kubernetes", etcdCA: "etcd-ca", frontCA: "front-proxy-ca"} {
+	for name, common := range map[string]string{ClusterCA: "kubernetes", EtcdCA: "etcd-ca", FrontCA: "front-proxy-ca"} {
 		ca, err := p.authority(name, common)
 		if err != nil {
 			return nil, fmt.Errorf("certificates: authority %s: %w", name, err)
 		}
 		p.cas[name] = ca
 	}
-	for name, c := range map[string]certificate{
-		adminPair:      {ca: clusterCA, common: "kubernetes-admin", groups: []string{"system:masters"}},
-		apiKubeletPair: {ca: clusterCA, common: "kube-apiserver-kubelet-client", groups: []string{"system:masters"}},
-		etcdClientPair: {ca: etcdCA, common: "storm"},
-		apiEtcdPair:    {ca: etcdCA, common: "kube-apiserver-etcd-client"},
-		frontPair:      {ca: frontCA, common: "front-proxy-client"},
+	for name, c := range map[string]Certificate{
+		AdminPair:      {CA: ClusterCA, Common: "kubernetes-admin", Groups: []string{"system:masters"}},
+		APIKubeletPair: {CA: ClusterCA, Common: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}},
+		EtcdClientPair: {CA: EtcdCA, Common: "storm"},
+		APIEtcdPair:    {CA: EtcdCA, Common: "kube-apiserver-etcd-client"},
+		FrontPair:      {CA: FrontCA, Common: "front-proxy-client"},
 	} {
-		if err := p.ensure(name, c); err != nil {
+		if err := p.Ensure(name, c); err != nil {
 			return nil, err
 		}
 	}
 	return p, p.ensureServiceKey()
 }
 
-// certificate says what a certificate is for.
-type certificate struct {
-	ca     string
-	common string
-	groups []string // Kubernetes groups
-	server bool     // it also serves, at these names and addresses
-	names  []string
-	addrs  []netip.Addr
+// Certificate says what a certificate is for.
+type Certificate struct {
+	CA     string
+	Common string
+	Groups []string // Kubernetes groups
+	Server bool     // it also serves, at these names and addresses
+	Names  []string
+	Addrs  []netip.Addr
 }
 
-// ensure makes the certificate and its key, unless there is one for the same
+// Ensure makes the certificate and its key, unless there is one for the same
 // names and addresses.
-func (p *pki) ensure(name string, c certificate) error {
+func (p *PKI) Ensure(name string, c Certificate) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.fits(name, c) {
 		return nil
 	}
-	ca := p.cas[c.ca]
+	ca := p.cas[c.CA]
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return fmt.Errorf("certificate %s: %w", name, err)
 	}
-	t, err := clientTemplate(c.common, c.groups)
+	t, err := clientTemplate(c.Common, c.Groups)
 	if err != nil {
 		return fmt.Errorf("certificate %s: %w", name, err)
 	}
-	if c.server {
+	if c.Server {
 		t.ExtKeyUsage = append(t.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
-		t.DNSNames = c.names
-		for _, a := range c.addrs {
+		t.DNSNames = c.Names
+		for _, a := range c.Addrs {
 			t.IPAddresses = append(t.IPAddresses, a.AsSlice())
 		}
 	}
@@ -138,30 +138,30 @@ func (p *pki) ensure(name string, c certificate) error {
 }
 
 // fits says whether the certificate there is serves the wanted purpose.
-func (p *pki) fits(name string, c certificate) bool {
-	pair, err := tls.LoadX509KeyPair(p.crt(name), p.key(name))
+func (p *PKI) fits(name string, c Certificate) bool {
+	pair, err := tls.LoadX509KeyPair(p.Crt(name), p.Key(name))
 	if err != nil {
 		return false
 	}
 	has := func(a netip.Addr) bool {
 		return slices.ContainsFunc(pair.Leaf.IPAddresses, func(ip net.IP) bool { return ip.Equal(a.AsSlice()) })
 	}
-	for _, a := range c.addrs {
+	for _, a := range c.Addrs {
 		if !has(a) {
 			return false
 		}
 	}
-	for _, n := range c.names {
+	for _, n := range c.Names {
 		if !slices.Contains(pair.Leaf.DNSNames, n) {
 			return false
 		}
 	}
-	return bytes.Equal(pair.Leaf.RawIssuer, p.cas[c.ca].cert.RawSubject)
+	return bytes.Equal(pair.Leaf.RawIssuer, p.cas[c.CA].cert.RawSubject)
 }
 
 // authority opens a certificate authority, or makes it.
-func (p *pki) authority(name, common string) (*authority, error) {
-	pair, err := tls.LoadX509KeyPair(p.crt(name), p.key(name))
+func (p *PKI) authority(name, common string) (*authority, error) {
+	pair, err := tls.LoadX509KeyPair(p.Crt(name), p.Key(name))
 	if err == nil {
 		return &authority{cert: pair.Leaf, key: pair.PrivateKey.(crypto.Signer)}, nil
 	}
@@ -190,8 +190,8 @@ func (p *pki) authority(name, common string) (*authority, error) {
 }
 
 // ensureServiceKey makes the key pair of the service accounts' tokens.
-func (p *pki) ensureServiceKey() error {
-	if _, err := os.Stat(p.key(serviceKey)); err == nil {
+func (p *PKI) ensureServiceKey() error {
+	if _, err := os.Stat(p.Key(ServiceKey)); err == nil {
 		return nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -202,30 +202,30 @@ func (p *pki) ensureServiceKey() error {
 	if err != nil {
 		return err
 	}
-	if err := writePEM(p.pub(serviceKey), "PUBLIC KEY", public); err != nil {
+	if err := writePEM(p.Pub(ServiceKey), "PUBLIC KEY", public); err != nil {
 		return err
 	}
-	return p.writeKey(serviceKey, key)
+	return p.writeKey(ServiceKey, key)
 }
 
-func (p *pki) write(name string, der []byte, key *ecdsa.PrivateKey) error {
+func (p *PKI) write(name string, der []byte, key *ecdsa.PrivateKey) error {
 	if err := p.writeKey(name, key); err != nil {
 		return err
 	}
-	return writePEM(p.crt(name), "CERTIFICATE", der)
+	return writePEM(p.Crt(name), "CERTIFICATE", der)
 }
 
-func (p *pki) writeKey(name string, key *ecdsa.PrivateKey) error {
+func (p *PKI) writeKey(name string, key *ecdsa.PrivateKey) error {
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		return err
 	}
-	return writePEM(p.key(name), "EC PRIVATE KEY", der)
+	return writePEM(p.Key(name), "EC PRIVATE KEY", der)
 }
 
-func (p *pki) crt(name string) string { return filepath.Join(p.dir, name+".crt") }
-func (p *pki) key(name string) string { return filepath.Join(p.dir, name+".key") }
-func (p *pki) pub(name string) string { return filepath.Join(p.dir, name+".pub") }
+func (p *PKI) Crt(name string) string { return filepath.Join(p.Dir, name+".crt") }
+func (p *PKI) Key(name string) string { return filepath.Join(p.Dir, name+".key") }
+func (p *PKI) Pub(name string) string { return filepath.Join(p.Dir, name+".pub") }
 
 func writePEM(path, kind string, der []byte) error {
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
@@ -255,10 +255,10 @@ func clientTemplate(common string, groups []string) (*x509.Certificate, error) {
 	return t, nil
 }
 
-// issue makes a client certificate that stays in memory. All of them share one
+// Issue makes a client certificate that stays in memory. All of them share one
 // key: thousands of simulated nodes need names of their own, and nobody steals
 // one from the other.
-func (p *pki) issue(user string, groups ...string) (tls.Certificate, error) {
+func (p *PKI) Issue(user string, groups ...string) (tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shared == nil {
@@ -272,7 +272,7 @@ func (p *pki) issue(user string, groups ...string) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	ca := p.cas[clusterCA]
+	ca := p.cas[ClusterCA]
 	der, err := x509.CreateCertificate(rand.Reader, t, ca.cert, p.shared.Public(), ca.key)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("certificate of %s: %w", user, err)
@@ -280,10 +280,10 @@ func (p *pki) issue(user string, groups ...string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: p.shared}, nil
 }
 
-// clientTLS is the TLS configuration of a client with that certificate, of a
+// ClientTLS is the TLS configuration of a client with that certificate, of a
 // server whose certificate the authority has signed.
-func (p *pki) clientTLS(pairName, ca string) (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(p.crt(pairName), p.key(pairName))
+func (p *PKI) ClientTLS(pairName, ca string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(p.Crt(pairName), p.Key(pairName))
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,6 @@
-package local
+// Package fairness puts the objects of priority and fairness of a spec into a
+// cluster, and proves by the servers' own metrics that they follow.
+package fairness
 
 import (
 	"bytes"
@@ -13,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	flowcontrol "k8s.io/api/flowcontrol/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,22 +23,25 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/ready"
 )
 
 // autoUpdate is the annotation by which an API server knows whether it may put
 // one of its own objects back to what it was.
 const autoUpdate = "apf.kubernetes.io/autoupdate-spec"
 
-// applyFairness makes the spec's priority levels and flow schemas in a new
-// cluster, before the golden copy is taken: whoever starts from that has them,
-// and a spec without them has another golden copy. It returns when the API
-// servers say of themselves that they follow.
-func (c *Cluster) applyFairness(ctx context.Context) error {
-	k := c.Spec().Kubernetes
+// Server is an API server: its name, for messages, and its URL.
+type Server struct{ Name, URL string }
+
+// Apply makes the spec's priority levels and flow schemas in a new cluster,
+// before its golden copy is taken: whoever starts from that has them, and a spec
+// without them has another golden copy. It returns when the API servers say of
+// themselves that they follow.
+func Apply(ctx context.Context, config *rest.Config, servers []Server, k clusters.Kubernetes, sink clusters.Sink) error {
 	if len(k.PriorityLevels)+len(k.FlowSchemas) == 0 {
 		return nil
 	}
-	api, err := apf.NewForConfig(c.Access().REST)
+	api, err := apf.NewForConfig(config)
 	if err != nil {
 		return err
 	}
@@ -67,11 +71,11 @@ func (c *Cluster) applyFairness(ctx context.Context) error {
 		} else if err != nil {
 			return fmt.Errorf("flow schema %s: %w", f.Name, err)
 		}
-		if err := c.patiently(ctx, func(ctx context.Context) error { return followed(ctx, api, f) }); err != nil {
+		if err := ready.Patiently(ctx, func(ctx context.Context) error { return followed(ctx, api, f) }); err != nil {
 			return err
 		}
 	}
-	return c.fairnessInForce(ctx)
+	return InForce(ctx, config, servers, k, sink)
 }
 
 // ours is the metadata of an object that no API server is to put back.
@@ -115,51 +119,31 @@ func followed(ctx context.Context, api apf.FlowcontrolV1Interface, f clusters.Fl
 	return fmt.Errorf("no API server follows the flow schema %s yet: its conditions are %v", f.Name, there.Status.Conditions)
 }
 
-// fairnessInForce returns when every API server says in its metrics that the
-// spec's levels have the seats that their shares come to.
-func (c *Cluster) fairnessInForce(ctx context.Context) error {
-	spec := c.Spec()
-	if len(spec.Kubernetes.PriorityLevels)+len(spec.Kubernetes.FlowSchemas) == 0 {
+// InForce returns when every API server says in its metrics that the spec's
+// levels have the seats that their shares come to.
+func InForce(ctx context.Context, access *rest.Config, servers []Server, k clusters.Kubernetes, sink clusters.Sink) error {
+	if len(k.PriorityLevels)+len(k.FlowSchemas) == 0 {
 		return nil
 	}
-	for _, h := range c.handles(clusters.KindAPIServer) {
-		config := rest.CopyConfig(c.Access().REST)
-		config.Host = h.endpoints.Client
+	for _, server := range servers {
+		config := rest.CopyConfig(access)
+		config.Host = server.URL
 		var seats map[string]int
-		if err := c.patiently(ctx, func(ctx context.Context) (err error) {
-			seats, err = levelsInForce(ctx, config, spec.Kubernetes)
+		if err := ready.Patiently(ctx, func(ctx context.Context) (err error) {
+			seats, err = levelsInForce(ctx, config, k)
 			return err
 		}); err != nil {
-			return fmt.Errorf("%s: %w", h.id, err)
+			return fmt.Errorf("%s: %w", server.Name, err)
 		}
 		var said []string
 		for _, name := range slices.Sorted(maps.Keys(seats)) {
 			said = append(said, fmt.Sprintf("%s has %d seats", name, seats[name]))
 		}
 		if len(said) > 0 {
-			c.o.Sink(clusters.Event{Component: h.id.String(), Text: "priority levels in force: " + strings.Join(said, ", ")})
+			sink(clusters.Event{Component: server.Name, Text: "priority levels in force: " + strings.Join(said, ", ")})
 		}
 	}
 	return nil
-}
-
-// patiently repeats a look until it finds what it looks for.
-func (c *Cluster) patiently(ctx context.Context, look func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	ticker := time.NewTicker(10 * readyEvery)
-	defer ticker.Stop()
-	for {
-		err := look(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", err, ctx.Err())
-		case <-ticker.C:
-		}
-	}
 }
 
 // levelsInForce returns the seats of the spec's levels at one API server, or an
@@ -274,8 +258,8 @@ func nominalSeats(ctx context.Context, h *http.Client, host string) (map[string]
 	return out, nil
 }
 
-// fairnessText tells the objects of one spec from another's.
-func fairnessText(k clusters.Kubernetes) string {
+// Text tells the objects of one spec from another's.
+func Text(k clusters.Kubernetes) string {
 	if len(k.PriorityLevels)+len(k.FlowSchemas) == 0 {
 		return ""
 	}

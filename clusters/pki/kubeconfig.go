@@ -1,4 +1,4 @@
-package local
+package pki
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// writeKubeconfig writes a kubeconfig file of mode 0600 with everything in it,
+// WriteKubeconfig writes a kubeconfig file of mode 0600 with everything in it,
 // so that it can be copied elsewhere.
-func (p *pki) writeKubeconfig(path, server, cluster, pairName string) error {
+func (p *PKI) WriteKubeconfig(path, server, cluster, pairName string) error {
 	read := func(file string, err *error) []byte {
 		b, e := os.ReadFile(file)
 		if e != nil {
@@ -22,10 +22,10 @@ func (p *pki) writeKubeconfig(path, server, cluster, pairName string) error {
 	var err error
 	config := api.Config{
 		Clusters: map[string]*api.Cluster{cluster: {
-			Server: server, CertificateAuthorityData: read(p.crt(clusterCA), &err),
+			Server: server, CertificateAuthorityData: read(p.Crt(ClusterCA), &err),
 		}},
 		AuthInfos: map[string]*api.AuthInfo{pairName: {
-			ClientCertificateData: read(p.crt(pairName), &err), ClientKeyData: read(p.key(pairName), &err),
+			ClientCertificateData: read(p.Crt(pairName), &err), ClientKeyData: read(p.Key(pairName), &err),
 		}},
 		Contexts:       map[string]*api.Context{cluster: {Cluster: cluster, AuthInfo: pairName}},
 		CurrentContext: cluster,
@@ -43,11 +43,11 @@ func (p *pki) writeKubeconfig(path, server, cluster, pairName string) error {
 	return nil
 }
 
-// restConfig is the admin's access to an apiserver, without any throttling on
+// RESTConfig is the admin's access to an apiserver, without any throttling on
 // the client's side.
-func (p *pki) restConfig(server string) *rest.Config {
+func (p *PKI) RESTConfig(server string) *rest.Config {
 	return &rest.Config{
 		Host: server, QPS: -1, UserAgent: "storm",
-		TLSClientConfig: rest.TLSClientConfig{CAFile: p.crt(clusterCA), CertFile: p.crt(adminPair), KeyFile: p.key(adminPair)},
+		TLSClientConfig: rest.TLSClientConfig{CAFile: p.Crt(ClusterCA), CertFile: p.Crt(AdminPair), KeyFile: p.Key(AdminPair)},
 	}
 }
