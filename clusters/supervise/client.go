@@ -89,6 +89,12 @@ func (c *Client) Network(ctx context.Context, hosts []string) (map[string]netip.
 	return addrs, err
 }
 
+// Join makes the network namespace of a process, such as a container's, a host
+// of that name and address. A supervisor has hosts of its own, or of others.
+func (c *Client) Join(ctx context.Context, name string, addr netip.Addr, pid int) error {
+	return c.caller.call(ctx, callJoin, joinArgs{Name: name, Addr: addr, PID: pid}, nil)
+}
+
 // Spawn starts a process. It returns when the program runs; whether it is any
 // use by then is the caller's to find out.
 func (c *Client) Spawn(ctx context.Context, p Process) (Status, error) {
@@ -159,8 +165,8 @@ func (c *Client) Persist(ctx context.Context) error {
 	return c.caller.call(ctx, callPersist, none{}, nil)
 }
 
-// Shutdown kills all processes, takes the network down, removes the owned
-// directories, and ends the supervisor. It returns when that is done. Should
+// Shutdown kills all processes, takes the network down, removes the run's
+// containers and the owned directories, and ends the supervisor. It returns when that is done. Should
 // the supervisor have died before, the storm that started it does the rest.
 func (c *Client) Shutdown(ctx context.Context) error {
 	err := c.caller.call(ctx, callShutdown, none{}, nil)

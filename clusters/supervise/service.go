@@ -13,6 +13,7 @@ import (
 const (
 	callInfo     = "info"
 	callNetwork  = "network"
+	callJoin     = "join"
 	callSpawn    = "spawn"
 	callSignal   = "signal"
 	callStop     = "stop"
@@ -45,11 +46,18 @@ type linkArgs struct {
 	Delay time.Duration `json:"delay,omitempty"` // ns
 }
 
+type joinArgs struct {
+	Name string     `json:"name"`
+	Addr netip.Addr `json:"addr"`
+	PID  int        `json:"pid"`
+}
+
 // calls is what a supervisor can be asked.
 func (s *supervisor) calls() map[string]handler {
 	return map[string]handler{
 		callInfo:     handle(func(context.Context, none) (Info, error) { return s.info(), nil }),
 		callNetwork:  handle(func(_ context.Context, names []string) (map[string]netip.Addr, error) { return s.hosts(names) }),
+		callJoin:     handle(func(_ context.Context, a joinArgs) (none, error) { return none{}, s.join(a) }),
 		callSpawn:    handle(func(_ context.Context, p Process) (Status, error) { return s.processes.spawn(p, s.net()) }),
 		callSignal:   handle(s.signal),
 		callStop:     handle(s.stop),

@@ -139,6 +139,8 @@ func (s *started) putBack(ctx context.Context, of Info) error {
 			return strings.HasPrefix(e.Name, recordName(of.PID, ""))
 		case ledger.Interface:
 			return e.Name == of.Slot.Interface()
+		case ledger.Containers:
+			return true
 		case ledger.Directory:
 			return slices.Contains(s.owned, e.Name)
 		}

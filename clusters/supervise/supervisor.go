@@ -1,12 +1,14 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/storm-harness/storm/clusters/network"
 	"github.com/storm-harness/storm/internal/ledger"
@@ -68,6 +70,19 @@ func (s *supervisor) hosts(names []string) (map[string]netip.Addr, error) {
 	return addrs, nil
 }
 
+// join takes a host in that another has made.
+func (s *supervisor) join(a joinArgs) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tornDown {
+		return errors.New("the supervisor is shutting down")
+	}
+	if s.network == nil {
+		s.network = network.Adopted(s.slot)
+	}
+	return s.network.Join(a.Name, a.Addr, a.PID)
+}
+
 // net returns the network, nil where none was asked for.
 func (s *supervisor) net() *network.Network {
 	s.mu.Lock()
@@ -83,8 +98,11 @@ func (s *supervisor) linked() (*network.Network, error) {
 	return nil, errors.New("the cluster has no network of its own: its processes share the machine's loopback")
 }
 
-// tearDown ends all processes, takes the network down, removes the owned
-// directories, and closes the books.
+// containersPatience bounds how long the removal of containers may take.
+const containersPatience = 2 * time.Minute
+
+// tearDown ends all processes, takes the network down, removes the run's
+// containers and the owned directories, and closes the books.
 func (s *supervisor) tearDown() error {
 	defer close(s.gone)
 	s.mu.Lock()
@@ -100,6 +118,11 @@ func (s *supervisor) tearDown() error {
 			errs = append(errs, s.ledger.Undo(ledger.Interface, s.slot.Interface()))
 		}
 	}
+	// They write into the directories.
+	ctx, cancel := context.WithTimeout(context.Background(), containersPatience)
+	defer cancel()
+	_, err := s.ledger.PutBack(ctx, func(e ledger.Entry) bool { return e.Kind == ledger.Containers })
+	errs = append(errs, err)
 	for _, dir := range s.owned {
 		errs = append(errs, s.ledger.RemoveDir(dir))
 	}

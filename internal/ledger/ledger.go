@@ -36,6 +36,10 @@ const (
 	Process   Kind = "process"   // the name is for people
 	Directory Kind = "dir"       // the name is its absolute path
 	Interface Kind = "interface" // in the machine's own network namespace; its alias is the run id
+	// Containers are those of one cluster, their volumes and their network. The
+	// name is the cluster's and the network's; all that storm makes itself bears
+	// the run id as a label (docker.RunLabel), and what kind makes is on that network.
+	Containers Kind = "containers"
 )
 
 // Stage is how far a change has come.
@@ -215,7 +219,7 @@ func (l *Ledger) append(r Record) error {
 	if _, err := l.file.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("writing the ledger of run %s: %w", l.run, err)
 	}
-	if r.Kind == Directory { // the one kind that outlives the machine's restart
+	if r.Kind == Directory || r.Kind == Containers { // they outlive the machine's restart
 		if err := l.file.Sync(); err != nil {
 			return fmt.Errorf("writing the ledger of run %s: %w", l.run, err)
 		}
