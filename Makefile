@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LINT    := v2.15.0
 export CGO_ENABLED = 0
 
-.PHONY: all build run test test-unit test-browser test-cluster lint bench bench-fleet clean help
+.PHONY: all build run test test-unit test-browser test-cluster test-kind lint bench bench-fleet clean help
 
 all: build
 
@@ -28,6 +28,10 @@ test-browser: ## the report's page in a real Chromium; skipped, and said so, whe
 test-cluster: build ## the same and more on real components; one package at a time, they share the cores
 	$(BIN) components get
 	$(GO) test -tags cluster -p 1 -timeout 25m ./...
+
+test-kind: build ## the kind provider on real kind clusters: needs Docker and a node image (docs/providers.md)
+	$(BIN) components get
+	$(GO) test -tags kind -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner
 
 lint: ## golangci-lint, at a pinned version
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT) run ./...

@@ -18,7 +18,6 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/doctor"
-	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
@@ -35,6 +34,7 @@ type runFlags struct {
 	seed     int64
 	dryRun   bool
 	try      bool
+	provider string
 }
 
 func (a *app) runVerb() *cobra.Command {
@@ -59,6 +59,7 @@ own, and what compares, compares with the first.
   storm run my.yaml --set blocks=8 --set workloads.fleet.nodes.count=1000
   storm run my.yaml --profile my-tuning.yaml
   storm run two-builds --profile base=binDir:old/bin --profile head=binDir:bin
+  storm run quickstart --provider kind
   storm run quickstart --dry-run`,
 		Args:              takes(1, 1, "a scenario or a file"),
 		ValidArgsFunction: completeScenario,
@@ -71,12 +72,17 @@ own, and what compares, compares with the first.
 	cmd.Flags().StringArrayVar(&f.sets, "set", nil, "`path=value` to set in the scenario's spec, such as blocks=8; repeatable")
 	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().StringVar(&f.provider, "provider", "", "where the cluster runs: local or kind (default the scenario's)")
+	a.images.add(cmd)
 	cmd.Flags().BoolVar(&f.try, "try", false, "run it even with too few blocks for any verdict: comparisons are then inconclusive")
 	return cmd
 }
 
 func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	changes := scenarios.Changes{Sets: f.sets}
+	if f.provider != "" {
+		changes.Sets = append(changes.Sets, "cluster.provider="+f.provider)
+	}
 	for _, arg := range f.profiles {
 		if err := addProfile(&changes, arg); err != nil {
 			return err
@@ -160,18 +166,18 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	})()
 
 	before := func(ctx context.Context, sink clusters.Sink) error {
-		if err := fetch(ctx, s, store, sink); err != nil {
+		if err := fetch(ctx, s, store, a.images, sink); err != nil {
 			return err
 		}
 		_, err := askBinaries(ctx, s, store)
 		return err
 	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
-		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited})
+		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited, imageFlags: a.images})
 		if err != nil {
 			return nil, err
 		}
-		if l, ok := c.(*local.Cluster); ok && !l.Namespaces() {
+		if n, ok := c.(interface{ Namespaces() bool }); ok && !n.Namespaces() {
 			show.line("without network namespaces: no partitions and no link delay, see `storm doctor`")
 		}
 		return c, nil

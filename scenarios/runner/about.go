@@ -95,7 +95,7 @@ func topology(profile string, spec clusters.Spec) rundir.Topology {
 
 // limits says what this box cannot tell, beside the verdict.
 func limits(spec clusters.Spec, host rundir.Host) []string {
-	if spec.Provider != "local" {
+	if spec.Provider != "local" && spec.Provider != "kind" {
 		return nil
 	}
 	members := 0

@@ -1,19 +1,15 @@
-//go:build cluster
+//go:build cluster || kind
 
 package runner_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/doctor"
-	"github.com/storm-harness/storm/clusters/local"
-	"github.com/storm-harness/storm/clusters/local/localtest"
 	"github.com/storm-harness/storm/faults"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/operations"
@@ -22,10 +18,8 @@ import (
 	"github.com/storm-harness/storm/workloads"
 )
 
-func TestMain(m *testing.M) { localtest.Main(m) }
-
-// play runs a scenario of testdata on a real local cluster, and returns the
-// trials' outcomes by id.
+// play runs a scenario of testdata on a real cluster of the provider that the
+// tests were built for, and returns the trials' outcomes by id.
 func play(t *testing.T, file string) map[string]rundir.Trial {
 	t.Helper()
 	return outcomes(t, playDir(t, file))
@@ -51,21 +45,17 @@ func outcomes(t *testing.T, dir *rundir.Dir) map[string]rundir.Trial {
 // playDir is play, and returns the run directory.
 func playDir(t *testing.T, file string) *rundir.Dir {
 	t.Helper()
-	s, err := scenarios.LoadFile(filepath.Join("testdata", file), scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds}, scenarios.Changes{})
+	s, err := scenarios.LoadFile(filepath.Join("testdata", file), scenarios.Kinds{Workloads: workloads.Kinds, Faults: faults.Kinds, Operations: operations.Kinds}, scenarios.Changes{Sets: sets})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := localtest.Options(t, clusters.Spec{})
+	up, id := provider(t)
 	path := filepath.Join(t.TempDir(), "run")
 	if keep := os.Getenv("STORM_TEST_KEEP"); keep != "" {
 		path = filepath.Join(keep, t.Name())
 	}
-	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
-		o.Spec, o.LogDir, o.Sink, o.Exited = spec, logs, sink, exited
-		return local.Up(ctx, o)
-	}
 	dir, err := runner.Run(t.Context(), runner.Options{
-		Scenario: s, Up: up, Dir: path, RunID: o.Ledger.RunID(), Seed: 1, Command: []string{"storm", "run", file}, Version: "test", Host: doctor.Host(t.TempDir()),
+		Scenario: s, Up: up, Dir: path, RunID: id, Seed: 1, Command: []string{"storm", "run", file}, Version: "test", Host: doctor.Host(t.TempDir()),
 		Observe: func(p runner.Progress) {
 			if p.Live.Rate == 0 {
 				t.Logf("%s %s %s %s %s %s %s", time.Now().Format("05.000"), p.Stage, p.Planned.ID, p.Phase, p.Act, p.Component, p.Text)

@@ -1,4 +1,4 @@
-//go:build cluster
+//go:build cluster || kind
 
 package faults
 
@@ -9,17 +9,13 @@ import (
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local"
-	"github.com/storm-harness/storm/clusters/local/localtest"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
 )
 
-func TestMain(m *testing.M) { localtest.Main(m) }
-
 // run takes an act through the wrapper, as a trial does.
-func run(t *testing.T, c *local.Cluster, kind string, act acts.Act, hold time.Duration) *rundir.Act {
+func run(t *testing.T, c clusters.Cluster, kind string, act acts.Act, hold time.Duration) *rundir.Act {
 	t.Helper()
 	env := &acts.Env{Cluster: c, Clock: measure.NewClock(), Dir: t.TempDir(), RunID: "test", Backups: map[string]acts.Backup{}}
 	got, open := acts.Run(t.Context(), env, acts.Step{Name: kind, Kind: kind, Sort: acts.SortFault, Act: act, For: hold, Heal: acts.HealAuto}, acts.DefaultBounds())
@@ -34,7 +30,7 @@ func run(t *testing.T, c *local.Cluster, kind string, act acts.Act, hold time.Du
 // other: the cluster must be whole in between, or the next is not started.
 func TestEveryFaultBitesAndHeals(t *testing.T) {
 	spec := clusters.Spec{Etcd: clusters.Etcd{Members: 3, Quota: 32 << 20, Shards: []clusters.Shard{{Name: "events", Resources: []string{"/events"}}}}}
-	c := localtest.Up(t, spec)
+	c := start(t, spec)
 	for _, f := range []struct {
 		kind  string
 		act   acts.Act
@@ -50,8 +46,8 @@ func TestEveryFaultBitesAndHeals(t *testing.T) {
 		{"quotaBreach", &QuotaBreach{Shard: "main"}, []string{"the alarm list has NOSPACE", "database space exceeded"}},
 	} {
 		needsLinks := len(f.act.Needs()) > 0 && f.act.Needs()[0] == clusters.CanLink
-		if needsLinks && !c.Namespaces() {
-			t.Logf("%s: not on this machine, whose members share the loopback interface", f.kind)
+		if why := noLinks(c); needsLinks && why != "" {
+			t.Logf("%s: not on this machine: %s", f.kind, why)
 			continue
 		}
 		got := run(t, c, f.kind, f.act, 500*time.Millisecond)
@@ -72,7 +68,7 @@ func TestEveryFaultBitesAndHeals(t *testing.T) {
 // TestWithoutEffectThereIsNoPass fills less than the quota: no write is
 // refused, so the act must say that it failed, and the cluster must be whole.
 func TestWithoutEffectThereIsNoPass(t *testing.T) {
-	c := localtest.Up(t, clusters.Spec{})
+	c := start(t, clusters.Spec{})
 	got := run(t, c, "quotaBreach", &QuotaBreach{Shard: "main", AtMost: 2 << 20}, 0)
 	if !strings.Contains(got.Error, "no write was refused: set a smaller quota") || got.Proven != 0 {
 		t.Errorf("a quota that was not breached: %+v", got)
