@@ -24,7 +24,7 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 		change func(t *testing.T, o *kind.Options)
 		want   []string
 	}{
-		"image missing": {func(_ *testing.T, o *kind.Options) { o.NodeImage = "storm.invalid/node:v1.36.3" }, []string{"storm.invalid/node:v1.36.3", "make kind-image"}},
+		"image missing": {func(_ *testing.T, o *kind.Options) { o.NodeImage = "127.0.0.1:1/node:v1.36.3" }, []string{"127.0.0.1:1/node:v1.36.3", "make kind-image"}},
 		"no daemon":     {func(t *testing.T, _ *kind.Options) { t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock") }, []string{"Docker daemon", "start it"}},
 		"wrong flag": {func(_ *testing.T, o *kind.Options) {
 			o.Spec.Kubernetes.Scheduler.Flags = map[string]string{"no-such-flag": "1"}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,8 +43,10 @@ type member struct {
 	mu     sync.Mutex
 	change clusters.Change
 	state  clusters.State
-	logged int64 // size of the log when the present process was started
-	epoch  int   // counts the starts
+	logged int64            // size of the log when the present process was started
+	epoch  int              // counts the starts
+	made   []string         // what the container was made with
+	who    *procfs.Identity // its process, if it is one of this machine
 }
 
 var (
@@ -73,16 +76,33 @@ func (m *member) State() clusters.State {
 // container is its container's name.
 func (m *member) container() string { return m.cluster.name + "-" + m.id.String() }
 
-// Signal implements clusters.Signaler.
+// Signal implements clusters.Signaler. Where its process is this machine's and
+// storm may, it gets the signal itself; Docker takes a while over it.
 func (m *member) Signal(ctx context.Context, sig syscall.Signal) error {
 	if sig == syscall.SIGKILL || sig == syscall.SIGTERM || sig == syscall.SIGINT {
 		m.asked()
+	}
+	m.mu.Lock()
+	who := m.who
+	m.mu.Unlock()
+	if who != nil && signalled(*who, sig) {
+		return nil
 	}
 	_, err := docker.Run(ctx, "kill", "--signal", strings.TrimPrefix(unix.SignalName(sig), "SIG"), m.container())
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.id, err)
 	}
 	return nil
+}
+
+// signalled sends a signal to a process of this machine; it says whether it could.
+func signalled(who procfs.Identity, sig syscall.Signal) bool {
+	h, err := procfs.Open(who)
+	if err != nil {
+		return false
+	}
+	defer h.Close()
+	return h.Signal(sig) == nil
 }
 
 func (m *member) asked() {
@@ -135,8 +155,8 @@ func (m *member) gone(ctx context.Context, epoch int) error {
 // process is what the supervisor knows the process of a start by.
 func (m *member) process(epoch int) string { return fmt.Sprintf("%s.%d", m.id, epoch) }
 
-// Start implements clusters.Restarter: it makes the container anew, with the
-// flags, the version and the binary of the moment.
+// Start implements clusters.Restarter: it makes the container anew where flags,
+// version or binary are others than before.
 func (m *member) Start(ctx context.Context, change clusters.Change) error {
 	m.mu.Lock()
 	m.change = m.change.With(change)
@@ -151,10 +171,7 @@ func (m *member) Start(ctx context.Context, change clusters.Change) error {
 	if err := os.MkdirAll(m.cluster.dataDir(m.id), 0o700); err != nil {
 		return fmt.Errorf("%s: %w", m.id, err)
 	}
-	if _, err := docker.Run(ctx, "rm", "-f", m.container()); err != nil && !docker.Says(err, "no such container") {
-		return fmt.Errorf("%s: %w", m.id, err)
-	}
-	if _, err := docker.Run(ctx, args...); err != nil {
+	if err := m.make(ctx, args); err != nil {
 		return fmt.Errorf("%s: %w", m.id, explained(err))
 	}
 	var logged int64
@@ -165,7 +182,7 @@ func (m *member) Start(ctx context.Context, change clusters.Change) error {
 	m.logged = logged
 	m.mu.Unlock()
 	status, err := m.cluster.supervisor.Spawn(ctx, supervise.Process{
-		Name: m.process(epoch), Argv: []string{docker.Command(), "start", "--attach", "--sig-proxy=false", m.container()},
+		Name: m.process(epoch), Argv: []string{docker.Command(), "start", "--attach", m.container()},
 		Env: dockerEnv(), Dir: m.cluster.o.Dir, Log: m.log,
 	})
 	if err != nil {
@@ -176,6 +193,26 @@ func (m *member) Start(ctx context.Context, change clusters.Change) error {
 	m.mu.Unlock()
 	go m.watch(epoch)
 	return m.observe(ctx, epoch)
+}
+
+// make makes the container, unless it is there as it is wanted.
+func (m *member) make(ctx context.Context, args []string) error {
+	m.mu.Lock()
+	made := m.made
+	m.made = nil
+	m.mu.Unlock()
+	if !slices.Equal(made, args) {
+		if _, err := docker.Run(ctx, "rm", "-f", m.container()); err != nil && !docker.Says(err, "no such container") {
+			return err
+		}
+		if _, err := docker.Run(ctx, args...); err != nil {
+			return err
+		}
+	}
+	m.mu.Lock()
+	m.made = args
+	m.mu.Unlock()
+	return nil
 }
 
 // observe waits until Docker says that the container runs, and takes over who it
@@ -198,7 +235,10 @@ func (m *member) observe(ctx context.Context, epoch int) error {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if m.epoch == epoch && m.state.Running {
-				m.state.PID, m.state.Started = hostPID(pid, "etcd"), started
+				m.state.PID, m.state.Started, m.who = hostPID(pid, "etcd"), started, nil
+				if who, err := procfs.Identify(m.state.PID); m.state.PID != 0 && err == nil {
+					m.who = &who
+				}
 			}
 			return nil
 		}
@@ -262,7 +302,7 @@ func (m *member) ended(epoch int, how string) (said string, unasked bool) {
 	if m.epoch != epoch || !m.state.Running {
 		return "", false
 	}
-	m.state.Running, m.state.PID, m.state.Exit = false, 0, exitText(how)
+	m.state.Running, m.state.PID, m.state.Exit, m.who = false, 0, exitText(how), nil
 	return m.state.Exit, !m.state.Asked
 }
 

@@ -24,8 +24,9 @@ func (a *app) cleanupVerb() *cobra.Command {
 		Short: "Remove what a killed storm left behind",
 		Long: `cleanup reads the ledgers of runs whose storm is gone and puts back what they
 say was changed: it ends processes and removes containers, directories and
-interfaces, each only if it is certainly that run's own. A storm that is alive is left alone, and
-so is everything that storm did not make. To call it twice is harmless.`,
+interfaces, each only if it is certainly that run's own. A storm that is alive
+is left alone, and so is everything that storm did not make. To call it twice is
+harmless.`,
 		Example: "  storm cleanup\n  storm cleanup -o json",
 		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {

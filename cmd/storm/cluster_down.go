@@ -15,8 +15,8 @@ func (a *app) clusterDownVerb() *cobra.Command {
 		Use:   "down [NAME]",
 		Short: "End a cluster that was started by hand, and remove all of it",
 		Long: `down ends every process and container of the cluster and removes its network
-and its directory: the data, the certificates and the logs. The name can be left out
-where there is only one cluster.`,
+and its directory: the data, the certificates and the logs. The name can be left
+out where there is only one cluster.`,
 		Example:           "  storm cluster down\n  storm cluster down mine",
 		Args:              takes(0, 1, "the name of one cluster"),
 		ValidArgsFunction: handNames,
