@@ -52,7 +52,7 @@ func TestErrorsHaveANextStep(t *testing.T) {
 			t.Errorf("%q: %v, want %q", said, got, want)
 		}
 	}
-	if err := errors.New("quite another"); explained(err) != err {
+	if err := errors.New("quite another"); explained(err).Error() != err.Error() {
 		t.Errorf("got %v", explained(err))
 	}
 }

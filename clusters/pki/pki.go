@@ -223,8 +223,13 @@ func (p *PKI) writeKey(name string, key *ecdsa.PrivateKey) error {
 	return writePEM(p.Key(name), "EC PRIVATE KEY", der)
 }
 
+// Crt is the file of a certificate.
 func (p *PKI) Crt(name string) string { return filepath.Join(p.Dir, name+".crt") }
+
+// Key is the file of its private key.
 func (p *PKI) Key(name string) string { return filepath.Join(p.Dir, name+".key") }
+
+// Pub is the file of a public key alone.
 func (p *PKI) Pub(name string) string { return filepath.Join(p.Dir, name+".pub") }
 
 func writePEM(path, kind string, der []byte) error {

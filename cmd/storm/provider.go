@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -88,17 +90,24 @@ var providers = map[string]provider{
 		capabilities: kind.Capabilities,
 		needs:        kind.Needs,
 		obtain:       func(ctx context.Context, o upOptions) error { return kind.Obtain(ctx, o.kind()) },
-		// Its members run the binaries of the cache; what its nodes run is asked of
-		// the cache's binary of the same version.
-		unknown: local.Unknown,
-		up:      func(ctx context.Context, o upOptions) (clusters.Cluster, error) { return kind.Up(ctx, o.kind()) },
+		unknown:      unknownToKind,
+		up:           func(ctx context.Context, o upOptions) (clusters.Cluster, error) { return kind.Up(ctx, o.kind()) },
 		upByHand: func(ctx context.Context, name string, o upOptions) (hand.ByHand, error) {
 			return kind.UpByHand(ctx, name, o.kind(), func(ctx context.Context) ([]string, error) {
-				found, _, err := local.Unknown(ctx, o.store, o.spec)
+				found, _, err := unknownToKind(ctx, o.store, o.spec)
 				return found, err
 			})
 		},
 	},
+}
+
+// unknownToKind asks what a local cluster of the spec would run: the members run just
+// that. What the nodes run is in their image; where the cache has the same version it
+// is asked in their stead, and where not, a start tells.
+func unknownToKind(ctx context.Context, store *components.Store, spec clusters.Spec) (found, missing []string, err error) {
+	found, missing, err = local.Unknown(ctx, store, spec)
+	missing = slices.DeleteFunc(missing, func(what string) bool { return !strings.HasPrefix(what, components.Etcd+" ") })
+	return found, missing, err
 }
 
 // providerOf is the provider of a spec that was checked.
