@@ -249,29 +249,39 @@ func (c *Cluster) makeParts(ctx context.Context, spec clusters.Spec) error {
 }
 
 // laidOver has every component run with what the spec says of its flags, gates
-// and environment, and waits until all serve.
+// and environment, and waits until all serve. Controllers would end themselves
+// while their apiserver is away, so they go before it and come after it.
 func (c *Cluster) laidOver(ctx context.Context, began time.Time) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the cluster took longer than %s to start", ready.Patience))
 	defer cancel()
-	for _, kinds := range [][]clusters.Kind{{clusters.KindAPIServer}, {clusters.KindControllerManager, clusters.KindScheduler}} {
-		if err := each(ctx, c.partsOf(kinds...), func(ctx context.Context, p *part) error {
-			if written(p.deployment()) {
-				if err := p.Stop(ctx, 0); err != nil {
-					return err
-				}
-				if err := c.giveUpLease(ctx, p.id.Kind); err != nil {
-					return err
-				}
-				if err := p.Start(ctx, clusters.Change{}); err != nil {
-					return err
-				}
-			}
-			if err := p.Ready(ctx); err != nil {
-				return err
-			}
-			c.o.Sink(clusters.Event{Component: p.id.String(), Text: "ready after " + seconds(time.Since(began))})
-			return nil
-		}); err != nil {
+	servers := c.partsOf(clusters.KindAPIServer)
+	controllers := c.partsOf(clusters.KindControllerManager, clusters.KindScheduler)
+	var change, follow []*part
+	if written(c.Spec().Kubernetes.APIServer) {
+		change = servers
+	}
+	for _, p := range controllers {
+		if len(change) > 0 || written(p.deployment()) {
+			follow = append(follow, p)
+		}
+	}
+	stop := func(ctx context.Context, p *part) error { return p.Stop(ctx, 0) }
+	start := func(ctx context.Context, p *part) error { return p.Start(ctx, clusters.Change{}) }
+	serve := func(ctx context.Context, p *part) error {
+		if err := p.Ready(ctx); err != nil {
+			return err
+		}
+		c.o.Sink(clusters.Event{Component: p.id.String(), Text: "ready after " + seconds(time.Since(began))})
+		return nil
+	}
+	for _, step := range []struct {
+		parts []*part
+		do    func(context.Context, *part) error
+	}{
+		{follow, stop}, {change, stop}, {change, start}, {servers, serve},
+		{follow, func(ctx context.Context, p *part) error { return c.giveUpLease(ctx, p.id.Kind) }}, {follow, start}, {controllers, serve},
+	} {
+		if err := each(ctx, step.parts, step.do); err != nil {
 			return err
 		}
 	}

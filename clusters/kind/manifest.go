@@ -11,11 +11,6 @@ import (
 	"github.com/storm-harness/storm/clusters/flags"
 )
 
-// startedAnnotation is different at each start of storm's: a kubelet makes a
-// static pod's UID of all that its manifest says, and a pod with a new UID has no
-// back-off to wait for.
-const startedAnnotation = "storm/start"
-
 // manifest is a static pod's as kubeadm wrote it.
 type manifest struct {
 	pod corev1.Pod
@@ -47,7 +42,10 @@ func (m manifest) flags() flags.Set {
 }
 
 // with writes the manifest with a deployment's flags, gates and environment laid
-// over it, and a change's over those. start tells it from every other.
+// over it, and a change's over those. start is in the pod's name, so that it is
+// another pod than those before: it has a UID of its own and no back-off, and its
+// kubelet does not first see the one of the same name to its end, which takes it
+// ten seconds and more.
 func (m manifest) with(d clusters.Deployment, change clusters.Change, start string) (string, error) {
 	pod := m.pod.DeepCopy()
 	c := &pod.Spec.Containers[0]
@@ -56,10 +54,7 @@ func (m manifest) with(d clusters.Deployment, change clusters.Change, start stri
 		name, value, _ := strings.Cut(variable, "=")
 		c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: value})
 	}
-	if pod.Annotations == nil {
-		pod.Annotations = map[string]string{}
-	}
-	pod.Annotations[startedAnnotation] = start
+	pod.Name += "-" + start
 	text, err := yaml.Marshal(pod)
 	return string(text), err
 }

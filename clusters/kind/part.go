@@ -17,13 +17,13 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/ready"
+	"github.com/storm-harness/storm/internal/docker"
 )
 
 // part is the handle of a component that a node's kubelet runs as a static pod.
 //
 // To stop it, its manifest is taken away first, then its process is killed; to
-// start it, the manifest is put back with something in it that makes it another
-// pod. So a kubelet neither brings it back while it is to be down, nor makes it
+// start it, the manifest is put back under another name of the pod. So a kubelet neither brings it back while it is to be down, nor makes it
 // wait for having failed.
 type part struct {
 	node *node
@@ -143,9 +143,12 @@ func (p *part) report(how string) {
 	c := p.node.cluster
 	if how == "" {
 		how = "ended"
-		ctx, cancel := context.WithTimeout(c.alive, 5*time.Second)
+		ctx, cancel := context.WithTimeout(c.alive, 10*time.Second)
 		defer cancel()
-		code, err := p.node.run(ctx, fmt.Sprintf("crictl inspect $(crictl ps --all --quiet --state exited --name %s | head -n 1) | jq .status.exitCode", p.id.Kind))
+		// The runtime comes to it a moment later than the agent, who has other things
+		// to do than to wait.
+		code, err := docker.Run(ctx, "exec", p.node.name, "bash", "-c", fmt.Sprintf(
+			`until id=$(crictl ps --all --quiet --state exited --name %s | head -n 1); [ -n "$id" ]; do sleep 0.2; done; crictl inspect "$id" | jq .status.exitCode`, p.id.Kind))
 		if n, e := strconv.Atoi(code); err == nil && e == nil {
 			how = exitText("exit status " + strconv.Itoa(n))
 		}
@@ -251,7 +254,7 @@ func (p *part) Start(ctx context.Context, change clusters.Change) error {
 // placing is a script that puts the manifest where the kubelet finds it, whole at
 // once, as another pod than it was.
 func (p *part) placing(change clusters.Change) (string, error) {
-	text, err := p.node.base[p.id.Kind].with(p.deployment(), change, strconv.FormatInt(time.Now().UnixNano(), 10))
+	text, err := p.node.base[p.id.Kind].with(p.deployment(), change, strconv.FormatInt(time.Now().UnixMilli(), 36))
 	if err != nil {
 		return "", fmt.Errorf("the manifest of %s: %w", p.id, err)
 	}
