@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LINT    := v2.15.0
 export CGO_ENABLED = 0
 
-.PHONY: all build run test test-unit test-browser test-cluster test-long lint bench bench-fleet clean help
+.PHONY: all build run test test-unit test-browser test-cluster test-kind test-long lint bench bench-fleet clean help
 
 all: build
 
@@ -29,6 +29,10 @@ test-cluster: build ## the same and more on real components; one package at a ti
 	$(BIN) components get
 	$(GO) test -tags cluster -p 1 -timeout 25m ./...
 
+test-kind: build ## the kind provider on real kind clusters: needs Docker and a node image (docs/providers.md)
+	$(BIN) components get
+	$(GO) test -tags kind -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner
+
 test-long: build ## the whole catalogue, a planted slowdown, twenty comparisons of a cluster with itself: hours on an idle machine; RUN=Planted for a part
 	$(BIN) components get
 	$(GO) test -tags long -timeout 12h -run 'Long.*$(RUN)' -v ./cmd/storm
@@ -38,7 +42,7 @@ lint: ## golangci-lint, at a pinned version
 
 bench: build ## figures: pacer, recorder, a link, analysis and rendering, cluster up and reset
 	$(BIN) components get
-	$(GO) test -run '^$$' -bench 'Pacer|Record|Cut|RoundTrip|Report|Render' -benchtime 2s ./internal/pace ./measure ./clusters/local/network ./report/render
+	$(GO) test -run '^$$' -bench 'Pacer|Record|Cut|RoundTrip|Report|Render' -benchtime 2s ./internal/pace ./measure ./clusters/network ./report/render
 	$(GO) test -tags cluster -run '^$$' -bench 'Up|Reset' -benchtime 3x ./clusters/local
 
 bench-fleet: ## figures of the fleet and the client beside KWOK, hey, wrk and curl; ARGS="-rows a,c,d -span 1m", ARGS=-help (docs/performance.md)

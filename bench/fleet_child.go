@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/clusters/pki"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads"
@@ -48,7 +48,7 @@ func (s fleetSetup) play(ctx context.Context, in io.Reader, out *talker) error {
 	if err != nil {
 		return err
 	}
-	issue, err := local.Issuer(s.PKI)
+	issue, err := pki.Issuer(s.PKI)
 	if err != nil {
 		return err
 	}

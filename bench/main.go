@@ -20,7 +20,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/supervise"
 )
 
 func main() {

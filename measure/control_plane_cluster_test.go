@@ -23,7 +23,7 @@ import (
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/clusters/local"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/rundir"
 )

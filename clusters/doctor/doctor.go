@@ -66,7 +66,7 @@ func checks() []check {
 		{"qdisc prio", false, "nothing so far", "", lookQdisc("prio")},
 		{"FUSE", false, "slow disks under a data directory (not built yet)", "load the fuse module: `modprobe fuse`", lookDevice("/dev/fuse")},
 		{"cgroups", false, "memory limits on components (not built yet)", "", lookCgroups},
-		{"Docker", false, "the kind provider (not built yet)", "start the Docker daemon, or add yourself to its group", lookDocker},
+		{"Docker", false, "clusters in containers (--provider kind)", "", lookDocker},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/storm-harness/storm/internal/docker"
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
@@ -78,18 +78,26 @@ func lookCgroups(context.Context, Options) (bool, string) {
 	return false, "no cgroup file system at /sys/fs/cgroup"
 }
 
+// lookDocker asks the daemon, and looks what it has to run kind's nodes with.
 func lookDocker(ctx context.Context, _ Options) (bool, string) {
-	socket := "/var/run/docker.sock"
-	if h, ok := strings.CutPrefix(os.Getenv("DOCKER_HOST"), "unix://"); ok {
-		socket = h
-	}
-	d := net.Dialer{Timeout: 2 * time.Second}
-	c, err := d.DialContext(ctx, "unix", socket)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	version, err := docker.Ping(ctx)
 	if err != nil {
 		return false, err.Error()
 	}
-	c.Close()
-	return true, socket + " answers"
+	about, err := docker.Run(ctx, "info", "--format", "storage {{.Driver}}, cgroup v{{.CgroupVersion}}")
+	if err != nil {
+		return false, err.Error()
+	}
+	images, err := docker.Lines(ctx, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=*/node")
+	if err != nil {
+		return false, err.Error()
+	}
+	if len(images) == 0 {
+		images = []string{"none: they are pulled, or built with `make kind-image`"}
+	}
+	return true, fmt.Sprintf("%s %s answers (%s); node images: %s", docker.Command(), version, about, strings.Join(images, ", "))
 }
 
 // Fsync measures n writes of 4 KiB, each followed by fsync, in a file of its

@@ -3,7 +3,7 @@ package doctor
 import (
 	"context"
 
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 )
 
 func lookNamespaces(context.Context, Options) (bool, string) {

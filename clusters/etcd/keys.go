@@ -27,6 +27,12 @@ func (c *Client) Put(ctx context.Context, key, value string) (int64, error) {
 	return r.Header.Revision, nil
 }
 
+// Delete removes a key; one that is not there is fine.
+func (c *Client) Delete(ctx context.Context, key string) error {
+	_, err := c.kv.DeleteRange(ctx, &pb.DeleteRangeRequest{Key: []byte(key)})
+	return said(ctx, "delete", err)
+}
+
 // Count counts the keys with a prefix.
 func (c *Client) Count(ctx context.Context, prefix string) (int64, error) {
 	r, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: PrefixEnd(prefix), CountOnly: true})

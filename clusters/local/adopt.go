@@ -6,9 +6,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/flags"
+	"github.com/storm-harness/storm/clusters/pki"
+	"github.com/storm-harness/storm/clusters/ready"
 )
 
 // adopt takes over a spec: it gets the binaries, lays everything out, and
@@ -42,17 +46,17 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	}
 	k := spec.Kubernetes
 	for i, s := range l.apiservers {
-		c.components = append(c.components, c.serverHandle(s, k.APIServer, "/readyz", func(over map[string]string) flagSet {
+		c.components = append(c.components, c.serverHandle(s, k.APIServer, "/readyz", func(over map[string]string) flags.Set {
 			return apiServerFlags(l, i, c.pki, k.APIServer, over)
 		}))
 	}
 	for _, s := range l.managers {
-		c.components = append(c.components, c.serverHandle(s, k.ControllerManager, "/healthz", func(over map[string]string) flagSet {
+		c.components = append(c.components, c.serverHandle(s, k.ControllerManager, "/healthz", func(over map[string]string) flags.Set {
 			return controllerManagerFlags(s, c.pki, c.kubeconfigOf(s), k.ControllerManager, over)
 		}))
 	}
 	for _, s := range l.schedulers {
-		c.components = append(c.components, c.serverHandle(s, k.Scheduler, "/healthz", func(over map[string]string) flagSet {
+		c.components = append(c.components, c.serverHandle(s, k.Scheduler, "/healthz", func(over map[string]string) flags.Set {
 			return schedulerFlags(s, c.pki, c.kubeconfigOf(s), k.Scheduler, over)
 		}))
 	}
@@ -122,29 +126,37 @@ func (c *Cluster) memberHandle(s shardLayout, i int) *component {
 			return nil, err
 		}
 		fs := etcdFlags(s, i, c.pki, c.dataDir(m.id), c.token(s.Name), b.Version, change.Flags)
-		return append([]string{b.Path}, fs.argv()...), nil
+		return append([]string{b.Path}, fs.Argv()...), nil
 	}
-	comp.probe = func() (probe, error) { return c.memberProbe(m) }
+	comp.probe = func() (ready.Probe, error) { return ready.Member(m.url(), c.etcdTLS) }
 	return comp
 }
 
 // serverHandle makes the handle of a Kubernetes component.
-func (c *Cluster) serverHandle(s site, d clusters.Deployment, health string, flags func(over map[string]string) flagSet) *component {
+func (c *Cluster) serverHandle(s site, d clusters.Deployment, health string, spell func(over map[string]string) flags.Set) *component {
 	comp := c.handle(s, d.Env)
 	comp.command = func(ctx context.Context, change clusters.Change) ([]string, error) {
 		b, err := c.binary(ctx, string(s.id.Kind), string(s.id.Kind), change)
 		if err != nil {
 			return nil, err
 		}
-		return append([]string{b.Path}, flags(change.Flags).argv()...), nil
+		return append([]string{b.Path}, spell(change.Flags).Argv()...), nil
 	}
-	lease := elected[s.id.Kind]
-	comp.probe = func() (probe, error) {
-		p, err := c.serverProbe(s.url() + health)
-		if err != nil || lease == "" || flags(comp.changed().Flags).value("leader-elect") != "true" {
-			return p, err
+	lease := ready.Elected[s.id.Kind]
+	comp.probe = func() (ready.Probe, error) {
+		secure, err := c.pki.ClientTLS(pki.AdminPair, pki.ClusterCA)
+		if err != nil {
+			return ready.Probe{}, err
 		}
-		return c.leaderProbe(p, comp, lease)
+		p := ready.Server(s.url()+health, secure)
+		if lease == "" || spell(comp.changed().Flags).Value("leader-elect") != "true" {
+			return p, nil
+		}
+		leases, err := c.leases()
+		if err != nil {
+			return ready.Probe{}, err
+		}
+		return p.Led(leases, lease, func() time.Time { return comp.State().Started }), nil
 	}
 	return comp
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 )
 
 // useNamespaces decides how members are connected.
@@ -19,17 +19,27 @@ func useNamespaces(mode string) (bool, error) {
 	return ok, nil
 }
 
+// Needs is what each capability takes of the machine.
+var Needs = map[clusters.Capability][]clusters.Need{
+	clusters.CanSignal: nil, clusters.CanRestart: nil, clusters.CanData: nil, clusters.CanGolden: nil,
+	clusters.CanEtcd: nil, clusters.CanIssue: nil,
+	clusters.CanLink: {clusters.NeedRoot},
+}
+
 // Capabilities says what a cluster of that spec can do on this machine; the
 // value is why not, empty where it can.
 func Capabilities(spec clusters.Spec) map[clusters.Capability]string {
-	caps := map[clusters.Capability]string{
-		clusters.CanSignal: "", clusters.CanRestart: "", clusters.CanData: "", clusters.CanGolden: "", clusters.CanLink: "",
-		clusters.CanEtcd: "", clusters.CanIssue: "",
-	}
-	if spec.Network == "loopback" {
-		caps[clusters.CanLink] = "its members share the loopback interface (network: loopback)"
-	} else if ok, why := network.Probe(); !ok {
-		caps[clusters.CanLink] = "its members cannot be hosts of their own: " + why
+	caps := map[clusters.Capability]string{}
+	for capability, needs := range Needs {
+		caps[capability] = ""
+		if len(needs) == 0 {
+			continue
+		}
+		if spec.Network == "loopback" {
+			caps[capability] = "its members share the loopback interface (network: loopback)"
+		} else if ok, why := network.Probe(); !ok {
+			caps[capability] = "its members cannot be hosts of their own: " + why
+		}
 	}
 	return caps
 }

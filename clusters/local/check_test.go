@@ -1,7 +1,6 @@
 package local
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,52 +46,4 @@ func ms(n int) unit.Duration { return unit.Duration(time.Duration(n) * time.Mill
 
 func shards(name string, resources ...string) []clusters.Shard {
 	return []clusters.Shard{{Name: name, Resources: resources}}
-}
-
-func TestRestoresOfOneSnapshotShareATokenOnce(t *testing.T) {
-	a, b := clusters.ID{Kind: clusters.KindEtcd, Shard: "main"}, clusters.ID{Kind: clusters.KindEtcd, Shard: "main", Index: 1}
-	var r restores
-	for i, step := range []struct {
-		id     clusters.ID
-		source string
-		want   int
-	}{
-		{a, "x", 1}, {b, "x", 1}, // all members from one snapshot: one restore
-		{b, "x", 2}, {a, "x", 2}, // the same again: another
-		{a, "x", 3}, {a, "x", 4}, // cut short after one member, and taken up again
-		{b, "x", 4},
-		{b, "y", 5}, {a, "y", 5},
-	} {
-		if got := r.next(step.id, step.source); got != step.want {
-			t.Errorf("step %d: restore %d, want %d", i, got, step.want)
-		}
-	}
-}
-
-func TestTailShowsThisProcessOnly(t *testing.T) {
-	path := t.TempDir() + "/log"
-	long := strings.Repeat("y", 400)
-	write(t, path, "before\n")
-	write(t, path, "one\ntwo\n\nthree\n"+long+"\nlast")
-	for _, c := range []struct {
-		from int64
-		n    int
-		want []string
-	}{
-		{7, 9, []string{"one", "two", "three", long[:300] + "…", "last"}},
-		{7, 2, []string{long[:300] + "…", "last"}},
-		{0, 2, []string{"before", "one", "two", "…", long[:300] + "…", "last"}},
-		{9999, 2, nil},
-	} {
-		if got := tail(path, c.from, c.n); !slices.Equal(got, c.want) {
-			t.Errorf("%d lines from %d: got %q, want %q", c.n, c.from, got, c.want)
-		}
-	}
-	write(t, path, strings.Repeat("\nmore", shortLog))
-	if got := tail(path, 0, 2); !slices.Equal(got, []string{"more", "more"}) {
-		t.Errorf("of a long log: %q", got)
-	}
-	if got := tail(path+".absent", 0, 3); got != nil {
-		t.Errorf("of no file: %q", got)
-	}
 }

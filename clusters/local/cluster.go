@@ -20,8 +20,10 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/clusters/local/network"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/data"
+	"github.com/storm-harness/storm/clusters/network"
+	"github.com/storm-harness/storm/clusters/pki"
+	"github.com/storm-harness/storm/clusters/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/rundir"
 )
@@ -46,7 +48,7 @@ type Cluster struct {
 	o          Options
 	supervisor *supervise.Client
 	slot       network.Slot
-	pki        *pki
+	pki        *pki.PKI
 	etcdTLS    *tls.Config
 	alive      context.Context // ends with Close
 	end        context.CancelFunc
@@ -57,8 +59,8 @@ type Cluster struct {
 	components []*component
 	layout     layout
 	binaries   map[string]components.Binary
-	restores   map[string]*restores // by shard
-	golden     map[string]bool      // topologies and versions that have a golden copy
+	restores   map[string]*data.Restores // by shard
+	golden     map[string]bool           // topologies and versions that have a golden copy
 }
 
 var (
@@ -94,7 +96,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if err := os.MkdirAll(o.LogDir, 0o700); err != nil { // it may be in the other
 		return nil, errors.Join(err, o.Ledger.RemoveDir(o.Dir))
 	}
-	c := &Cluster{o: o, golden: map[string]bool{}, restores: map[string]*restores{}}
+	c := &Cluster{o: o, golden: map[string]bool{}, restores: map[string]*data.Restores{}}
 	c.alive, c.end = context.WithCancel(context.Background())
 	if err := c.begin(ctx); err != nil {
 		c.end()
@@ -115,10 +117,10 @@ func (c *Cluster) begin(ctx context.Context) error {
 		return err
 	}
 	c.slot = c.supervisor.Slot()
-	if c.pki, err = openPKI(filepath.Join(c.o.Dir, "pki")); err != nil {
+	if c.pki, err = pki.Open(filepath.Join(c.o.Dir, "pki")); err != nil {
 		return err
 	}
-	if c.etcdTLS, err = c.pki.clientTLS(etcdClientPair, etcdCA); err != nil {
+	if c.etcdTLS, err = c.pki.ClientTLS(pki.EtcdClientPair, pki.EtcdCA); err != nil {
 		return err
 	}
 	if err := c.adopt(ctx, c.o.Spec); err != nil {
@@ -160,10 +162,10 @@ func (c *Cluster) Access() clusters.Access {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	access := clusters.Access{
-		Kubeconfig: c.Kubeconfig(), REST: &rest.Config{}, EtcdTLS: c.etcdTLS.Clone(), PKI: c.pki.dir, Issue: c.pki.issue,
+		Kubeconfig: c.Kubeconfig(), REST: &rest.Config{}, EtcdTLS: c.etcdTLS.Clone(), PKI: c.pki.Dir, Issue: c.pki.Issue,
 	}
 	if len(c.layout.apiservers) > 0 {
-		access.REST = c.pki.restConfig(c.layout.apiservers[0].url())
+		access.REST = c.pki.RESTConfig(c.layout.apiservers[0].url())
 	}
 	return access
 }

@@ -2,19 +2,16 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/flags"
+	"github.com/storm-harness/storm/clusters/ready"
+	"github.com/storm-harness/storm/clusters/supervise"
 )
 
 // component is the handle of one process of the cluster.
@@ -28,7 +25,7 @@ type component struct {
 	// command builds the command line as the spec and the change want it.
 	command func(ctx context.Context, change clusters.Change) (argv []string, err error)
 	// probe opens what tells whether it does its work.
-	probe func() (probe, error)
+	probe func() (ready.Probe, error)
 
 	mu     sync.Mutex
 	change clusters.Change // in force since the last Start
@@ -89,7 +86,7 @@ func (c *component) Stop(ctx context.Context, grace time.Duration) error {
 // Start implements clusters.Restarter.
 func (c *component) Start(ctx context.Context, change clusters.Change) error {
 	c.mu.Lock()
-	c.change = merge(c.change, change)
+	c.change = c.change.With(change)
 	change = c.change
 	c.mu.Unlock()
 	argv, err := c.command(ctx, change)
@@ -101,7 +98,7 @@ func (c *component) Start(ctx context.Context, change clusters.Change) error {
 		logged = info.Size()
 	}
 	status, err := c.cluster.supervisor.Spawn(ctx, supervise.Process{
-		Name: c.id.String(), Argv: argv, Env: environ(merge(clusters.Change{Env: c.env}, change).Env), Dir: c.cluster.o.Dir, Log: c.log, Host: c.host,
+		Name: c.id.String(), Argv: argv, Env: flags.Environ(clusters.Change{Env: c.env}.With(change).Env), Dir: c.cluster.o.Dir, Log: c.log, Host: c.host,
 	})
 	if err != nil {
 		return err
@@ -141,99 +138,22 @@ func (c *component) ended(status supervise.Status) bool {
 	return true
 }
 
-// readyEvery is how often a starting component is looked at.
-const readyEvery = 20 * time.Millisecond
-
 // Ready implements clusters.Restarter.
 func (c *component) Ready(ctx context.Context) error {
 	p, err := c.probe()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.id, err)
 	}
-	defer p.close()
-	ticker := time.NewTicker(readyEvery)
-	defer ticker.Stop()
-	var last error
-	for {
-		// A look has a bound of its own: a server that takes the connection and
-		// does not answer must not hold up the next look.
-		look, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := p.look(look)
-		cancel()
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil {
-			last = err
-		}
-		if st := c.State(); !st.Running {
-			return c.failed(fmt.Sprintf("ended before it was ready (%s)", st.Exit))
-		}
-		select {
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return ctx.Err()
-			}
-			return c.failed(fmt.Sprintf("did not get ready (%v): %v", context.Cause(ctx), last))
-		case <-ticker.C:
-		}
-	}
+	defer p.Close()
+	return ready.Await(ctx, p, c.State, c.failed)
 }
-
-// tailLines is how much of a log an error shows. Of a short one it shows the
-// first lines too: a program that does not like its flags says so first, and
-// then explains all of them.
-const (
-	tailLines = 15
-	headLines = 3
-	shortLog  = 80
-)
 
 // failed is an error that shows the last lines of the log of this process.
 func (c *component) failed(how string) error {
 	c.mu.Lock()
 	from := c.logged
 	c.mu.Unlock()
-	lines := tail(c.log, from, tailLines)
-	if len(lines) == 0 {
-		return fmt.Errorf("%s %s; it logged nothing to %s", c.id, how, c.log)
-	}
-	return fmt.Errorf("%s %s; the last lines of %s:\n  %s", c.id, how, c.log, strings.Join(lines, "\n  "))
-}
-
-// tail returns the last n lines that a file has after an offset, and the first
-// few if there are not many, each cut to a length that a terminal bears.
-func tail(path string, from int64, n int) []string {
-	const most, longest = 64 << 10, 300
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil {
-		from = max(from, info.Size()-most)
-	}
-	data, err := io.ReadAll(io.NewSectionReader(f, from, most))
-	if err != nil {
-		return nil
-	}
-	var lines []string
-	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimRight(line, "\n"); len(line) > longest {
-			line = line[:longest] + "…"
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-	}
-	switch over := len(lines) - n; {
-	case over <= 0:
-		return lines
-	case over > headLines && len(lines) <= shortLog:
-		return slices.Concat(lines[:headLines], []string{"…"}, lines[over:])
-	default:
-		return lines[over:]
-	}
+	return ready.Failed(c.id, how, c.log, from)
 }
 
 // changed is the change in force.
@@ -241,24 +161,4 @@ func (c *component) changed() clusters.Change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.change
-}
-
-// merge lays a change over another.
-func merge(a, b clusters.Change) clusters.Change {
-	out := clusters.Change{Flags: maps.Clone(a.Flags), Env: maps.Clone(a.Env), Version: a.Version, BinDir: a.BinDir}
-	if out.Flags == nil {
-		out.Flags = map[string]string{}
-	}
-	if out.Env == nil {
-		out.Env = map[string]string{}
-	}
-	maps.Copy(out.Flags, b.Flags)
-	maps.Copy(out.Env, b.Env)
-	if b.Version != "" {
-		out.Version = b.Version
-	}
-	if b.BinDir != "" {
-		out.BinDir = b.BinDir
-	}
-	return out
 }

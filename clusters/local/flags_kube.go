@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/flags"
+	"github.com/storm-harness/storm/clusters/pki"
 )
 
 // serviceRange is where Services have their addresses from; nobody routes them.
@@ -24,45 +26,45 @@ const clientQPS = 1000
 
 // apiServerFlags are the flags of one apiserver: what kubeadm sets, without
 // bootstrap tokens, and with every member of every shard named.
-func apiServerFlags(l layout, i int, p *pki, d clusters.Deployment, over map[string]string) flagSet {
+func apiServerFlags(l layout, i int, p *pki.PKI, d clusters.Deployment, over map[string]string) flags.Set {
 	s := l.apiservers[i]
 	pair := s.id.String()
-	fs := flagSet{
-		{"advertise-address", s.advertise.String()},
-		{"bind-address", s.addr.String()},
-		{"secure-port", strconv.Itoa(s.port)},
-		{"allow-privileged", "true"},
-		{"authorization-mode", "Node,RBAC"},
-		{"enable-admission-plugins", "NodeRestriction"},
-		{"client-ca-file", p.crt(clusterCA)},
-		{"tls-cert-file", p.crt(pair)},
-		{"tls-private-key-file", p.key(pair)},
-		{"etcd-cafile", p.crt(etcdCA)},
-		{"etcd-certfile", p.crt(apiEtcdPair)},
-		{"etcd-keyfile", p.key(apiEtcdPair)},
-		{"etcd-servers", clientURLs(l.shards[0], ",")},
-	}
+	fs := flags.Of(
+		"advertise-address", s.advertise.String(),
+		"bind-address", s.addr.String(),
+		"secure-port", strconv.Itoa(s.port),
+		"allow-privileged", "true",
+		"authorization-mode", "Node,RBAC",
+		"enable-admission-plugins", "NodeRestriction",
+		"client-ca-file", p.Crt(pki.ClusterCA),
+		"tls-cert-file", p.Crt(pair),
+		"tls-private-key-file", p.Key(pair),
+		"etcd-cafile", p.Crt(pki.EtcdCA),
+		"etcd-certfile", p.Crt(pki.APIEtcdPair),
+		"etcd-keyfile", p.Key(pki.APIEtcdPair),
+		"etcd-servers", clientURLs(l.shards[0], ","),
+	)
 	if o := overrides(l); o != "" {
-		fs = append(fs, flag{"etcd-servers-overrides", o})
+		fs = append(fs, flags.Of("etcd-servers-overrides", o)...)
 	}
-	fs = append(fs, flagSet{
-		{"kubelet-client-certificate", p.crt(apiKubeletPair)},
-		{"kubelet-client-key", p.key(apiKubeletPair)},
-		{"kubelet-preferred-address-types", "InternalIP,ExternalIP,Hostname"},
-		{"proxy-client-cert-file", p.crt(frontPair)},
-		{"proxy-client-key-file", p.key(frontPair)},
-		{"requestheader-allowed-names", frontPair},
-		{"requestheader-client-ca-file", p.crt(frontCA)},
-		{"requestheader-extra-headers-prefix", "X-Remote-Extra-"},
-		{"requestheader-group-headers", "X-Remote-Group"},
-		{"requestheader-username-headers", "X-Remote-User"},
-		{"service-account-issuer", serviceIssuer},
-		{"service-account-key-file", p.pub(serviceKey)},
-		{"service-account-signing-key-file", p.key(serviceKey)},
-		{"service-cluster-ip-range", serviceRange},
-		{"profiling", "false"},
-	}...)
-	return fs.deployed(d, over)
+	fs = append(fs, flags.Of(
+		"kubelet-client-certificate", p.Crt(pki.APIKubeletPair),
+		"kubelet-client-key", p.Key(pki.APIKubeletPair),
+		"kubelet-preferred-address-types", "InternalIP,ExternalIP,Hostname",
+		"proxy-client-cert-file", p.Crt(pki.FrontPair),
+		"proxy-client-key-file", p.Key(pki.FrontPair),
+		"requestheader-allowed-names", pki.FrontPair,
+		"requestheader-client-ca-file", p.Crt(pki.FrontCA),
+		"requestheader-extra-headers-prefix", "X-Remote-Extra-",
+		"requestheader-group-headers", "X-Remote-Group",
+		"requestheader-username-headers", "X-Remote-User",
+		"service-account-issuer", serviceIssuer,
+		"service-account-key-file", p.Pub(pki.ServiceKey),
+		"service-account-signing-key-file", p.Key(pki.ServiceKey),
+		"service-cluster-ip-range", serviceRange,
+		"profiling", "false",
+	)...)
+	return fs.Deployed(d, over)
 }
 
 func clientURLs(s shardLayout, separator string) string {
@@ -86,48 +88,39 @@ func overrides(l layout) string {
 }
 
 // controllerManagerFlags are the flags of one controller manager.
-func controllerManagerFlags(s site, p *pki, kubeconfig string, d clusters.Deployment, over map[string]string) flagSet {
-	fs := append(controllerFlags(s, p, kubeconfig), flagSet{
-		{"cluster-signing-cert-file", p.crt(clusterCA)},
-		{"cluster-signing-key-file", p.key(clusterCA)},
-		{"root-ca-file", p.crt(clusterCA)},
-		{"service-account-private-key-file", p.key(serviceKey)},
-		{"service-cluster-ip-range", serviceRange},
-		{"use-service-account-credentials", "true"},
-	}...)
-	return fs.deployed(d, over)
+func controllerManagerFlags(s site, p *pki.PKI, kubeconfig string, d clusters.Deployment, over map[string]string) flags.Set {
+	fs := append(controllerFlags(s, p, kubeconfig), flags.Of(
+		"cluster-signing-cert-file", p.Crt(pki.ClusterCA),
+		"cluster-signing-key-file", p.Key(pki.ClusterCA),
+		"root-ca-file", p.Crt(pki.ClusterCA),
+		"service-account-private-key-file", p.Key(pki.ServiceKey),
+		"service-cluster-ip-range", serviceRange,
+		"use-service-account-credentials", "true",
+	)...)
+	return fs.Deployed(d, over)
 }
 
 // schedulerFlags are the flags of one scheduler.
-func schedulerFlags(s site, p *pki, kubeconfig string, d clusters.Deployment, over map[string]string) flagSet {
-	return controllerFlags(s, p, kubeconfig).deployed(d, over)
+func schedulerFlags(s site, p *pki.PKI, kubeconfig string, d clusters.Deployment, over map[string]string) flags.Set {
+	return controllerFlags(s, p, kubeconfig).Deployed(d, over)
 }
 
 // controllerFlags are what controller managers and schedulers have in common.
-func controllerFlags(s site, p *pki, kubeconfig string) flagSet {
+func controllerFlags(s site, p *pki.PKI, kubeconfig string) flags.Set {
 	pair := s.id.String()
-	return flagSet{
-		{"kubeconfig", kubeconfig},
-		{"authentication-kubeconfig", kubeconfig},
-		{"authorization-kubeconfig", kubeconfig},
-		{"bind-address", s.addr.String()},
-		{"secure-port", strconv.Itoa(s.port)},
-		{"client-ca-file", p.crt(clusterCA)},
-		{"requestheader-client-ca-file", p.crt(frontCA)},
-		{"tls-cert-file", p.crt(pair)},
-		{"tls-private-key-file", p.key(pair)},
-		{"leader-elect", "true"},
-		{"kube-api-qps", strconv.Itoa(clientQPS)},
-		{"kube-api-burst", strconv.Itoa(2 * clientQPS)},
-		{"profiling", "false"},
-	}
-}
-
-// deployed returns the flags with the deployment's gates and flags over them.
-func (fs flagSet) deployed(d clusters.Deployment, over map[string]string) flagSet {
-	fs = fs.with(d.Flags).with(over)
-	if len(d.FeatureGates) > 0 {
-		fs = fs.with(map[string]string{gatesFlag: gates(d.FeatureGates, fs.value(gatesFlag))})
-	}
-	return fs
+	return flags.Of(
+		"kubeconfig", kubeconfig,
+		"authentication-kubeconfig", kubeconfig,
+		"authorization-kubeconfig", kubeconfig,
+		"bind-address", s.addr.String(),
+		"secure-port", strconv.Itoa(s.port),
+		"client-ca-file", p.Crt(pki.ClusterCA),
+		"requestheader-client-ca-file", p.Crt(pki.FrontCA),
+		"tls-cert-file", p.Crt(pair),
+		"tls-private-key-file", p.Key(pair),
+		"leader-elect", "true",
+		"kube-api-qps", strconv.Itoa(clientQPS),
+		"kube-api-burst", strconv.Itoa(2*clientQPS),
+		"profiling", "false",
+	)
 }

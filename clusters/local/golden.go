@@ -16,6 +16,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/data"
+	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/objects"
+	"github.com/storm-harness/storm/clusters/ready"
 )
 
 // The golden copy is the members' data as it stood right after the first
@@ -39,14 +43,17 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if err := c.settled(ctx); err != nil {
-		return err
+	// Without controllers there is nothing to wait for.
+	if len(c.handles(clusters.KindControllerManager)) > 0 {
+		if err := ready.Settled(ctx, c.Access().REST); err != nil {
+			return err
+		}
 	}
 	took := time.Since(began)
-	if err := c.applyFairness(ctx); err != nil {
+	if err := fairness.Apply(ctx, c.Access().REST, c.servers(), c.Spec().Kubernetes, c.o.Sink); err != nil {
 		return err
 	}
-	if err := c.applyObjects(ctx); err != nil {
+	if err := objects.Apply(ctx, c.Access().REST, c.Spec().Kubernetes, c.o.Sink); err != nil {
 		return err
 	}
 	if err := c.takeGolden(ctx); err != nil {
@@ -79,7 +86,7 @@ func (c *Cluster) dropLeases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range elected {
+	for _, name := range ready.Elected {
 		if err := leases.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return fmt.Errorf("lease %s: %w", name, err)
 		}
@@ -117,7 +124,7 @@ func (c *Cluster) goldenKey() string {
 	for _, kind := range []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler} {
 		fmt.Fprintf(&text, "%s\n", c.binaries[string(kind)].SHA256)
 	}
-	text.WriteString(fairnessText(c.spec.Kubernetes) + objectsText(c.spec.Kubernetes))
+	text.WriteString(fairness.Text(c.spec.Kubernetes) + objects.Text(c.spec.Kubernetes))
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:8])
 }
@@ -127,6 +134,6 @@ func (c *Cluster) goldenDir(key string) string { return filepath.Join(c.o.Dir, g
 // copyData copies every member's directory at once.
 func (c *Cluster) copyData(ctx context.Context, from, to string) error {
 	return each(ctx, c.handles(clusters.KindEtcd), func(ctx context.Context, h *component) error {
-		return copyTree(ctx, filepath.Join(from, h.id.String()), filepath.Join(to, h.id.String()))
+		return data.CopyTree(ctx, filepath.Join(from, h.id.String()), filepath.Join(to, h.id.String()))
 	})
 }

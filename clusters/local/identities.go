@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+
+	"github.com/storm-harness/storm/clusters/pki"
 )
 
 // serviceFirst is the first address of the range: the apiservers' own Service.
@@ -19,17 +21,17 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 func (c *Cluster) identities(l layout) error {
 	for _, s := range l.shards {
 		for _, m := range s.members {
-			if err := c.pki.ensure(etcdPair(m), certificate{
-				ca: etcdCA, common: m.id.String(), server: true, addrs: []netip.Addr{m.addr, loopback},
+			if err := c.pki.Ensure(etcdPair(m), pki.Certificate{
+				CA: pki.EtcdCA, Common: m.id.String(), Server: true, Addrs: []netip.Addr{m.addr, loopback},
 			}); err != nil {
 				return err
 			}
 		}
 	}
 	for _, s := range l.apiservers {
-		if err := c.pki.ensure(s.id.String(), certificate{
-			ca: clusterCA, common: "kube-apiserver", server: true,
-			names: apiServerNames, addrs: []netip.Addr{s.addr, s.advertise, loopback, serviceFirst},
+		if err := c.pki.Ensure(s.id.String(), pki.Certificate{
+			CA: pki.ClusterCA, Common: "kube-apiserver", Server: true,
+			Names: apiServerNames, Addrs: []netip.Addr{s.addr, s.advertise, loopback, serviceFirst},
 		}); err != nil {
 			return err
 		}
@@ -39,13 +41,13 @@ func (c *Cluster) identities(l layout) error {
 		if i > 0 {
 			file = c.kubeconfigOf(s)
 		}
-		if err := c.pki.writeKubeconfig(file, s.url(), c.name(), adminPair); err != nil {
+		if err := c.pki.WriteKubeconfig(file, s.url(), c.name(), pki.AdminPair); err != nil {
 			return err
 		}
 	}
 	for who, sites := range map[string][]site{"system:kube-controller-manager": l.managers, "system:kube-scheduler": l.schedulers} {
 		for i, s := range sites {
-			if err := c.pki.ensure(s.id.String(), certificate{ca: clusterCA, common: who, server: true, addrs: []netip.Addr{s.addr}}); err != nil {
+			if err := c.pki.Ensure(s.id.String(), pki.Certificate{CA: pki.ClusterCA, Common: who, Server: true, Addrs: []netip.Addr{s.addr}}); err != nil {
 				return err
 			}
 			if len(l.apiservers) == 0 {
@@ -53,7 +55,7 @@ func (c *Cluster) identities(l layout) error {
 			}
 			// As with kubeadm, each works with one apiserver, its own.
 			server := l.apiservers[i%len(l.apiservers)].url()
-			if err := c.pki.writeKubeconfig(c.kubeconfigOf(s), server, c.name(), s.id.String()); err != nil {
+			if err := c.pki.WriteKubeconfig(c.kubeconfigOf(s), server, c.name(), s.id.String()); err != nil {
 				return err
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 )
 
 // The ports that the components usually listen on.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local/network"
+	"github.com/storm-harness/storm/clusters/network"
 )
 
 // errNoHosts is why links cannot be changed.

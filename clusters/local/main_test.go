@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/supervise"
 )
 
 // The test's own executable plays the supervisor, and with roles the storms

@@ -24,12 +24,13 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/hand"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/procfs"
 )
 
 // roles are what the test's executable can be told to play.
-var roles = map[string]func() int{"owner": owner, "hand": hand}
+var roles = map[string]func() int{"owner": owner, "hand": byHand}
 
 // told is what a storm in a process of its own says of its cluster.
 type told struct {
@@ -266,8 +267,8 @@ func remains(t *testing.T, dir string, what told) []string {
 	return left
 }
 
-// hand is a storm that starts a cluster by hand and ends.
-func hand() int {
+// byHand is a storm that starts a cluster by hand and ends.
+func byHand() int {
 	dir := os.Getenv("DIR")
 	t := told{UID: os.Getuid()}
 	s, err := components.Open(components.Options{Dir: filepath.Join(dir, "cache")})
@@ -290,19 +291,19 @@ func hand() int {
 func TestByHandItStaysUntilDown(t *testing.T) {
 	dir := place(t, os.Getuid())
 	t.Setenv("STORM_STATE_DIR", filepath.Join(dir, "state"))
-	if found, err := List(t.Context()); err != nil || len(found) != 0 {
+	if found, err := hand.List(t.Context()); err != nil || len(found) != 0 {
 		t.Fatalf("before there are %v, %v", found, err)
 	}
 	cmd, _, _ := run(t, dir, "hand", os.Getuid())
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	found, err := List(t.Context())
+	found, err := hand.List(t.Context())
 	if err != nil || len(found) != 1 || found[0].Problem != "" || found[0].Name != "mine" {
 		t.Fatalf("listed are %+v, %v", found, err)
 	}
 	defer func() { // only if the test failed
-		_ = Down(context.WithoutCancel(t.Context()), "mine")
+		_ = hand.Down(context.WithoutCancel(t.Context()), "mine")
 	}()
 	config, err := clientcmd.BuildConfigFromFlags("", found[0].Kubeconfig)
 	if err != nil {
@@ -328,10 +329,10 @@ func TestByHandItStaysUntilDown(t *testing.T) {
 	if _, err := UpByHand(t.Context(), "mine", clusters.Spec{}, store(t), nil); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("a second one of the name: %v", err)
 	}
-	if err := Down(t.Context(), "mine"); err != nil {
+	if err := hand.Down(t.Context(), "mine"); err != nil {
 		t.Fatal(err)
 	}
-	if err := Down(t.Context(), "mine"); err == nil || !strings.Contains(err.Error(), "no cluster") {
+	if err := hand.Down(t.Context(), "mine"); err == nil || !strings.Contains(err.Error(), "no cluster") {
 		t.Errorf("down twice: %v", err)
 	}
 	nothingLeft(t, dir, what)

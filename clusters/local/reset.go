@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/fairness"
 )
 
 // Reset implements clusters.Cluster. Everything is killed, whatever state it
@@ -45,7 +46,7 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	if err := c.fairnessInForce(ctx); err != nil {
+	if err := fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
 		return err
 	}
 	c.o.Sink(clusters.Event{Text: fmt.Sprintf("back at the golden copy in %s (stop %s, copy %s, start %s)", seconds(time.Since(began)),

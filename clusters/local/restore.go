@@ -1,45 +1,18 @@
 package local
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/internal/ledger"
-	"github.com/storm-harness/storm/internal/priority"
+	"github.com/storm-harness/storm/clusters/data"
 )
-
-// restores is how often each shard's members went back to a snapshot.
-type restores struct {
-	count  int
-	source string              // the snapshot and bump of the last one
-	done   map[clusters.ID]int // the restore that each member took part in last
-}
-
-// next returns the number of the restore that a member's is part of. All
-// members that go back to the same snapshot, each once, are one restore; its
-// number is in their token, so that a member which is left behind with older
-// data is of another cluster, and can never mix with them.
-func (r *restores) next(id clusters.ID, source string) int {
-	if r.done == nil {
-		r.done = map[clusters.ID]int{}
-	}
-	if r.count == 0 || r.source != source || r.done[id] == r.count {
-		r.count, r.source = r.count+1, source
-	}
-	r.done[id] = r.count
-	return r.count
-}
 
 // RestoreMember implements clusters.Restorer.
 func (c *Cluster) RestoreMember(ctx context.Context, id clusters.ID, snapshot string, bump int64) error {
@@ -57,39 +30,14 @@ func (c *Cluster) RestoreMember(ctx context.Context, id clusters.ID, snapshot st
 	c.mu.Lock()
 	shard := c.layout.shard(id.Shard)
 	if c.restores[id.Shard] == nil {
-		c.restores[id.Shard] = &restores{}
+		c.restores[id.Shard] = &data.Restores{}
 	}
-	n := c.restores[id.Shard].next(id, fmt.Sprintf("%s +%d", snapshot, bump))
+	n := c.restores[id.Shard].Next(id, fmt.Sprintf("%s +%d", snapshot, bump))
 	c.mu.Unlock()
-	dir := c.dataDir(id)
-	aside, old := dir+".restored", dir+".old"
-	if err := errors.Join(os.RemoveAll(aside), os.RemoveAll(old)); err != nil {
-		return err
-	}
-	args := []string{
-		"snapshot", "restore", snapshot,
-		"--name", id.String(), "--data-dir", aside,
-		"--initial-cluster", initialCluster(shard),
-		"--initial-cluster-token", fmt.Sprintf("%s-restore-%d", c.token(id.Shard), n),
-		"--initial-advertise-peer-urls", shard.members[id.Index].peerURL(),
-	}
-	if bump > 0 {
-		args = append(args, "--bump-revision", strconv.FormatInt(bump, 10), "--mark-compacted")
-	}
-	cmd := exec.CommandContext(ctx, etcdutl, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = append(os.Environ(), ledger.RunEnv+"="+c.o.Ledger.RunID())
-	if err := priority.Ordinarily(cmd.Run); err != nil {
-		return fmt.Errorf("etcdutl snapshot restore: %w: %s", err, strings.TrimSpace(out.String()))
-	}
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(aside, dir); err != nil {
-		return err
-	}
-	return os.RemoveAll(old)
+	return data.Restore(ctx, data.Restoring{
+		Etcdutl: etcdutl, Snapshot: snapshot, Bump: bump, Dir: c.dataDir(id), Name: id.String(), InitialCluster: initialCluster(shard),
+		Token: fmt.Sprintf("%s-restore-%d", c.token(id.Shard), n), PeerURL: shard.members[id.Index].peerURL(), RunID: c.o.Ledger.RunID(),
+	})
 }
 
 // Etcdutl implements clusters.Restorer.

@@ -10,10 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/ready"
 )
-
-// patience bounds how long a cluster may take to start on a busy machine.
-const patience = 3 * time.Minute
 
 // start starts every component and returns when all of them serve. Members and
 // apiservers start at once: an apiserver reads its certificates and builds its
@@ -28,7 +26,7 @@ func (c *Cluster) start(ctx context.Context) error {
 
 // startAll starts the components of some kinds together and waits for all.
 func (c *Cluster) startAll(ctx context.Context, began time.Time, kinds ...clusters.Kind) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the cluster took longer than %s to start", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the cluster took longer than %s to start", ready.Patience))
 	defer cancel()
 	return each(ctx, c.handles(kinds...), func(ctx context.Context, h *component) error {
 		if err := h.Start(ctx, clusters.Change{}); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/flags"
 	"github.com/storm-harness/storm/internal/strict"
 )
 
@@ -23,15 +24,15 @@ func Unknown(ctx context.Context, store *components.Store, spec clusters.Spec) (
 	shards := spec.AllShards()
 	for i, sh := range shards {
 		field := "etcd"
-		flags, env := sh.Flags, sh.Env
+		given, env := sh.Flags, sh.Env
 		if i > 0 {
 			field = fmt.Sprintf("etcd.shards[%d]", i-1)
 			if sh.Version == shards[0].Version && sh.BinDir == shards[0].BinDir { // what it inherits was asked there
-				flags, env = beyond(flags, shards[0].Flags), beyond(env, shards[0].Env)
+				given, env = beyond(given, shards[0].Flags), beyond(env, shards[0].Env)
 			}
 		}
-		if q.turnTo(ctx, field, components.Request{Name: components.Etcd, Version: sh.Version, BinDir: sh.BinDir}, len(flags)+len(env) > 0) {
-			q.flags(ctx, flags, func(fs flagSet) flagSet { return fs.spelledFor(q.binary.Version) })
+		if q.turnTo(ctx, field, components.Request{Name: components.Etcd, Version: sh.Version, BinDir: sh.BinDir}, len(given)+len(env) > 0) {
+			q.flags(ctx, given, func(fs flags.Set) flags.Set { return fs.SpelledFor(q.binary.Version) })
 			q.etcdEnv(ctx, env)
 		}
 	}
@@ -122,20 +123,20 @@ func (q *inquiry) ask(ctx context.Context, flags ...string) (refused string) {
 
 // flags asks for all flags at once and, where that is refused, for each. spell
 // writes them as the binary's version has them.
-func (q *inquiry) flags(ctx context.Context, given map[string]string, spell func(flagSet) flagSet) {
-	all := flagSet{}.with(taken(given))
+func (q *inquiry) flags(ctx context.Context, given map[string]string, spell func(flags.Set) flags.Set) {
+	all := flags.Set{}.With(taken(given))
 	if len(all) == 0 {
 		return
 	}
-	together := q.ask(ctx, spell(all).argv()...)
+	together := q.ask(ctx, spell(all).Argv()...)
 	if together == "" {
 		return
 	}
 	before := len(q.found)
 	for _, f := range all {
-		spelt := spell(flagSet{f})
-		if says := q.ask(ctx, spelt.argv()...); says != "" {
-			q.refusedFlag(f.name, spelt[len(spelt)-1], says)
+		spelt := spell(flags.Set{f})
+		if says := q.ask(ctx, spelt.Argv()...); says != "" {
+			q.refusedFlag(f.Name, spelt[len(spelt)-1], says)
 		}
 	}
 	if len(q.found) == before {
@@ -144,25 +145,25 @@ func (q *inquiry) flags(ctx context.Context, given map[string]string, spell func
 }
 
 // asWritten is the spelling of the Kubernetes servers' flags.
-func asWritten(fs flagSet) flagSet { return fs }
+func asWritten(fs flags.Set) flags.Set { return fs }
 
 // taken leaves out the flags that are taken away.
 func taken(given map[string]string) map[string]string {
 	out := maps.Clone(given)
-	maps.DeleteFunc(out, func(_, value string) bool { return value == remove })
+	maps.DeleteFunc(out, func(_, value string) bool { return value == flags.Remove })
 	return out
 }
 
 // refusedFlag says of a flag, which the scenario calls by a name that may be
 // another version's, why the binary does not take it.
-func (q *inquiry) refusedFlag(name string, asked flag, says string) {
-	if slices.Contains(q.words.Flags, asked.name) {
-		q.bad("flags."+name, "%s refuses --%s=%s: %s", q, asked.name, asked.value, says)
+func (q *inquiry) refusedFlag(name string, asked flags.Flag, says string) {
+	if slices.Contains(q.words.Flags, asked.Name) {
+		q.bad("flags."+name, "%s refuses --%s=%s: %s", q, asked.Name, asked.Value, says)
 		return
 	}
 	spelt := ""
-	if asked.name != name {
-		spelt = ", nor as --" + asked.name
+	if asked.Name != name {
+		spelt = ", nor as --" + asked.Name
 	}
 	q.bad("flags."+name, "%s does not know the flag --%s%s%s", q, name, spelt, q.near(name, q.words.Flags))
 }
@@ -177,7 +178,7 @@ func (q *inquiry) near(word string, right []string) string {
 
 // gates asks for feature gates, in the same way.
 func (q *inquiry) gates(ctx context.Context, given map[string]bool) {
-	arg := func(on map[string]bool) string { return "--" + gatesFlag + "=" + gates(on, "") }
+	arg := func(on map[string]bool) string { return "--" + flags.GatesFlag + "=" + flags.Gates(on, "") }
 	if len(given) == 0 {
 		return
 	}
@@ -212,21 +213,21 @@ func (q *inquiry) etcdEnv(ctx context.Context, given map[string]string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		text, isFlag := strings.CutPrefix(name, etcdPrefix)
-		if !isFlag || given[name] == remove || name == "ETCD_UNSUPPORTED_ARCH" {
+		if !isFlag || given[name] == flags.Remove || name == "ETCD_UNSUPPORTED_ARCH" {
 			continue
 		}
-		f := flag{strings.ToLower(strings.ReplaceAll(text, "_", "-")), given[name]}
-		says := q.ask(ctx, flagSet{f}.argv()...)
+		f := flags.Flag{Name: strings.ToLower(strings.ReplaceAll(text, "_", "-")), Value: given[name]}
+		says := q.ask(ctx, flags.Set{f}.Argv()...)
 		switch {
 		case says == "":
-		case slices.Contains(q.words.Flags, f.name):
-			q.bad("env."+name, "%s refuses --%s=%s: %s", q, f.name, f.value, says)
+		case slices.Contains(q.words.Flags, f.Name):
+			q.bad("env."+name, "%s refuses --%s=%s: %s", q, f.Name, f.Value, says)
 		default:
 			var right []string
 			for _, known := range q.words.Flags {
 				right = append(right, variable(known))
 			}
-			q.bad("env."+name, "%s does not know the flag --%s%s", q, f.name, q.near(name, right))
+			q.bad("env."+name, "%s does not know the flag --%s%s", q, f.Name, q.near(name, right))
 		}
 	}
 }

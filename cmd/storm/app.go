@@ -14,6 +14,7 @@ import (
 type app struct {
 	stdout, stderr io.Writer
 	output         outputValue // -o
+	images         imageFlags  // of run, calibrate and cluster up
 }
 
 func newApp(stdout, stderr io.Writer) *app { return &app{stdout: stdout, stderr: stderr} }

@@ -11,11 +11,11 @@ import (
 	"github.com/storm-harness/storm/scenarios"
 )
 
-// fetch gets every binary that the scenario's profiles and tours run, so that
+// fetch gets every binary and image that the scenario's profiles and tours run, so that
 // all of them can be asked before anything is started.
-func fetch(ctx context.Context, s *scenarios.Scenario, store *components.Store, sink clusters.Sink) error {
+func fetch(ctx context.Context, s *scenarios.Scenario, store *components.Store, images imageFlags, sink clusters.Sink) error {
 	return s.EachCluster(func(spec clusters.Spec) error {
-		return providerOf(spec).obtain(ctx, store, spec, sink)
+		return providerOf(spec).obtain(ctx, upOptions{spec: spec, store: store, sink: sink, imageFlags: images})
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/hand"
+	"github.com/storm-harness/storm/clusters/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
 )
 
@@ -23,9 +23,9 @@ func (a *app) cleanupVerb() *cobra.Command {
 		Use:   "cleanup",
 		Short: "Remove what a killed storm left behind",
 		Long: `cleanup reads the ledgers of runs whose storm is gone and puts back what they
-say was changed: it ends processes and removes directories, interfaces, and the
-objects of a run in a cluster that storm did not make, each only if it is
-certainly that run's own. A storm that is alive is left alone, and
+say was changed: it ends processes and removes containers, directories,
+interfaces, and the objects of a run in a cluster that storm did not make, each
+only if it is certainly that run's own. A storm that is alive is left alone, and
 so is everything that storm did not make. To call it twice is harmless.`,
 		Example: "  storm cleanup\n  storm cleanup -o json",
 		Args:    takes(0, 0, ""),
@@ -65,13 +65,13 @@ func cleanUp(ctx context.Context) ([]ledger.Finding, error) {
 		if err != nil || ctx.Err() != nil || time.Since(began) > orphansPatience {
 			return all, err
 		}
-		byHand, err := local.List(ctx)
+		byHand, err := hand.List(ctx)
 		if err != nil {
 			return all, err
 		}
 		ending := func(f ledger.Finding) bool {
 			return f.Result == ledger.Live && (isSupervisor(f.PID) || isComponent(f.PID)) &&
-				!slices.ContainsFunc(byHand, func(c local.Found) bool { return c.RunID == f.Run })
+				!slices.ContainsFunc(byHand, func(c hand.Found) bool { return c.RunID == f.Run })
 		}
 		if !slices.ContainsFunc(found, ending) {
 			return all, nil

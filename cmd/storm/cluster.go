@@ -11,13 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/clusters/hand"
 )
 
 func (a *app) clusterVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
-		Short: "Local clusters for use by hand: up, list, down",
+		Short: "Clusters for use by hand: up, list, down",
 		Args:  onlyVerbs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -43,7 +43,7 @@ type handCluster struct {
 }
 
 // handClusterOf puts together what is known of a cluster.
-func handClusterOf(f local.Found) handCluster {
+func handClusterOf(f hand.Found) handCluster {
 	out := handCluster{
 		Name: f.Name, Status: handStatus(f), Started: f.Started, Kubeconfig: f.Kubeconfig,
 		APIServers: []string{}, Etcd: map[string][]string{},
@@ -74,7 +74,7 @@ func handClusterOf(f local.Found) handCluster {
 }
 
 // handStatus is a cluster's state in words.
-func handStatus(f local.Found) string {
+func handStatus(f hand.Found) string {
 	switch {
 	case f.Problem != "" && f.Started.IsZero():
 		return strings.TrimPrefix(f.Problem, "cluster "+f.Name+" is ")
@@ -102,7 +102,7 @@ func handNames(cmd *cobra.Command, args []string, _ string) ([]string, cobra.She
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	found, err := local.List(ctx)
+	found, err := hand.List(ctx)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

@@ -7,16 +7,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/clusters/hand"
 )
 
 func (a *app) clusterDownVerb() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down [NAME]",
 		Short: "End a cluster that was started by hand, and remove all of it",
-		Long: `down ends every process of the cluster and removes its network and its
-directory: the data, the certificates and the logs. The name can be left out
-where there is only one cluster.`,
+		Long: `down ends every process and container of the cluster and removes its network
+and its directory: the data, the certificates and the logs. The name can be left
+out where there is only one cluster.`,
 		Example:           "  storm cluster down\n  storm cluster down mine",
 		Args:              takes(0, 1, "the name of one cluster"),
 		ValidArgsFunction: handNames,
@@ -25,7 +25,7 @@ where there is only one cluster.`,
 			if err != nil {
 				return err
 			}
-			if err := local.Down(cmd.Context(), name); err != nil {
+			if err := hand.Down(cmd.Context(), name); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.stdout, "Cluster %s is down, and nothing of it is left.\n", name)
@@ -39,7 +39,7 @@ func whichCluster(ctx context.Context, args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
-	found, err := local.List(ctx)
+	found, err := hand.List(ctx)
 	if err != nil {
 		return "", err
 	}

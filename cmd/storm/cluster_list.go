@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 
-	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/clusters/hand"
 )
 
 func (a *app) clusterListVerb() *cobra.Command {
@@ -16,7 +16,7 @@ func (a *app) clusterListVerb() *cobra.Command {
 		Example: "  storm cluster list\n  storm cluster list -o yaml",
 		Args:    takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := local.List(cmd.Context())
+			found, err := hand.List(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -28,7 +28,7 @@ func (a *app) clusterListVerb() *cobra.Command {
 }
 
 // listHandClusters is the listing of the clusters that were found.
-func listHandClusters(found []local.Found, now time.Time) listing {
+func listHandClusters(found []hand.Found, now time.Time) listing {
 	data := []handCluster{}
 	l := listing{head: []string{"NAME", "AGE", "KUBERNETES", "ETCD", "STATUS"}}
 	for _, f := range found {

@@ -25,6 +25,7 @@ type specFlags struct {
 	members    int
 	shards     []string
 	network    string
+	provider   string
 }
 
 func (f *specFlags) add(cmd *cobra.Command) {
@@ -36,6 +37,7 @@ func (f *specFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.etcd, "etcd", etcd, "version of etcd")
 	cmd.Flags().IntVar(&f.members, "members", 1, "members of the main etcd shard")
 	cmd.Flags().StringArrayVar(&f.shards, "shard", nil, "`name=resource[,resource]` of a further shard with one member, such as events=/events; repeatable")
+	cmd.Flags().StringVar(&f.provider, "provider", "local", "where it runs: local or kind")
 	cmd.Flags().StringVar(&f.network, "network", "auto", "how members are connected: auto, namespaces or loopback")
 }
 
@@ -77,8 +79,11 @@ func (f *specFlags) spec() (clusters.Spec, error) {
 	default:
 		return spec, usage("--network %s: the networks are auto, namespaces and loopback", spec.Network)
 	}
-	if p := spec.Provider; p != "" && p != "local" {
-		return spec, usage("%s: the provider is %s: storm starts only local clusters by hand", f.file, p)
+	if given("provider") {
+		spec.Provider = f.provider
+	}
+	if providerOf(spec).upByHand == nil {
+		return spec, usage("the provider %s: storm starts no cluster of it by hand", spec.Provider)
 	}
 	if problems := checkCluster(spec); len(problems) > 0 {
 		return spec, usage("the cluster cannot be started:\n  %s", strings.Join(problems, "\n  "))

@@ -12,7 +12,7 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/clusters/local"
+	"github.com/storm-harness/storm/clusters/hand"
 )
 
 // defaultCluster is the name of a cluster that is given none.
@@ -23,15 +23,19 @@ func (a *app) clusterUpVerb() *cobra.Command {
 	var f specFlags
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Start a local cluster that stays until it is ended",
+		Short: "Start a cluster that stays until it is ended",
 		Long: `up starts a control plane as processes of this machine: etcd, its shards, and
 the Kubernetes servers, with mutual TLS. It stays until ` + "`storm cluster down`" + `,
 also when this shell ends. --file takes the cluster of a scenario, or a file
-with just what a scenario has under "cluster"; the other flags win over it.`,
+with just what a scenario has under "cluster"; the other flags win over it.
+
+With --provider kind it is a kind cluster instead: containers of Docker, one for
+each apiserver and each etcd member.`,
 		Example: `  storm cluster up
   storm cluster up --members 3 --shard events=/events
   storm cluster up --name old --kubernetes v1.35 --etcd v3.5
-  storm cluster up --file my.yaml --profile fast-election`,
+  storm cluster up --file my.yaml --profile fast-election
+  storm cluster up --provider kind --members 3`,
 		Args: takes(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec, err := f.spec()
@@ -45,7 +49,7 @@ with just what a scenario has under "cluster"; the other flags win over it.`,
 			show := newDisplay(a.stderr)
 			defer show.close()
 			show.line("starting the cluster %s", name)
-			state, err := local.UpByHand(cmd.Context(), name, spec, store, show.event)
+			state, err := providerOf(spec).upByHand(cmd.Context(), name, upOptions{spec: spec, store: store, sink: show.event, imageFlags: a.images})
 			if err != nil {
 				return err
 			}
@@ -55,17 +59,18 @@ with just what a scenario has under "cluster"; the other flags win over it.`,
 	}
 	cmd.Flags().StringVar(&name, "name", defaultCluster, "name of the cluster")
 	f.add(cmd)
+	a.images.add(cmd)
 	a.outputFlag(cmd)
 	return cmd
 }
 
 // printUp says how a cluster that is up is reached, and what comes next.
-func (a *app) printUp(ctx context.Context, state local.ByHand, store *components.Store) error {
-	list, err := local.List(ctx)
+func (a *app) printUp(ctx context.Context, state hand.ByHand, store *components.Store) error {
+	list, err := hand.List(ctx)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(list, func(f local.Found) bool { return f.RunID == state.RunID })
+	i := slices.IndexFunc(list, func(f hand.Found) bool { return f.RunID == state.RunID })
 	if i < 0 {
 		return fmt.Errorf("cluster %s was up, and is gone again: its supervisor was ended", state.Name)
 	}

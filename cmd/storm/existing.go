@@ -21,7 +21,7 @@ import (
 var existingProvider = provider{
 	check:        existing.Check,
 	capabilities: existing.Capabilities,
-	obtain: func(context.Context, *components.Store, clusters.Spec, clusters.Sink) error {
+	obtain: func(context.Context, upOptions) error {
 		return nil
 	},
 	unknown: func(context.Context, *components.Store, clusters.Spec) (found, missing []string, err error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/doctor"
-	"github.com/storm-harness/storm/clusters/local"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/hand"
+	"github.com/storm-harness/storm/clusters/supervise"
 	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/ledger"
 )
@@ -52,8 +52,8 @@ func TestHostileTextInAListing(t *testing.T) {
 }
 
 // state is a cluster by hand as its state.json tells.
-func state(name string) local.ByHand {
-	return local.ByHand{
+func state(name string) hand.ByHand {
+	return hand.ByHand{
 		Name: name, RunID: "hand-" + name, Dir: "/state/clusters/" + name, Kubeconfig: "/state/clusters/" + name + "/kubeconfig",
 		Logs: "/state/clusters/" + name + "/logs", Started: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Supervisor: 4711,
 		Spec:     clusters.Spec{Etcd: clusters.Etcd{Members: 3, Shards: []clusters.Shard{{Name: "events", Resources: []string{"/events"}}}}},
@@ -72,17 +72,17 @@ func TestListOfClusters(t *testing.T) {
 		"etcd-main-0": {Name: "etcd-main-0", PID: 13, Running: true},
 		"etcd-main-1": {Name: "etcd-main-1", PID: 14, Exit: "signal: killed"},
 	}
-	found := []local.Found{
+	found := []hand.Found{
 		{ByHand: state("good"), Processes: running},
 		{ByHand: state("hurt"), Processes: hurt},
-		{ByHand: local.ByHand{Name: "half"}, Problem: "cluster half is not up: it is being started now"},
+		{ByHand: hand.ByHand{Name: "half"}, Problem: "cluster half is not up: it is being started now"},
 	}
 	now := state("good").Started.Add(90 * time.Minute)
 	golden.Check(t, "cluster-list", inEveryFormat(t, func(a *app) error { return a.print(listHandClusters(found, now)) }))
 }
 
 func TestWhatIsSaidOfAClusterThatIsUp(t *testing.T) {
-	golden.Check(t, "cluster-up", upText(handClusterOf(local.Found{ByHand: state("storm")}), "etcdctl"))
+	golden.Check(t, "cluster-up", upText(handClusterOf(hand.Found{ByHand: state("storm")}), "etcdctl"))
 }
 
 func TestListOfComponents(t *testing.T) {

@@ -3,9 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/hand"
+	"github.com/storm-harness/storm/clusters/kind"
 	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/rundir"
@@ -19,8 +25,10 @@ type provider struct {
 	// capabilities says what a cluster of a spec can do on this machine; the
 	// value is why not, empty where it can.
 	capabilities func(clusters.Spec) map[clusters.Capability]string
+	// needs is what each capability takes of a machine.
+	needs map[clusters.Capability][]clusters.Need
 	// obtain gets what a spec runs: binaries or images.
-	obtain func(ctx context.Context, store *components.Store, spec clusters.Spec, sink clusters.Sink) error
+	obtain func(ctx context.Context, o upOptions) error
 	// unknown asks what a spec runs which of its flags and feature gates it does
 	// not take; missing names what is not there to be asked.
 	unknown func(ctx context.Context, store *components.Store, spec clusters.Spec) (found, missing []string, err error)
@@ -28,6 +36,19 @@ type provider struct {
 	up func(ctx context.Context, o upOptions) (clusters.Cluster, error)
 	// unmeasured says why a gate could not be decided there; nil where all can.
 	unmeasured func(f providerFlags) func(rundir.Gate) string
+	// upByHand starts one that stays until it is ended.
+	upByHand func(ctx context.Context, name string, o upOptions) (hand.ByHand, error)
+}
+
+// imageFlags are what only providers with containers take.
+type imageFlags struct {
+	nodeImage string
+	retain    bool
+}
+
+func (f *imageFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.nodeImage, "node-image", "", "`image` of the nodes of a kind cluster (default storm/node:VERSION if it is there, else kindest/node:VERSION)")
+	cmd.Flags().BoolVar(&f.retain, "retain", false, "keep the containers of a kind cluster that does not come up, to look at them")
 }
 
 // upOptions say what cluster to start for a run, and where.
@@ -42,6 +63,15 @@ type upOptions struct {
 
 	scenario *scenarios.Scenario
 	flags    providerFlags
+	imageFlags
+}
+
+// kind is what the kind provider takes of them.
+func (o upOptions) kind() kind.Options {
+	return kind.Options{
+		Spec: o.spec, Dir: o.dir, LogDir: o.logs, Store: o.store, Ledger: o.ledger, Sink: o.sink, Exited: o.exited,
+		NodeImage: o.nodeImage, Retain: o.retain,
+	}
 }
 
 // providers are all there are, by the name that a spec has.
@@ -49,16 +79,43 @@ var providers = map[string]provider{
 	"local": {
 		check:        local.Check,
 		capabilities: local.Capabilities,
-		obtain: func(ctx context.Context, store *components.Store, spec clusters.Spec, sink clusters.Sink) error {
-			_, err := local.Obtain(ctx, store, spec, sink)
+		needs:        local.Needs,
+		obtain: func(ctx context.Context, o upOptions) error {
+			_, err := local.Obtain(ctx, o.store, o.spec, o.sink)
 			return err
 		},
 		unknown: local.Unknown,
 		up: func(ctx context.Context, o upOptions) (clusters.Cluster, error) {
 			return local.Up(ctx, local.Options{Spec: o.spec, Dir: o.dir, LogDir: o.logs, Store: o.store, Ledger: o.ledger, Sink: o.sink, Exited: o.exited})
 		},
+		upByHand: func(ctx context.Context, name string, o upOptions) (hand.ByHand, error) {
+			return local.UpByHand(ctx, name, o.spec, o.store, o.sink)
+		},
 	},
 	clusters.Existing: existingProvider,
+	"kind": {
+		check:        kind.Check,
+		capabilities: kind.Capabilities,
+		needs:        kind.Needs,
+		obtain:       func(ctx context.Context, o upOptions) error { return kind.Obtain(ctx, o.kind()) },
+		unknown:      unknownToKind,
+		up:           func(ctx context.Context, o upOptions) (clusters.Cluster, error) { return kind.Up(ctx, o.kind()) },
+		upByHand: func(ctx context.Context, name string, o upOptions) (hand.ByHand, error) {
+			return kind.UpByHand(ctx, name, o.kind(), func(ctx context.Context) ([]string, error) {
+				found, _, err := unknownToKind(ctx, o.store, o.spec)
+				return found, err
+			})
+		},
+	},
+}
+
+// unknownToKind asks what a local cluster of the spec would run: the members run just
+// that. What the nodes run is in their image; where the cache has the same version it
+// is asked in their stead, and where not, a start tells.
+func unknownToKind(ctx context.Context, store *components.Store, spec clusters.Spec) (found, missing []string, err error) {
+	found, missing, err = local.Unknown(ctx, store, spec)
+	missing = slices.DeleteFunc(missing, func(what string) bool { return !strings.HasPrefix(what, components.Etcd+" ") })
+	return found, missing, err
 }
 
 // providerOf is the provider of a spec that was checked.
@@ -69,7 +126,7 @@ func checkCluster(spec clusters.Spec) []string {
 	name := spec.Defaulted().Provider
 	p, ok := providers[name]
 	if !ok {
-		return []string{fmt.Sprintf("provider: %s is not built yet: use local", name)}
+		return []string{fmt.Sprintf("provider: %s is not built yet: use local or kind", name)}
 	}
 	return p.check(spec)
 }

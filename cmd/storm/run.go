@@ -18,7 +18,6 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/doctor"
-	"github.com/storm-harness/storm/clusters/local"
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
@@ -61,6 +60,7 @@ own, and what compares, compares with the first.
   storm run my.yaml --profile my-tuning.yaml
   storm run two-builds --profile base=binDir:old/bin --profile head=binDir:bin
   storm run quickstart --dry-run
+  storm run quickstart --provider kind
   storm run my.yaml --provider existing --context staging`,
 		Args:              takes(1, 1, "a scenario or a file"),
 		ValidArgsFunction: completeScenario,
@@ -74,6 +74,7 @@ own, and what compares, compares with the first.
 	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	f.where.add(cmd)
+	a.images.add(cmd)
 	cmd.Flags().BoolVar(&f.try, "try", false, "run it even with too few blocks for any verdict: comparisons are then inconclusive")
 	return cmd
 }
@@ -166,18 +167,18 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 	})()
 
 	before := func(ctx context.Context, sink clusters.Sink) error {
-		if err := fetch(ctx, s, store, sink); err != nil {
+		if err := fetch(ctx, s, store, a.images, sink); err != nil {
 			return err
 		}
 		_, err := askBinaries(ctx, s, store)
 		return err
 	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
-		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited, scenario: s, flags: where})
+		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited, scenario: s, flags: where, imageFlags: a.images})
 		if err != nil {
 			return nil, err
 		}
-		if l, ok := c.(*local.Cluster); ok && !l.Namespaces() {
+		if n, ok := c.(interface{ Namespaces() bool }); ok && !n.Namespaces() {
 			show.line("without network namespaces: no partitions and no link delay, see `storm doctor`")
 		}
 		return c, nil

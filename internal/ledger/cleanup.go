@@ -20,7 +20,7 @@ import (
 const (
 	Live    = "live"    // the run's owner lives: nothing of it was touched
 	Killed  = "killed"  // a process
-	Removed = "removed" // a directory, an interface, or the ledger of a run
+	Removed = "removed" // a directory, an interface, containers, or the ledger of a run
 	Gone    = "gone"    // it was no more, or never made
 	Left    = "left"    // something has its name that is not the run's, for certain
 	Failed  = "failed"  // it is the run's, and could not be put back: see Why
@@ -95,10 +95,10 @@ func (l *Ledger) PutBack(ctx context.Context, which func(Entry) bool) ([]Finding
 	return c.findings, errors.Join(c.errs...)
 }
 
-// inOrder sorts what is to be put back: processes first, since they may be
-// writing into the directories.
+// inOrder sorts what is to be put back: processes and containers first, since
+// they may be writing into the directories.
 func inOrder(entries []Entry) []Entry {
-	order := map[Kind]int{Process: 0, Interface: 1, Objects: 1, Directory: 2}
+	order := map[Kind]int{Process: 0, Containers: 1, Interface: 2, Objects: 2, Directory: 3}
 	slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(order[a.Kind], order[b.Kind]) })
 	return entries
 }

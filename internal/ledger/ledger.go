@@ -38,6 +38,10 @@ const (
 	Directory Kind = "dir"       // the name is its absolute path
 	Interface Kind = "interface" // in the machine's own network namespace; its alias is the run id
 	Objects   Kind = "objects"   // in a Kubernetes cluster that storm did not make; the name is for people
+	// Containers are those of one cluster, their volumes and their network. The
+	// name is the cluster's and the network's; all that storm makes itself bears
+	// the run id as a label (docker.RunLabel), and what kind makes is on that network.
+	Containers Kind = "containers"
 )
 
 // Stage is how far a change has come.
@@ -224,7 +228,7 @@ func (l *Ledger) append(r Record) error {
 	if _, err := l.file.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("writing the ledger of run %s: %w", l.run, err)
 	}
-	if r.Kind == Directory || r.Kind == Objects { // which outlive the machine's restart
+	if r.Kind == Directory || r.Kind == Objects || r.Kind == Containers { // which outlive the machine's restart
 		if err := l.file.Sync(); err != nil {
 			return fmt.Errorf("writing the ledger of run %s: %w", l.run, err)
 		}

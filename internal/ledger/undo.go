@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/storm-harness/storm/internal/docker"
 	"github.com/storm-harness/storm/internal/procfs"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -15,10 +16,11 @@ import (
 // undos says how each kind of thing is put back. Each returns one of the
 // results of a Finding, and why, or an error for Failed.
 var undos = map[Kind]func(ctx context.Context, run string, e Entry) (result, why string, err error){
-	Process:   undoProcess,
-	Directory: undoDirectory,
-	Interface: undoInterface,
-	Objects:   undoObjects,
+	Process:    undoProcess,
+	Directory:  undoDirectory,
+	Interface:  undoInterface,
+	Objects:    undoObjects,
+	Containers: undoContainers,
 }
 
 // undo puts one thing back.
@@ -151,6 +153,21 @@ func undoInterface(_ context.Context, run string, e Entry) (result, why string, 
 	}
 	if err != nil {
 		return "", "", err
+	}
+	return Removed, "", nil
+}
+
+// undoContainers removes the containers, volumes and network of a cluster, each
+// only if its labels, and its network's, say that it is the run's.
+func undoContainers(ctx context.Context, run string, e Entry) (result, why string, err error) {
+	removed, others, err := docker.RemoveOwned(ctx, run, e.Name)
+	switch {
+	case err != nil:
+		return "", "", err
+	case len(others) > 0:
+		return Left, fmt.Sprintf("%d containers of kind's cluster %s are not on a network of this run", len(others), e.Name), nil
+	case !removed:
+		return Gone, "", nil
 	}
 	return Removed, "", nil
 }

@@ -119,7 +119,7 @@ func doingTo(spec clusters.Spec) doing {
 
 // limits says what this box cannot tell, beside the verdict.
 func limits(spec clusters.Spec, host rundir.Host) []string {
-	if spec.Provider != "local" {
+	if spec.Provider != "local" && spec.Provider != "kind" {
 		return nil
 	}
 	members := 0

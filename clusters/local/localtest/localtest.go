@@ -12,7 +12,7 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/local"
-	"github.com/storm-harness/storm/clusters/local/supervise"
+	"github.com/storm-harness/storm/clusters/supervise"
 	"github.com/storm-harness/storm/internal/ledger"
 )
 

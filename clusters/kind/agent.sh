@@ -1,0 +1,82 @@
+# Runs in a node while storm holds its standard input open. It tells which process
+# each component of the control plane is (runs NAME PID START, ends NAME), has a
+# component's log written to storm's folder too, and does what it is told
+# (ID SCRIPT, the script in base64), answering with (done ID CODE OUTPUT).
+index=$1
+logs=$2
+declare -A pid start
+mkdir -p /run/storm
+
+# stat_of reads state and start of process $1 into st and began.
+stat_of() {
+  local line
+  { read -r line < "/proc/$1/stat"; } 2>/dev/null || return 1
+  line=${line##*) }
+  set -- $line
+  st=$1 began=${20}
+  [ "$st" != Z ] && [ "$st" != X ]
+}
+
+follow() { # what process $2 of component $1 logs
+  [ -e "/run/storm/followed-$2-$3" ] && return
+  : > "/run/storm/followed-$2-$3"
+  local file
+  file=$(ls -t /var/log/pods/kube-system_"$1"-*/"$1"/*.log 2>/dev/null | head -n 1)
+  [ -n "$file" ] && tail -n +1 -F --pid="$2" "$file" >> "$logs/$1-$index.log" 2>/dev/null < /dev/null &
+}
+
+look() {
+  local name d comm p missing=
+  for name in kube-apiserver kube-controller-manager kube-scheduler; do
+    p=${pid[$name]:-}
+    if [ -n "$p" ] && stat_of "$p" && [ "$began" = "${start[$name]}" ]; then continue; fi
+    if [ -n "$p" ]; then
+      pid[$name]=
+      echo "ends $name"
+    fi
+    missing=1
+  done
+  [ -n "$missing" ] || return
+  for d in /proc/[0-9]*; do
+    { read -r comm < "$d/comm"; } 2>/dev/null || continue
+    case $comm in
+      kube-apiserver) name=kube-apiserver ;;
+      kube-controller) name=kube-controller-manager ;;
+      kube-scheduler) name=kube-scheduler ;;
+      *) continue ;;
+    esac
+    p=${d#/proc/}
+    if [ -z "${pid[$name]:-}" ] && stat_of "$p"; then
+      pid[$name]=$p start[$name]=$began
+      echo "runs $name $p $began"
+      follow "$name" "$p" "$began"
+    fi
+  done
+}
+
+obey() {
+  local id=${1%% *} script out code
+  script=$(base64 -d <<< "${1#* }")
+  if [ "$script" = again ]; then # who listens now knows nothing yet
+    pid=()
+    echo "done $id 0"
+    return
+  fi
+  out=$(eval "$script" 2>&1)
+  code=$?
+  echo "done $id $code $(base64 -w0 <<< "$out")"
+}
+
+echo "here"
+partial=
+while :; do
+  if IFS= read -r -t 0.1 line; then
+    line=$partial$line partial=
+    obey "$line"
+  elif [ $? -gt 128 ]; then
+    partial=$partial$line
+  else
+    exit 0
+  fi
+  look
+done

@@ -1,0 +1,121 @@
+package kind
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/network"
+	"github.com/storm-harness/storm/internal/golden"
+	"github.com/storm-harness/storm/internal/unit"
+)
+
+func replicas(n int) *int { return &n }
+
+// designOf is a spec's, as Up makes it.
+func designOf(spec clusters.Spec, image, version string, oldCgroup bool) design {
+	spec = spec.Defaulted()
+	return design{
+		name: NameOf("20261122t100000-abc123"), image: image, version: version, nodes: *spec.Kubernetes.APIServer.Replicas,
+		shards: places(spec, network.Slot{N: 3}), dir: "/state/run", logs: "/runs/x/logs", oldCgroup: oldCgroup,
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	wide := clusters.Spec{
+		Kubernetes: clusters.Kubernetes{APIServer: clusters.Deployment{Replicas: replicas(3)}},
+		Etcd: clusters.Etcd{Members: 3, Shards: []clusters.Shard{
+			{Name: "events", Resources: []string{"/events"}, Members: 3},
+			{Name: "leases", Resources: []string{"coordination.k8s.io/leases", "/endpoints"}},
+		}},
+	}
+	for name, d := range map[string]design{
+		"one":       designOf(clusters.Spec{}, "storm/node:v1.36.3", "v1.36.3", true),
+		"wide":      designOf(wide, "kindest/node:v1.35.4", "v1.35.4", false),
+		"old":       designOf(clusters.Spec{}, "kindest/node:v1.30.0", "v1.30.0", true),
+		"unnamed":   designOf(clusters.Spec{}, "localhost:5000/mine", "v1.36", true),
+		"no shards": designOf(clusters.Spec{Etcd: clusters.Etcd{Members: 5}}, "storm/node:v1.36.3", "v1.36.3", false),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := d.config()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := text(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.Check(t, "config-"+strings.ReplaceAll(name, " ", "-"), got)
+		})
+	}
+}
+
+func TestNamesFitHostNames(t *testing.T) {
+	seen := map[string]string{}
+	for _, run := range []string{
+		"20261122t100000-abc123", "hand-" + strings.Repeat("x", 32) + "-abcdefgh", "hand-" + strings.Repeat("x", 32) + "-abcdefgi",
+		"Test_1", "test-1", strings.Repeat("y", 64),
+	} {
+		name := NameOf(run)
+		if other, taken := seen[name]; taken {
+			t.Errorf("%s and %s are both called %s", other, run, name)
+		}
+		seen[name] = run
+		if node := nodeName(name, mostNodes-1); len(node) > 63 || notInNames.MatchString(node) {
+			t.Errorf("run %s has a node %s", run, node)
+		}
+	}
+}
+
+func TestAddressesAreApart(t *testing.T) {
+	slot := network.Slot{N: 300}
+	spec := clusters.Spec{Etcd: clusters.Etcd{Members: 9}}
+	for i := range 19 {
+		spec.Etcd.Shards = append(spec.Etcd.Shards, clusters.Shard{Name: string(rune('a' + i)), Members: 9})
+	}
+	for _, s := range places(spec.Defaulted(), slot) {
+		for _, m := range s.members {
+			if nodesRange(slot).Contains(m.addr) || !slot.Subnet().Contains(m.addr) || m.addr == slot.MachineAddr() {
+				t.Errorf("%s is at %s", m.id, m.addr)
+			}
+		}
+	}
+	for _, a := range nodeAddrs(slot) {
+		if !nodesRange(slot).Contains(a) {
+			t.Errorf("a node's certificate has %s, which no node has", a)
+		}
+	}
+}
+
+func TestCheckNamesWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*clusters.Spec)
+		want   string // empty: nothing is wrong
+	}{
+		"defaults": {func(*clusters.Spec) {}, ""},
+		"none":     {func(s *clusters.Spec) { s.Kubernetes.ControllerManager.Replicas = replicas(0) }, ""},
+		"etcd's":   {func(s *clusters.Spec) { s.Etcd.BinDir, s.Etcd.ElectionTimeout = "/x", unit.Duration(2*time.Second) }, ""},
+		"no spec":  {func(s *clusters.Spec) { s.Kubernetes.APIServer.Replicas = replicas(0) }, "kubernetes.apiserver.replicas: must be at least 1"},
+		"from":     {func(s *clusters.Spec) { s.From = "x.db" }, "from: starting from a snapshot is not built yet"},
+		"loopback": {func(s *clusters.Spec) { s.Network = "loopback" }, "network: loopback is not possible with kind"},
+		"proxy":    {func(s *clusters.Spec) { s.Etcd.Proxy = "gateway" }, "etcd.proxy: gateway is not built yet"},
+		"binDir":   {func(s *clusters.Spec) { s.Kubernetes.BinDir = "/x" }, "kubernetes.binDir: a kind node runs what its image has"},
+		"own":      {func(s *clusters.Spec) { s.Kubernetes.Scheduler.BinDir = "/x" }, "kubernetes.scheduler.binDir: a kind node runs what its image has"},
+		"skew":     {func(s *clusters.Spec) { s.Kubernetes.Scheduler.Version = "v1.35" }, "kubernetes.scheduler.version: a kind node runs all its components in one version, v1.36"},
+		"more":     {func(s *clusters.Spec) { s.Kubernetes.Scheduler.Replicas = replicas(2) }, "kubernetes.scheduler.replicas: 2 is more than the 1 control-plane nodes"},
+		"topology": {func(s *clusters.Spec) { s.Kubernetes.APIServer.Flags = map[string]string{"etcd-servers": "x"} }, "kubernetes.apiserver.flags.etcd-servers: kind's nodes give it"},
+		"own proxy": {func(s *clusters.Spec) {
+			s.Etcd.Shards = []clusters.Shard{{Name: "a", Resources: []string{"/events"}, Proxy: "gateway"}}
+		}, "etcd.shards[0].proxy: gateway is not built yet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var spec clusters.Spec
+			c.change(&spec)
+			got := Check(spec)
+			if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || !strings.Contains(got[0], c.want)) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,120 @@
+//go:build kind
+
+package kind_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/kind"
+	"github.com/storm-harness/storm/clusters/kind/kindtest"
+	"github.com/storm-harness/storm/internal/docker"
+	"github.com/storm-harness/storm/internal/ledger"
+)
+
+// TestFailuresSayWhatToDoAndLeaveNothing starts clusters that cannot come up.
+func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(t *testing.T, o *kind.Options)
+		want   []string
+	}{
+		"image missing": {func(_ *testing.T, o *kind.Options) { o.NodeImage = "127.0.0.1:1/node:v1.36.3" }, []string{"127.0.0.1:1/node:v1.36.3", "make kind-image"}},
+		"no daemon":     {func(t *testing.T, _ *kind.Options) { t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock") }, []string{"Docker daemon", "start it"}},
+		"wrong flag": {func(_ *testing.T, o *kind.Options) {
+			o.Spec.Kubernetes.Scheduler.Flags = map[string]string{"no-such-flag": "1"}
+		}, []string{"kube-scheduler-0", "no-such-flag"}},
+		"wrong flag of etcd": {func(_ *testing.T, o *kind.Options) { o.Spec.Etcd.Flags = map[string]string{"no-such-flag": "1"} }, []string{"etcd-main-0", "no-such-flag"}},
+		"no node image":      {func(_ *testing.T, o *kind.Options) { o.NodeImage = "storm/empty:1" }, []string{"kind"}},
+		"name in use": {func(t *testing.T, o *kind.Options) {
+			name := kind.NameOf(o.Ledger.RunID())
+			if _, err := docker.Run(t.Context(), "network", "create", name); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if _, err := docker.Run(context.Background(), "network", "rm", name); err != nil {
+					t.Error(err)
+				}
+			})
+		}, []string{"already exists"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := kindtest.Options(t, clusters.Spec{})
+			c.change(t, &o)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
+			made, err := kind.Up(ctx, o)
+			if err == nil {
+				t.Fatal(errors.Join(errors.New("it came up"), made.Close(context.Background())))
+			}
+			t.Log(err)
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is missing in: %v", want, err)
+				}
+			}
+			if _, err := os.Stat(o.Dir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the cluster's directory is still there: %v", err)
+			}
+		})
+	}
+}
+
+// TestAnInterruptedStartLeavesNothing ends a start in the middle of kind's work.
+func TestAnInterruptedStartLeavesNothing(t *testing.T) {
+	o := kindtest.Options(t, clusters.Spec{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Sink = func(e clusters.Event) {
+		t.Log(e.Component, e.Text)
+		if strings.HasPrefix(e.Text, "kind: Starting control-plane") {
+			cancel()
+		}
+	}
+	if c, err := kind.Up(ctx, o); err == nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("it came up: %v, %v", c, err)
+	}
+}
+
+// TestCleanupRemovesWhatAKilledStormLeft leaves a cluster's containers behind, as
+// a storm and a supervisor that are killed at once do, and another's beside them.
+func TestCleanupRemovesOnlyTheRunsOwn(t *testing.T) {
+	o := kindtest.Options(t, clusters.Spec{})
+	run := o.Ledger.RunID()
+	name := kind.NameOf(run)
+	if err := o.Ledger.Intend(ledger.Containers, name); err != nil {
+		t.Fatal(err)
+	}
+	docked := func(args ...string) string {
+		t.Helper()
+		out, err := docker.Run(t.Context(), args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	docked("network", "create", "--label", docker.RunLabel+"="+run, name)
+	docked("create", "--label", docker.RunLabel+"="+run, "--network", name, kindtest.EmptyImage(t), "/x")
+	node := docked("create", "--label", docker.KindLabel+"="+name, "--network", name, kindtest.EmptyImage(t), "/x")
+	other := docked("create", "--label", docker.KindLabel+"="+name, kindtest.EmptyImage(t), "/x") // on another network
+	t.Cleanup(func() {
+		if _, err := docker.Run(context.Background(), "rm", "-f", other); err != nil {
+			t.Error(err)
+		}
+	})
+	found, err := o.Ledger.PutBack(t.Context(), func(ledger.Entry) bool { return true })
+	if err != nil || len(found) != 1 || found[0].Result != ledger.Left {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	if _, err := docker.Run(t.Context(), "inspect", node); !docker.Says(err, "no such") {
+		t.Errorf("the node is still there: %v", err)
+	}
+	if _, err := docker.Run(t.Context(), "inspect", other); err != nil {
+		t.Errorf("what was another's is gone: %v", err)
+	}
+}

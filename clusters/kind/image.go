@@ -1,0 +1,122 @@
+package kind
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/semver"
+
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/docker"
+)
+
+// Repositories of node images: storm's own, which `make kind-image` builds, and
+// kind's.
+const (
+	ownNodes  = "storm/node"
+	kindNodes = "kindest/node"
+)
+
+// image is a node image.
+type image struct {
+	name    string
+	id      string // sha256:…; empty until it is there
+	version string // of Kubernetes: v1.36.3, or v1.36 where the name does not say
+}
+
+// imageOf finds the node image of a spec: the one that was named, or else storm's
+// own of the version, or kind's. Of a minor version, the newest that is there.
+func imageOf(ctx context.Context, spec clusters.Spec, named string) (image, error) {
+	version := spec.Kubernetes.Version
+	if named != "" {
+		return image{name: named, version: cmp.Or(versionIn(named), version)}.look(ctx)
+	}
+	there := map[string][]string{}
+	for _, repository := range []string{ownNodes, kindNodes} {
+		tags, err := docker.Lines(ctx, "image", "ls", "--format", "{{.Tag}}", repository)
+		if err != nil {
+			return image{}, err
+		}
+		there[repository] = tags
+	}
+	return chosen(version, there, defaults.Image).look(ctx)
+}
+
+// chosen picks an image of a version among the tags that are there, by
+// repository; usual is what this kind takes by itself.
+func chosen(version string, there map[string][]string, usual string) image {
+	minor := strings.Count(version, ".") == 1
+	for _, repository := range []string{ownNodes, kindNodes} {
+		var fit []string
+		for _, tag := range there[repository] {
+			if tag == version || minor && semver.IsValid(tag) && semver.MajorMinor(tag) == version {
+				fit = append(fit, tag)
+			}
+		}
+		if len(fit) > 0 {
+			newest := slices.MaxFunc(fit, semver.Compare)
+			return image{name: repository + ":" + newest, version: newest}
+		}
+	}
+	if minor && semver.MajorMinor(versionIn(usual)) == version {
+		return image{name: usual, version: versionIn(usual)}
+	}
+	return image{name: kindNodes + ":" + version, version: version}
+}
+
+// versionIn is the version in an image's name, empty where there is none.
+func versionIn(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	tag := name[strings.LastIndexByte(name, ':')+1:]
+	if semver.IsValid(tag) {
+		return tag
+	}
+	return ""
+}
+
+// look notes which image it is, if it is there.
+func (i image) look(ctx context.Context) (image, error) {
+	id, err := docker.Run(ctx, "image", "inspect", "--format", "{{.Id}}", i.name)
+	if docker.Says(err, "no such image", "not found") {
+		return i, nil
+	}
+	i.id = id
+	return i, err
+}
+
+// pull gets the image, unless it is there.
+func (i image) pull(ctx context.Context, sink clusters.Sink) (image, error) {
+	if i.id != "" {
+		return i, nil
+	}
+	if versionIn(i.name) != "" && strings.Count(versionIn(i.name), ".") == 1 {
+		return i, fmt.Errorf("no node image of Kubernetes %s is there: name the patch release (kubernetes.version: %s.N), an image with --node-image, or build one with `make kind-image`", i.version, i.version)
+	}
+	sink(clusters.Event{Text: "pulling the node image " + i.name})
+	if _, err := docker.Run(ctx, "pull", "--quiet", i.name); err != nil {
+		return i, fmt.Errorf("the node image %s is not there and cannot be pulled: name another with --node-image, load one with `docker load`, or build one with `make kind-image` (%w)", i.name, err)
+	}
+	return i.look(ctx)
+}
+
+// Obtain gets what a spec runs: the node image, and etcd's binaries.
+func Obtain(ctx context.Context, o Options) error {
+	o.Spec = o.Spec.Defaulted()
+	if _, err := docker.Ping(ctx); err != nil {
+		return err
+	}
+	i, err := imageOf(ctx, o.Spec, o.NodeImage)
+	if err != nil {
+		return err
+	}
+	if _, err := i.pull(ctx, o.Sink); err != nil {
+		return err
+	}
+	_, err = etcdBinaries(ctx, o.Store, o.Spec, o.Sink)
+	return err
+}

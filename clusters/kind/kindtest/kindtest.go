@@ -1,0 +1,105 @@
+// Package kindtest starts real kind clusters for tests of other packages.
+package kindtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/kind"
+	"github.com/storm-harness/storm/clusters/supervise"
+	"github.com/storm-harness/storm/internal/docker"
+	"github.com/storm-harness/storm/internal/ledger"
+)
+
+// Main is the TestMain of a package that starts clusters: their supervisors are
+// the test's own executable.
+func Main(m *testing.M) {
+	supervise.RunIfAsked()
+	os.Exit(m.Run())
+}
+
+// Options returns what kind.Up takes for a cluster that lives in the test's own
+// directories. When the test ends, the ledger is finished, and nothing of the run
+// may be left.
+func Options(t testing.TB, spec clusters.Spec) kind.Options {
+	t.Helper()
+	store, err := components.Open(components.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := fmt.Sprintf("test-%d-%d", os.Getpid(), time.Now().UnixNano())
+	book, err := ledger.Create(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := book.Finish(); err != nil {
+			t.Error(err)
+		}
+		for _, left := range Left(t, run) {
+			t.Errorf("%s is left", left)
+		}
+	})
+	spec.Provider = "kind"
+	return kind.Options{
+		Spec: spec, Dir: filepath.Join(t.TempDir(), "cluster"), LogDir: t.TempDir(), Store: store, Ledger: book,
+		Sink: func(e clusters.Event) { t.Logf("%s %s", e.Component, e.Text) },
+	}
+}
+
+// Up starts a cluster that ends with the test.
+func Up(t testing.TB, spec clusters.Spec) *kind.Cluster {
+	t.Helper()
+	return UpWith(t, Options(t, spec))
+}
+
+// UpWith starts the cluster of some options, which ends with the test.
+func UpWith(t testing.TB, o kind.Options) *kind.Cluster {
+	t.Helper()
+	c, err := kind.Up(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// Left lists the containers, networks and dangling volumes of a run.
+func Left(t testing.TB, run string) []string {
+	t.Helper()
+	var out []string
+	for what, args := range map[string][]string{
+		"container": {"ps", "-a", "--format", "{{.Names}}", "--filter", "label=" + docker.RunLabel + "=" + run},
+		"node":      {"ps", "-a", "--format", "{{.Names}}", "--filter", "name=storm-" + run},
+		"network":   {"network", "ls", "--format", "{{.Name}}", "--filter", "label=" + docker.RunLabel + "=" + run},
+	} {
+		names, err := docker.Lines(context.Background(), args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			out = append(out, what+" "+name)
+		}
+	}
+	return out
+}
+
+// EmptyImage is an image of nothing, for containers that never start.
+func EmptyImage(t testing.TB) string {
+	t.Helper()
+	image, err := kind.EmptyImage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}

@@ -1,0 +1,334 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	core "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/components"
+	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/objects"
+	"github.com/storm-harness/storm/clusters/pki"
+	"github.com/storm-harness/storm/clusters/ready"
+	"github.com/storm-harness/storm/internal/docker"
+)
+
+// fromNothing makes the containers of a spec, and returns with everything serving
+// and the golden copy taken. Nothing of the cluster is there when it is called.
+func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
+	began := time.Now()
+	if err := c.adopt(ctx, spec); err != nil {
+		return err
+	}
+	if err := c.makeNetwork(ctx); err != nil {
+		return err
+	}
+	if _, err := EmptyImage(ctx); err != nil {
+		return err
+	}
+	if err := c.nodeFiles(*spec.Kubernetes.APIServer.Replicas); err != nil {
+		return err
+	}
+	config, err := c.design(ctx).config()
+	if err != nil {
+		return err
+	}
+	// The members are there long before kubeadm asks for them.
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.startMembers(gctx, began) })
+	g.Go(func() error { return c.create(gctx, config) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := c.meet(ctx, spec); err != nil {
+		return err
+	}
+	c.o.Sink(clusters.Event{Text: "nodes are up after " + seconds(time.Since(began))})
+	if err := c.laidOver(ctx, began); err != nil {
+		return err
+	}
+	if *spec.Kubernetes.ControllerManager.Replicas > 0 {
+		if err := ready.Settled(ctx, c.Access().REST); err != nil {
+			return err
+		}
+	}
+	if err := c.cordon(ctx); err != nil {
+		return err
+	}
+	if err := fairness.Apply(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
+		return err
+	}
+	if err := objects.Apply(ctx, c.Access().REST, spec.Kubernetes, c.o.Sink); err != nil {
+		return err
+	}
+	copied := time.Now()
+	if err := c.takeGolden(ctx); err != nil {
+		return fmt.Errorf("taking the golden copy: %w", err)
+	}
+	c.o.Sink(clusters.Event{Text: "golden copy taken in " + seconds(time.Since(copied))})
+	return nil
+}
+
+// adopt takes over a spec: it gets what runs, gives every member its place, and
+// makes certificates.
+func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
+	i, err := imageOf(ctx, spec, c.o.NodeImage)
+	if err != nil {
+		return err
+	}
+	if i, err = i.pull(ctx, c.o.Sink); err != nil {
+		return err
+	}
+	binaries, err := etcdBinaries(ctx, c.o.Store, spec, c.o.Sink)
+	if err != nil {
+		return err
+	}
+	shards := places(spec, c.slot)
+	var members []*member
+	for _, s := range shards {
+		for _, m := range s.members {
+			members = append(members, &member{cluster: c, place: m, log: filepath.Join(c.o.LogDir, m.id.String()+".log")})
+		}
+	}
+	for _, m := range members {
+		if err := m.identify(); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+		if err := c.pki.Ensure(name, pki.Certificate{CA: pki.ClusterCA, Common: "system:" + name, Server: true, Addrs: nodeAddrs(c.slot), Names: []string{"localhost"}}); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spec, c.image, c.binaries, c.shards, c.members = spec, i, binaries, shards, members
+	return nil
+}
+
+// design is what kind's configuration is made of.
+func (c *Cluster) design(ctx context.Context) design {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cgroups, err := docker.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
+	return design{
+		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, shards: c.shards,
+		dir: c.o.Dir, logs: c.o.LogDir, oldCgroup: err == nil && cgroups == "1",
+	}
+}
+
+// etcdBinaries gets the binaries of every shard, keyed by the shard.
+func etcdBinaries(ctx context.Context, store *components.Store, spec clusters.Spec, sink clusters.Sink) (map[string]components.Binary, error) {
+	out := map[string]components.Binary{}
+	for _, sh := range spec.AllShards() {
+		b, err := store.Get(ctx, components.Request{Name: components.Etcd, Version: sh.Version, BinDir: sh.BinDir}, sink)
+		if err != nil {
+			return nil, err
+		}
+		out[sh.Name] = b
+	}
+	return out, nil
+}
+
+// startMembers starts every etcd member and returns when all serve.
+func (c *Cluster) startMembers(ctx context.Context, began time.Time) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the members took longer than %s to start", ready.Patience))
+	defer cancel()
+	return each(ctx, c.allMembers(), func(ctx context.Context, m *member) error {
+		c.o.Sink(clusters.Event{Component: m.id.String(), Text: "starting"})
+		if err := m.Start(ctx, clusters.Change{}); err != nil {
+			return err
+		}
+		if err := m.Ready(ctx); err != nil {
+			return err
+		}
+		c.o.Sink(clusters.Event{Component: m.id.String(), Text: "ready after " + seconds(time.Since(began))})
+		return nil
+	})
+}
+
+// nodeFiles gives every node a folder of certificates: the authorities, so that
+// kubeadm makes none of its own, and what opens etcd and serves.
+func (c *Cluster) nodeFiles(nodes int) error {
+	copies := map[string]string{}
+	for _, name := range []string{pki.ClusterCA, pki.FrontCA, pki.EtcdCA, pki.APIEtcdPair} {
+		copies[c.pki.Crt(name)], copies[c.pki.Key(name)] = name+".crt", name+".key"
+	}
+	copies[c.pki.Key(pki.ServiceKey)], copies[c.pki.Pub(pki.ServiceKey)] = pki.ServiceKey+".key", pki.ServiceKey+".pub"
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
+		copies[c.pki.Crt(name)], copies[c.pki.Key(name)] = "serving/"+name+".crt", "serving/"+name+".key"
+	}
+	for i := range nodes {
+		dir := filepath.Join(c.o.Dir, "nodes", strconv.Itoa(i), "pki")
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		for from, to := range copies {
+			b, err := os.ReadFile(from)
+			if err != nil {
+				return err
+			}
+			to = filepath.Join(dir, to)
+			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+				return err
+			}
+			if err := os.WriteFile(to, b, 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// meet connects to the nodes that kind has made, and makes the handles of what
+// runs in them.
+func (c *Cluster) meet(ctx context.Context, spec clusters.Spec) error {
+	var nodes []*node
+	for i := range *spec.Kubernetes.APIServer.Replicas {
+		n, err := c.openNode(ctx, i)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, n)
+		c.mu.Lock()
+		c.nodes = slices.Clone(nodes)
+		c.mu.Unlock()
+	}
+	if err := c.pki.WriteKubeconfig(c.Kubeconfig(), nodes[0].url(apiServerPort), c.name, pki.AdminPair); err != nil {
+		return err
+	}
+	return c.makeParts(ctx, spec)
+}
+
+// makeParts makes a handle for each component that a spec wants in the nodes, and
+// waits until the node has told which process it is. What it does not want is
+// taken away.
+func (c *Cluster) makeParts(ctx context.Context, spec clusters.Spec) error {
+	k := spec.Kubernetes
+	wanted := map[clusters.Kind]int{
+		clusters.KindAPIServer: *k.APIServer.Replicas, clusters.KindControllerManager: *k.ControllerManager.Replicas, clusters.KindScheduler: *k.Scheduler.Replicas,
+	}
+	var parts []*part
+	var surplus []*part
+	for _, kind := range inNodes {
+		for _, n := range c.allNodes() {
+			p := n.newPart(kind)
+			n.mu.Lock()
+			n.parts[kind] = p
+			n.mu.Unlock()
+			if n.index < wanted[kind] {
+				parts = append(parts, p)
+			} else {
+				surplus = append(surplus, p)
+			}
+		}
+	}
+	for _, n := range c.allNodes() {
+		if err := n.tellAgain(ctx); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	c.parts = parts
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the nodes' kubelets did not start everything within %s", ready.Patience))
+	defer cancel()
+	for _, p := range slices.Concat(parts, surplus) {
+		if err := p.await(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
+			return err
+		}
+	}
+	return each(ctx, surplus, func(ctx context.Context, p *part) error { return p.Stop(ctx, 0) })
+}
+
+// laidOver has every component run with what the spec says of its flags, gates
+// and environment, and waits until all serve. Controllers would end themselves
+// while their apiserver is away, so they go before it and come after it.
+func (c *Cluster) laidOver(ctx context.Context, began time.Time) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the cluster took longer than %s to start", ready.Patience))
+	defer cancel()
+	servers := c.partsOf(clusters.KindAPIServer)
+	controllers := c.partsOf(clusters.KindControllerManager, clusters.KindScheduler)
+	var change, follow []*part
+	if written(c.Spec().Kubernetes.APIServer) {
+		change = servers
+	}
+	for _, p := range controllers {
+		if len(change) > 0 || written(p.deployment()) {
+			follow = append(follow, p)
+		}
+	}
+	stop := func(ctx context.Context, p *part) error { return p.Stop(ctx, 0) }
+	start := func(ctx context.Context, p *part) error { return p.Start(ctx, clusters.Change{}) }
+	serve := func(ctx context.Context, p *part) error {
+		if err := p.Ready(ctx); err != nil {
+			return err
+		}
+		c.o.Sink(clusters.Event{Component: p.id.String(), Text: "ready after " + seconds(time.Since(began))})
+		return nil
+	}
+	for _, step := range []struct {
+		parts []*part
+		do    func(context.Context, *part) error
+	}{
+		{follow, stop}, {change, stop}, {change, start}, {servers, serve},
+		{follow, func(ctx context.Context, p *part) error { return c.giveUpLease(ctx, p.id.Kind) }}, {follow, start}, {controllers, serve},
+	} {
+		if err := each(ctx, step.parts, step.do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveUpLease deletes the Lease of a kind that elects: a holder that was killed would
+// be waited for as long as it is valid.
+func (c *Cluster) giveUpLease(ctx context.Context, kind clusters.Kind) error {
+	name, elects := ready.Elected[kind]
+	if !elects {
+		return nil
+	}
+	leases, err := c.leases()
+	if err != nil {
+		return err
+	}
+	if err := leases.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("lease %s: %w", name, err)
+	}
+	return nil
+}
+
+// cordon keeps pods of loads off the nodes: those are for simulated ones.
+func (c *Cluster) cordon(ctx context.Context) error {
+	client, err := core.NewForConfig(c.Access().REST)
+	if err != nil {
+		return err
+	}
+	for _, n := range c.allNodes() {
+		// A node that has just joined may not have told of itself yet.
+		if err := ready.Patiently(ctx, func(ctx context.Context) error {
+			_, err := client.Nodes().Patch(ctx, n.name, types.StrategicMergePatchType, []byte(`{"spec":{"unschedulable":true}}`), metav1.PatchOptions{})
+			return err
+		}); err != nil {
+			return fmt.Errorf("keeping pods off node %s: %w", n.name, err)
+		}
+	}
+	return nil
+}
+
+// token is the name by which the members of one shard know each other: no member
+// ever joins another run's.
+func (c *Cluster) token(shard string) string { return c.o.Ledger.RunID() + "-" + shard }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2fs", d.Seconds()) }

@@ -1,0 +1,213 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/internal/docker"
+	"github.com/storm-harness/storm/internal/procfs"
+)
+
+// node is one of kind's: a container in which a kubelet keeps the static pods of
+// one apiserver, controller manager and scheduler.
+type node struct {
+	cluster *Cluster
+	name    string
+	index   int
+	addr    string
+	base    map[clusters.Kind]manifest // as kubeadm wrote them
+	alive   context.Context            // ends when storm lets go of the node
+	end     context.CancelFunc
+
+	mu    sync.Mutex
+	agent *agent // nil while the node does not answer
+	parts map[clusters.Kind]*part
+}
+
+func (n *node) url(port int) string { return fmt.Sprintf("https://%s:%d", n.addr, port) }
+
+// inNodes are the kinds of component that a node has, in start order.
+var inNodes = []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler}
+
+// openNode finds a node's address, connects to it, and reads the manifests.
+func (c *Cluster) openNode(ctx context.Context, i int) (*node, error) {
+	n := &node{cluster: c, name: nodeName(c.name, i), index: i, base: map[clusters.Kind]manifest{}, parts: map[clusters.Kind]*part{}}
+	n.alive, n.end = context.WithCancel(c.alive)
+	var err error
+	if n.addr, err = docker.Run(ctx, "inspect", "--format", fmt.Sprintf(`{{(index .NetworkSettings.Networks %q).IPAddress}}`, c.name), n.name); err != nil {
+		return nil, err
+	}
+	if err := n.connect(ctx); err != nil {
+		return nil, err
+	}
+	for _, kind := range inNodes {
+		text, err := n.run(ctx, fmt.Sprintf("cat %s/%s.yaml", manifestsDir, kind))
+		if err != nil {
+			return nil, err
+		}
+		if n.base[kind], err = readManifest(text); err != nil {
+			return nil, fmt.Errorf("node %s: %w", n.name, err)
+		}
+	}
+	go n.keepConnected()
+	return n, nil
+}
+
+// connect opens the connection to the node.
+func (n *node) connect(ctx context.Context) error {
+	a, err := openAgent(ctx, n.name, n.index, n.hear)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.agent = a
+	return nil
+}
+
+// reconnectEvery is how often a node that does not answer is tried.
+const reconnectEvery = 200 * time.Millisecond
+
+// keepConnected connects again whenever the connection ends, as it does where a
+// node's container is killed and started again, until the cluster is closed.
+func (n *node) keepConnected() {
+	for {
+		n.mu.Lock()
+		a := n.agent
+		n.mu.Unlock()
+		select {
+		case <-a.gone:
+		case <-n.alive.Done():
+		}
+		if n.alive.Err() != nil {
+			a.close()
+			return
+		}
+		n.lost()
+		for n.alive.Err() == nil && n.connect(n.alive) != nil {
+			select {
+			case <-time.After(reconnectEvery):
+			case <-n.alive.Done():
+			}
+		}
+	}
+}
+
+// run runs a script in the node.
+func (n *node) run(ctx context.Context, script string) (string, error) {
+	n.mu.Lock()
+	a := n.agent
+	n.mu.Unlock()
+	return a.run(ctx, script)
+}
+
+// hear takes over what the node says of its processes.
+func (n *node) hear(words []string) {
+	n.mu.Lock()
+	p := n.parts[clusters.Kind(words[1])]
+	n.mu.Unlock()
+	switch {
+	case p == nil:
+	case words[0] == "runs" && len(words) == 4:
+		inner, _ := strconv.Atoi(words[2])
+		ticks, _ := strconv.ParseUint(words[3], 10, 64)
+		p.runs(inner, ticks)
+	case words[0] == "ends":
+		p.ends("")
+	}
+}
+
+// lost notes that nothing of the node can be seen: its container has stopped.
+func (n *node) lost() {
+	n.mu.Lock()
+	parts := n.parts
+	n.mu.Unlock()
+	for _, p := range parts {
+		p.ends("its node " + n.name + " ended")
+	}
+}
+
+// tellAgain has the node tell of all its processes, also those that it told of.
+func (n *node) tellAgain(ctx context.Context) error {
+	_, err := n.run(ctx, "again")
+	return err
+}
+
+// closeNodes lets go of the nodes.
+func (c *Cluster) closeNodes() {
+	for _, n := range c.allNodes() {
+		n.end()
+		n.mu.Lock()
+		a := n.agent
+		n.mu.Unlock()
+		a.close()
+	}
+}
+
+// onHost finds which process of this machine a node's is: they share the kernel's
+// clock of starts, and the kernel lists a process's numbers in every namespace
+// that it is seen from. 0 where the daemon runs in a machine of its own.
+func onHost(inner int, ticks uint64) int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		st, err := procfs.ReadStat(pid)
+		if err != nil || st.StartTicks != ticks {
+			continue
+		}
+		if seenAs(pid, inner) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// seenAs says whether one of the numbers of a process is inner.
+func seenAs(pid, inner int) bool {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			numbers := strings.Fields(rest)
+			for _, n := range numbers[min(1, len(numbers)):] {
+				if n == strconv.Itoa(inner) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// sinceBoot is when a process started that the kernel counts from the boot, in
+// hundredths of a second.
+func sinceBoot(ticks uint64) (time.Time, error) {
+	b, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return time.Time{}, err
+	}
+	first, _, ok := strings.Cut(string(b), " ")
+	up, err := strconv.ParseFloat(first, 64)
+	if !ok || err != nil {
+		return time.Time{}, fmt.Errorf("/proc/uptime: %w", fs.ErrInvalid)
+	}
+	const perSecond = 100 // USER_HZ, on every platform of Linux that Go knows
+	ago := time.Duration((up - float64(ticks)/perSecond) * float64(time.Second))
+	return time.Now().Add(-ago), nil
+}

@@ -1,0 +1,304 @@
+package kind
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/ready"
+	"github.com/storm-harness/storm/internal/docker"
+)
+
+// part is the handle of a component that a node's kubelet runs as a static pod.
+//
+// To stop it, its manifest is taken away first, then its process is killed; to
+// start it, the manifest is put back under another name of the pod. So a kubelet neither brings it back while it is to be down, nor makes it
+// wait for having failed.
+type part struct {
+	node *node
+	id   clusters.ID
+	log  string
+	port int
+
+	endpoints clusters.Endpoints
+	health    string // the page that says whether it is well
+
+	mu     sync.Mutex
+	change clusters.Change
+	state  clusters.State
+	inner  int           // its process, as the node numbers it
+	logged int64         // size of the log when the present process was started
+	news   chan struct{} // closed and made anew when the state changes
+}
+
+var (
+	_ clusters.Component = (*part)(nil)
+	_ clusters.Signaler  = (*part)(nil)
+	_ clusters.Restarter = (*part)(nil)
+)
+
+func (n *node) newPart(kind clusters.Kind) *part {
+	port, health := map[clusters.Kind]int{
+		clusters.KindAPIServer: apiServerPort, clusters.KindControllerManager: managerPort, clusters.KindScheduler: schedulerPort,
+	}[kind], "/healthz"
+	if kind == clusters.KindAPIServer {
+		health = "/readyz"
+	}
+	id := clusters.ID{Kind: kind, Index: n.index}
+	return &part{
+		node: n, id: id, log: filepath.Join(n.cluster.o.LogDir, id.String()+".log"), port: port, health: health, news: make(chan struct{}),
+		endpoints: clusters.Endpoints{Client: n.url(port), Metrics: n.url(port) + "/metrics", Host: n.addr},
+	}
+}
+
+// ID implements clusters.Component.
+func (p *part) ID() clusters.ID { return p.id }
+
+// Endpoints implements clusters.Component.
+func (p *part) Endpoints() clusters.Endpoints { return p.endpoints }
+
+// Log implements clusters.Component.
+func (p *part) Log() string { return p.log }
+
+// State implements clusters.Component.
+func (p *part) State() clusters.State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}
+
+// deployment is what the spec has of its kind.
+func (p *part) deployment() clusters.Deployment {
+	k := p.node.cluster.Spec().Kubernetes
+	switch p.id.Kind {
+	case clusters.KindControllerManager:
+		return k.ControllerManager
+	case clusters.KindScheduler:
+		return k.Scheduler
+	}
+	return k.APIServer
+}
+
+// runs takes over a process that the node has found.
+func (p *part) runs(inner int, ticks uint64) {
+	started, err := sinceBoot(ticks)
+	if err != nil {
+		started = time.Now()
+	}
+	pid := onHost(inner, ticks)
+	var logged int64
+	if info, err := os.Stat(p.log); err == nil {
+		logged = info.Size()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state, p.inner, p.logged = clusters.State{Running: true, PID: pid, Started: started}, inner, logged
+	p.changed()
+}
+
+// changed tells those who wait for news; it needs p.mu.
+func (p *part) changed() {
+	close(p.news)
+	p.news = make(chan struct{})
+}
+
+// ends takes over the end of the process, and reports one that nobody asked for.
+// how is why, where that is known.
+func (p *part) ends(how string) {
+	p.mu.Lock()
+	if !p.state.Running {
+		p.mu.Unlock()
+		return
+	}
+	asked := p.state.Asked
+	p.state = clusters.State{Started: p.state.Started, Exit: how, Asked: asked}
+	if how == "" {
+		p.state.Exit = "ended"
+		if asked {
+			p.state.Exit = "signal: killed"
+		}
+	}
+	p.inner = 0
+	p.changed()
+	p.mu.Unlock()
+	if !asked {
+		go p.report(how)
+	}
+}
+
+// report tells of an end that nobody asked for, with the exit code that the
+// node's container runtime knows.
+func (p *part) report(how string) {
+	c := p.node.cluster
+	if how == "" {
+		how = "ended"
+		ctx, cancel := context.WithTimeout(c.alive, 10*time.Second)
+		defer cancel()
+		// The runtime comes to it a moment later than the agent, who has other things
+		// to do than to wait.
+		code, err := docker.Run(ctx, "exec", p.node.name, "bash", "-c", fmt.Sprintf(
+			`until id=$(crictl ps --all --quiet --state exited --name %s | head -n 1); [ -n "$id" ]; do sleep 0.2; done; crictl inspect "$id" | jq .status.exitCode`, p.id.Kind))
+		if n, e := strconv.Atoi(code); err == nil && e == nil {
+			how = exitText("exit status " + strconv.Itoa(n))
+		}
+	}
+	if c.alive.Err() == nil && c.o.Exited != nil {
+		c.o.Exited(p.id, how)
+	}
+}
+
+// Signal implements clusters.Signaler.
+func (p *part) Signal(ctx context.Context, sig syscall.Signal) error {
+	p.mu.Lock()
+	inner := p.inner
+	if sig == syscall.SIGKILL || sig == syscall.SIGTERM || sig == syscall.SIGINT {
+		p.state.Asked = true
+	}
+	p.mu.Unlock()
+	if inner == 0 {
+		return fmt.Errorf("%s does not run", p.id)
+	}
+	if _, err := p.node.run(ctx, fmt.Sprintf("kill -%d %d", sig, inner)); err != nil {
+		return fmt.Errorf("%s: %w", p.id, err)
+	}
+	return nil
+}
+
+// file is its manifest where kubelets look, and away where they do not.
+func (p *part) file() string { return manifestsDir + "/" + string(p.id.Kind) + ".yaml" }
+func (p *part) away() string { return "/etc/kubernetes/" + string(p.id.Kind) + ".away" }
+
+// Stop implements clusters.Restarter.
+func (p *part) Stop(ctx context.Context, grace time.Duration) error {
+	p.mu.Lock()
+	inner := p.inner
+	p.state.Asked = true
+	p.mu.Unlock()
+	sig := syscall.SIGKILL
+	if grace > 0 {
+		sig = syscall.SIGTERM
+	}
+	script := fmt.Sprintf("[ ! -e %[1]s ] || mv -f %[1]s %[2]s", p.file(), p.away())
+	if inner != 0 {
+		script += fmt.Sprintf("; kill -%d %d 2>/dev/null || true", sig, inner)
+	}
+	if _, err := p.node.run(ctx, script); err != nil {
+		return fmt.Errorf("stopping %s: %w", p.id, err)
+	}
+	stopped := func(s clusters.State) bool { return !s.Running }
+	if grace > 0 {
+		gctx, cancel := context.WithTimeout(ctx, grace)
+		err := p.await(gctx, stopped)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if err := p.Signal(ctx, syscall.SIGKILL); err != nil && !stopped(p.State()) {
+			return err
+		}
+	}
+	return p.await(ctx, stopped)
+}
+
+// await waits until the state is as wanted.
+func (p *part) await(ctx context.Context, wanted func(clusters.State) bool) error {
+	for {
+		p.mu.Lock()
+		state, news := p.state, p.news
+		p.mu.Unlock()
+		if wanted(state) {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", p.id, context.Cause(ctx))
+		}
+	}
+}
+
+// Start implements clusters.Restarter.
+func (p *part) Start(ctx context.Context, change clusters.Change) error {
+	if change.Version != "" || change.BinDir != "" {
+		return fmt.Errorf("%s: its node has one version of it: another is not built yet", p.id)
+	}
+	p.mu.Lock()
+	p.change = p.change.With(change)
+	change = p.change
+	p.state.Asked = false
+	before := p.state
+	p.mu.Unlock()
+	script, err := p.placing(change)
+	if err != nil {
+		return err
+	}
+	if _, err := p.node.run(ctx, script); err != nil {
+		return fmt.Errorf("starting %s: %w", p.id, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("its kubelet did not start it within %s", ready.Patience))
+	defer cancel()
+	return p.await(ctx, func(s clusters.State) bool { return s.Running && s.Started.After(before.Started) })
+}
+
+// placing is a script that puts the manifest where the kubelet finds it, whole at
+// once, as another pod than it was.
+func (p *part) placing(change clusters.Change) (string, error) {
+	text, err := p.node.base[p.id.Kind].with(p.deployment(), change, strconv.FormatInt(time.Now().UnixMilli(), 36))
+	if err != nil {
+		return "", fmt.Errorf("the manifest of %s: %w", p.id, err)
+	}
+	return fmt.Sprintf("base64 -d > %[1]s <<< %[2]s && mv -f %[1]s %[3]s", p.away(), base64.StdEncoding.EncodeToString([]byte(text)), p.file()), nil
+}
+
+// Ready implements clusters.Restarter.
+func (p *part) Ready(ctx context.Context) error {
+	probe := ready.Server(p.endpoints.Client+p.health, p.node.cluster.adminTLS)
+	defer probe.Close()
+	p.mu.Lock()
+	change := p.change
+	p.mu.Unlock()
+	lease := ready.Elected[p.id.Kind]
+	if lease != "" && p.node.base[p.id.Kind].flags().Deployed(p.deployment(), change.Flags).Value("leader-elect") == "true" {
+		leases, err := p.node.cluster.leases()
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.id, err)
+		}
+		probe = probe.Led(leases, lease, func() time.Time { return p.State().Started })
+	}
+	return ready.Await(ctx, probe, p.State, p.failed)
+}
+
+func (p *part) failed(how string) error {
+	p.mu.Lock()
+	from := p.logged
+	p.mu.Unlock()
+	return ready.Failed(p.id, strings.TrimSpace(how), p.log, from)
+}
+
+// leases is a client of the Leases that components elect by, at an apiserver
+// that runs.
+func (c *Cluster) leases() (coordination.LeaseInterface, error) {
+	config := c.Access().REST
+	for _, p := range c.partsOf(clusters.KindAPIServer) {
+		if p.State().Running {
+			config.Host = p.endpoints.Client
+			break
+		}
+	}
+	client, err := coordination.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return client.Leases(metav1.NamespaceSystem), nil
+}

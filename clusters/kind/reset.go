@@ -1,0 +1,181 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/ready"
+	"github.com/storm-harness/storm/internal/docker"
+	"github.com/storm-harness/storm/internal/ledger"
+)
+
+// Reset implements clusters.Cluster. Where the golden copy is of the spec's
+// topology, the nodes' containers stay: what runs in them, their kubelets
+// included, and the members end, the data goes back, and new ones start. Otherwise
+// the whole cluster is made anew.
+func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
+	spec = spec.Defaulted()
+	if problems := Check(spec); len(problems) > 0 {
+		return errors.New("resetting the cluster: " + strings.Join(problems, "; "))
+	}
+	began := time.Now()
+	if err := c.mendAll(ctx); err != nil {
+		return fmt.Errorf("resetting the cluster: %w", err)
+	}
+	if err := c.stopAll(ctx); err != nil {
+		return fmt.Errorf("resetting the cluster: %w", err)
+	}
+	if err := c.adopt(ctx, spec); err != nil {
+		return fmt.Errorf("resetting the cluster: %w", err)
+	}
+	if c.goldenKey() != c.golden {
+		if err := c.remove(ctx); err != nil {
+			return fmt.Errorf("resetting the cluster: %w", err)
+		}
+		if err := c.fromNothing(ctx, spec); err != nil {
+			return err
+		}
+		c.o.Sink(clusters.Event{Text: "made anew, as another topology, in " + seconds(time.Since(began))})
+		return nil
+	}
+	stopped := time.Now()
+	if err := c.putBack(ctx); err != nil {
+		return fmt.Errorf("putting the golden copy back: %w", err)
+	}
+	copied := time.Now()
+	if err := c.startAgain(ctx, copied); err != nil {
+		return err
+	}
+	if err := fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
+		return err
+	}
+	c.o.Sink(clusters.Event{Text: fmt.Sprintf("back at the golden copy in place, in %s (stop %s, copy %s, start %s)", seconds(time.Since(began)),
+		seconds(stopped.Sub(began)), seconds(copied.Sub(stopped)), seconds(time.Since(copied)))})
+	return nil
+}
+
+// stopAll ends every member, and every kubelet with all that it runs, whatever
+// state they are in.
+func (c *Cluster) stopAll(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return each(ctx, c.allMembers(), func(ctx context.Context, m *member) error { return m.Stop(ctx, 0) })
+	})
+	g.Go(func() error {
+		return each(ctx, c.allNodes(), func(ctx context.Context, n *node) error { return n.stop(ctx) })
+	})
+	return g.Wait()
+}
+
+// stop ends the node's kubelet and all pods.
+func (n *node) stop(ctx context.Context) error {
+	n.mu.Lock()
+	parts := n.parts
+	n.mu.Unlock()
+	var pids strings.Builder
+	for _, p := range parts {
+		p.mu.Lock()
+		p.state.Asked = true
+		if p.inner != 0 {
+			fmt.Fprintf(&pids, " %d", p.inner)
+		}
+		p.mu.Unlock()
+	}
+	script := "systemctl stop kubelet; "
+	for _, kind := range inNodes {
+		script += fmt.Sprintf("rm -f %s/%s.yaml; ", manifestsDir, kind)
+	}
+	if pids.Len() > 0 {
+		script += "kill -9" + pids.String() + " 2>/dev/null; "
+	}
+	if out, err := n.run(ctx, script+"crictl --timeout 30s rmp --all --force 2>&1"); err != nil {
+		return fmt.Errorf("node %s: ending its pods: %w: %s", n.name, err, out)
+	}
+	for _, p := range parts {
+		if err := p.await(ctx, func(s clusters.State) bool { return !s.Running }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startAgain starts the members, and the kubelets with the manifests of the spec.
+func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
+	if err := c.startMembers(ctx, began); err != nil {
+		return err
+	}
+	if err := c.dropLeases(ctx); err != nil {
+		return err
+	}
+	k := c.Spec().Kubernetes
+	wanted := map[clusters.Kind]int{
+		clusters.KindAPIServer: *k.APIServer.Replicas, clusters.KindControllerManager: *k.ControllerManager.Replicas, clusters.KindScheduler: *k.Scheduler.Replicas,
+	}
+	var parts []*part
+	for _, kind := range inNodes {
+		for _, n := range c.allNodes() {
+			p := n.newPart(kind)
+			n.mu.Lock()
+			n.parts[kind] = p
+			n.mu.Unlock()
+			if n.index < wanted[kind] {
+				parts = append(parts, p)
+			}
+		}
+	}
+	c.mu.Lock()
+	c.parts = parts
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the cluster took longer than %s to start", ready.Patience))
+	defer cancel()
+	if err := each(ctx, c.allNodes(), func(ctx context.Context, n *node) error {
+		var scripts []string
+		for _, p := range parts {
+			if p.node == n {
+				script, err := p.placing(clusters.Change{})
+				if err != nil {
+					return err
+				}
+				scripts = append(scripts, script)
+			}
+		}
+		_, err := n.run(ctx, strings.Join(append(scripts, "systemctl start kubelet"), " && "))
+		return err
+	}); err != nil {
+		return fmt.Errorf("starting the kubelets: %w", err)
+	}
+	return each(ctx, parts, func(ctx context.Context, p *part) error {
+		if err := p.await(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
+			return err
+		}
+		if err := p.Ready(ctx); err != nil {
+			return err
+		}
+		c.o.Sink(clusters.Event{Component: p.id.String(), Text: "ready after " + seconds(time.Since(began))})
+		return nil
+	})
+}
+
+// remove takes away all that a cluster consists of, but its certificates.
+func (c *Cluster) remove(ctx context.Context) error {
+	c.closeNodes()
+	if _, _, err := docker.RemoveOwned(ctx, c.o.Ledger.RunID(), c.name); err != nil {
+		return err
+	}
+	if err := c.o.Ledger.Undo(ledger.Containers, c.name); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.nodes, c.parts, c.golden = nil, nil, ""
+	c.mu.Unlock()
+	return errors.Join(os.RemoveAll(filepath.Join(c.o.Dir, dataFolder)), os.RemoveAll(filepath.Join(c.o.Dir, goldenFolder)))
+}

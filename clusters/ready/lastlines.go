@@ -1,0 +1,65 @@
+package ready
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/clusters"
+)
+
+// tailLines is how much of a log an error shows. Of a short one it shows the
+// first lines too: a program that does not like its flags says so first, and
+// then explains all of them.
+const (
+	tailLines = 15
+	headLines = 3
+	shortLog  = 80
+)
+
+// Failed is an error about a component that shows the last lines that its log
+// has after an offset: those of its present process.
+func Failed(id clusters.ID, how, log string, from int64) error {
+	lines := LastLines(log, from, tailLines)
+	if len(lines) == 0 {
+		return fmt.Errorf("%s %s; it logged nothing to %s", id, how, log)
+	}
+	return fmt.Errorf("%s %s; the last lines of %s:\n  %s", id, how, log, strings.Join(lines, "\n  "))
+}
+
+// LastLines returns the last n lines that a file has after an offset, and the first
+// few if there are not many, each cut to a length that a terminal bears.
+func LastLines(path string, from int64, n int) []string {
+	const most, longest = 64 << 10, 300
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		from = max(from, info.Size()-most)
+	}
+	data, err := io.ReadAll(io.NewSectionReader(f, from, most))
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimRight(line, "\n"); len(line) > longest {
+			line = line[:longest] + "…"
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	switch over := len(lines) - n; {
+	case over <= 0:
+		return lines
+	case over > headLines && len(lines) <= shortLog:
+		return slices.Concat(lines[:headLines], []string{"…"}, lines[over:])
+	default:
+		return lines[over:]
+	}
+}
