@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/kind/docker"
 )
 
@@ -43,8 +44,8 @@ func (b *builder) make(ctx context.Context, base debian, r recipe) (err error) {
 	}
 	began := time.Now()
 	b.say("%s: putting its files in place", r.tag)
-	create := append([]string{"create", "--network=none", "--name=" + b.workshop(), "--entrypoint=/usr/local/bin/containerd"}, r.config...)
-	id, err := b.docker.Line(ctx, append(create, baseImage)...)
+	create := append([]string{"create", "--network=none", "--name=" + b.workshop()}, r.config...)
+	id, err := b.docker.Line(ctx, append(create, baseImage, components.Containerd)...) // what runs if it is started
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (b *builder) make(ctx context.Context, base debian, r recipe) (err error) {
 			return err
 		}
 	}
-	commit := []string{"commit", "--change", label(keyLabel, key), "--change", "ENTRYPOINT []"}
+	commit := []string{"commit", "--change", label(keyLabel, key)}
 	for _, change := range r.change {
 		commit = append(commit, "--change", change)
 	}

@@ -29,10 +29,13 @@ type recipe struct {
 	change []string   // of the image's configuration: of docker commit
 }
 
+// form is how images are made (make.go). A change of that gives another number.
+const form = 1
+
 // key is the digest of all that the image is made of.
 func (r recipe) key(base debian) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n%q\n%q\n", base.sum, r.files.key(), archiveKey(r.load), r.config, r.change)
+	fmt.Fprintf(h, "%d\n%s\n%s\n%s\n%q\n%q\n", form, base.sum, r.files.key(), archiveKey(r.load), r.config, r.change)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -48,7 +51,7 @@ func (m materials) recipes() ([]recipe, error) {
 		// systemd ends on SIGRTMIN+3, and looks for the variable container.
 		config: []string{"--stop-signal=SIGRTMIN+3", "--env=container=docker"},
 		change: []string{
-			`ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`,
+			`ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`, "CMD []",
 			label("storm.kubernetes", m.kubernetes), label("storm.etcd", m.nodeEtcd[components.Etcd].Version), label("storm.kind", m.kind.version),
 		},
 	}}
