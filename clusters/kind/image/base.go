@@ -41,7 +41,7 @@ rm -f /lib/systemd/system/basic.target.wants/*
 echo ReadKMsg=no >>/etc/systemd/journald.conf
 ln -sf /usr/lib/systemd/systemd /sbin/init
 rm -rf /etc/machine-id /var/lib/dbus/machine-id /etc/hostname /etc/resolv.conf
-rm -rf /etc/apt/apt.conf.d/99mmdebstrap /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /usr/share/info/*
+rm -rf /etc/apt/apt.conf.d/99mmdebstrap /etc/dpkg/dpkg.cfg.d/99mmdebstrap /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /usr/share/info/*
 `
 
 // baseKey tells one base from another that is made otherwise.
@@ -70,6 +70,9 @@ func (b *builder) base(ctx context.Context) (debian, error) {
 			return made, nil
 		}
 	}
+	if err := b.dropBases(); err != nil {
+		return made, err
+	}
 	aside := filepath.Join(b.aside, "base.tar")
 	if err := b.debootstrap(ctx, aside); err != nil {
 		return made, fmt.Errorf("mmdebstrap: %w", err)
@@ -81,6 +84,16 @@ func (b *builder) base(ctx context.Context) (debian, error) {
 		return made, err
 	}
 	return made, os.WriteFile(name+".sum", []byte(made.sum+"\n"), 0o644)
+}
+
+// dropBases removes those of the cache: there is one at a time, and none of them
+// is what is wanted.
+func (b *builder) dropBases() error {
+	old, err := filepath.Glob(filepath.Join(b.dir, "base-*"))
+	for _, file := range old {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
 }
 
 // debootstrap makes a Debian file system. It works in a directory aside, and
@@ -106,7 +119,7 @@ func (b *builder) debootstrap(ctx context.Context, file string) error {
 	if b.Mirror != "" {
 		args = append(args, b.Mirror)
 	}
-	// What it packs is said on standard error, line by line; all else is noise.
+	// What it does it says on standard error, a line each.
 	return child.Command{Path: "mmdebstrap", Args: args, Env: append(os.Environ(), "TMPDIR="+b.aside)}.Run(ctx, nil, func(line string) {
 		if text, ok := strings.CutPrefix(line, "I: "); ok {
 			b.say("Debian file system: %s", text)

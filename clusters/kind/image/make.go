@@ -68,8 +68,13 @@ func (b *builder) make(ctx context.Context, base debian, r recipe) (err error) {
 	for _, change := range r.change {
 		commit = append(commit, "--change", change)
 	}
+	before, _ := b.docker.Line(ctx, "image", "inspect", "--format", "{{.Id}}", r.tag)
 	if _, err := b.docker.Line(ctx, append(commit, id, r.tag)...); err != nil {
 		return err
+	}
+	if before != "" {
+		// Its predecessor has no name now, unless a container or another name keeps it.
+		_, _ = b.docker.Lines(ctx, "image", "rm", before)
 	}
 	b.say("%s: made in %.1fs", r.tag, time.Since(began).Seconds())
 	return nil
