@@ -7,7 +7,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LINT    := v2.15.0
 export CGO_ENABLED = 0
 
-.PHONY: all build run test test-unit test-browser test-cluster test-kind test-long lint bench bench-fleet clean help
+# What `make kind-image` builds: Kubernetes on the node, and etcd for shards, of
+# one version or several. An empty KIND_NODE_ETCD is the etcd that kubeadm asks for.
+KIND_KUBERNETES ?= v1.36.3
+KIND_ETCD       ?= v3.6.16
+KIND_NODE_ETCD  ?=
+KIND_MIRROR     ?=
+
+.PHONY: all build run test test-unit test-browser test-cluster test-kind test-long kind-image lint bench bench-fleet clean help
 
 all: build
 
@@ -32,6 +39,9 @@ test-cluster: build ## the same and more on real components; one package at a ti
 test-kind: build ## the kind provider on real kind clusters: needs Docker and a node image (docs/providers.md)
 	$(BIN) components get
 	$(GO) test -tags kind -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner
+
+kind-image: ## images for kind without a registry, from Go modules and Debian packages; KIND_KUBERNETES=v1.36.3 KIND_ETCD="v3.6.16 v3.5.35" (docs/kind.md)
+	$(GO) run ./clusters/kind/image/cmd -kubernetes "$(KIND_KUBERNETES)" -etcd "$(KIND_ETCD)" -node-etcd "$(KIND_NODE_ETCD)" -mirror "$(KIND_MIRROR)"
 
 test-long: build ## the whole catalogue, a planted slowdown, twenty comparisons of a cluster with itself: hours on an idle machine; RUN=Planted for a part
 	$(BIN) components get

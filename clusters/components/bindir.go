@@ -52,7 +52,7 @@ func (d *binDirs) get(ctx context.Context, name, dir string) (Binary, error) {
 	if err != nil {
 		return Binary{}, err
 	}
-	sum, err := sha256File(path)
+	sum, err := Digest(path)
 	if err != nil {
 		return Binary{}, fmt.Errorf("digest of %s: %w", path, err)
 	}

@@ -23,7 +23,7 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 	}
 	sink(clusters.Event{Component: w.name, Text: "resolving the modules of " + what})
 	stale := map[string]bool{}
-	list := append([]string{"list", "-deps", "-trimpath", "-ldflags", r.ldflags, "-f", `{{if and .Stale (ne .Name "main")}}{{.ImportPath}}{{end}}`}, r.packages...)
+	list := append([]string{"list", "-deps", "-trimpath", "-ldflags", r.ldflags, "-tags", r.tags, "-f", `{{if and .Stale (ne .Name "main")}}{{.ImportPath}}{{end}}`}, r.packages...)
 	if err := m.tool.run(ctx, dir, list, func(line string) {
 		if line != "" {
 			stale[line] = true
@@ -43,7 +43,7 @@ func (m *modules) build(ctx context.Context, w wanted, r recipe, dir string, sin
 	}
 	report()
 	args := append([]string{
-		"build", "-v", "-buildvcs=false", "-trimpath", "-ldflags", r.ldflags,
+		"build", "-v", "-buildvcs=false", "-trimpath", "-ldflags", r.ldflags, "-tags", r.tags,
 		"-o", filepath.Join(dir, "bin") + string(filepath.Separator),
 	}, r.packages...)
 	err := m.tool.run(ctx, dir, args, func(string) {}, func(line string) {

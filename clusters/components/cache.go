@@ -86,7 +86,7 @@ func (c *cache) lookup(w wanted) (Binary, error) {
 	case info.Size() == m.Size && info.ModTime().Equal(m.ModTime):
 		return m.Binary, nil
 	}
-	sum, err := sha256File(m.Path)
+	sum, err := Digest(m.Path)
 	if err != nil {
 		return Binary{}, err
 	}
@@ -154,7 +154,7 @@ func (c *cache) publishOne(aside string, b Binary, version string) error {
 	if err := os.Chmod(file, 0o755); err != nil {
 		return err
 	}
-	sum, err := sha256File(file)
+	sum, err := Digest(file)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,11 @@ func (c *cache) newest(p project, minor string) (string, error) {
 // list returns every entry, without taking digests.
 func (c *cache) list() ([]Binary, error) {
 	var all []Binary
-	for _, name := range Names() {
+	var names []string
+	for _, p := range projects() {
+		names = append(names, p.binaries...)
+	}
+	for _, name := range names {
 		dirs, err := os.ReadDir(filepath.Join(c.files, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, &cacheError{err}

@@ -18,13 +18,11 @@
 package components
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
-// The names of the binaries.
+// The names of the binaries of a cluster.
 const (
 	Etcd              = "etcd"
 	Etcdctl           = "etcdctl"
@@ -34,14 +32,31 @@ const (
 	Scheduler         = "kube-scheduler"
 )
 
-// Names lists the binaries that Get knows.
+// The names of the binaries that a node has beside them.
+const (
+	KubernetesNode = "kubernetes-node" // NodeCommands in one
+	Containerd     = "containerd"
+	ContainerdShim = "containerd-shim-runc-v2"
+	Ctr            = "ctr"
+	Crictl         = "crictl"
+)
+
+// NodeCommands lists what KubernetesNode is, by the name that it is run by.
+func NodeCommands() []string {
+	return []string{APIServer, ControllerManager, Scheduler, "kubelet", "kubeadm", "kubectl", "kube-proxy"}
+}
+
+// CNIPlugins lists the plugins of container networking that a node has.
+func CNIPlugins() []string { return []string{"ptp", "host-local", "loopback", "portmap"} }
+
+// Names lists the binaries of a cluster, which is what most callers want all of.
 func Names() []string {
 	return slices.Concat(etcd.binaries, kubernetes.binaries)
 }
 
 // Request names a binary that is wanted.
 type Request struct {
-	Name string // one of Names
+	Name string // one of Names, or of a node's binaries
 	// Version is v1.36.3, or v1.36 for the newest patch release at hand: the
 	// cache's if it has one, or else the newest that is published.
 	Version string
@@ -67,28 +82,6 @@ const (
 	OriginRelease = "release"
 	OriginModules = "module build"
 )
-
-// project is what is released together under one version.
-type project struct {
-	name     string
-	major    string   // of its versions, "v3"
-	binaries []string // the server first
-}
-
-var (
-	etcd       = project{name: "etcd", major: "v3", binaries: []string{Etcd, Etcdctl, Etcdutl}}
-	kubernetes = project{name: "kubernetes", major: "v1", binaries: []string{APIServer, ControllerManager, Scheduler}}
-)
-
-// projectOf returns the project that a binary belongs to.
-func projectOf(name string) (project, error) {
-	for _, p := range []project{etcd, kubernetes} {
-		if slices.Contains(p.binaries, name) {
-			return p, nil
-		}
-	}
-	return project{}, fmt.Errorf("no component is called %q: there are %s", name, strings.Join(Names(), ", "))
-}
 
 // wanted is a request whose version is settled.
 type wanted struct {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// sha256File returns the SHA-256 digest of a file, in hexadecimal.
-func sha256File(path string) (string, error) {
+// Digest returns the SHA-256 digest of a file, in hexadecimal.
+func Digest(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err

@@ -1,32 +1,12 @@
 package components
 
 import (
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
-
-func TestLineWriter(t *testing.T) {
-	var got []string
-	w := &lineWriter{line: func(s string) { got = append(got, s) }}
-	for _, part := range []string{"a", "b\nc\n\nd", "", "e"} {
-		if n, err := w.Write([]byte(part)); n != len(part) || err != nil {
-			t.Errorf("wrote %d, %v", n, err)
-		}
-	}
-	w.flush()
-	w.flush()
-	if want := []string{"ab", "c", "", "de"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
 
 func TestFailedGoCommandSaysWhy(t *testing.T) {
 	dir := t.TempDir()
@@ -60,53 +40,5 @@ func TestBuildEnvironmentIsClean(t *testing.T) {
 		if slices.Contains(cleared, keep) {
 			t.Errorf("%s is the user's to set", keep)
 		}
-	}
-}
-
-// An interrupted build takes its compilers with it.
-func TestInterruptedGoCommandLeavesNoProcess(t *testing.T) {
-	dir := t.TempDir()
-	tool := filepath.Join(dir, "go")
-	if err := os.WriteFile(tool, []byte("#!/bin/sh\nsleep 1000 &\necho $!\nwait\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("interrupted")
-	child := 0
-	err := goTool{tool}.run(ctx, dir, []string{"build"}, func(line string) {
-		pid, err := strconv.Atoi(line)
-		if err != nil {
-			t.Error(err)
-		}
-		child = pid
-		cancel(why)
-	}, func(string) {})
-	if !errors.Is(err, why) {
-		t.Errorf("got %v", err)
-	}
-	if child == 0 {
-		t.Fatal("the child did not start")
-	}
-	awaitEnd(t, child)
-}
-
-// awaitEnd returns when a process has ended, which the kernel tells.
-func awaitEnd(t *testing.T, pid int) {
-	t.Helper()
-	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return // and was reaped
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = unix.Close(fd) }()
-	n, err := 0, error(unix.EINTR)
-	for errors.Is(err, unix.EINTR) {
-		n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 30_000)
-	}
-	if err != nil || n != 1 {
-		t.Errorf("process %d lives on: %d, %v", pid, n, err)
-		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }

@@ -37,28 +37,14 @@ type module struct {
 // recipe is a generated module, and what to build in it.
 type recipe struct {
 	goMod    []byte
-	main     []byte // main.go; nil where the module has none
+	files    map[string][]byte // the module's own source, by its path
 	packages []string
 	ldflags  string
+	tags     string
 	// outputs are the binaries' names by the name of the executable that the
 	// go command makes.
 	outputs map[string][]string
 	source  string // the modules with their sums, for the manifest
-}
-
-// modulePaths are the modules that a project's binaries come from; the first
-// is the one whose versions are listed.
-func modulePaths(p project) []string {
-	if p.name == kubernetes.name {
-		return []string{"k8s.io/kubernetes"}
-	}
-	return []string{"go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/etcdctl/v3", "go.etcd.io/etcd/etcdutl/v3"}
-}
-
-// moduleOf is the module that the wanted binary comes from.
-func moduleOf(w wanted) string {
-	paths := modulePaths(w.project)
-	return paths[min(slices.Index(w.project.binaries, w.name), len(paths)-1)]
 }
 
 // Newest asks the module proxy which versions there are.
@@ -68,7 +54,7 @@ func (m *modules) Newest(ctx context.Context, p project, minor string) (string, 
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	path := modulePaths(p)[0]
+	path := p.modules[0]
 	out, err := m.tool.lines(ctx, dir, "list", "-m", "-versions", path)
 	if err != nil {
 		return "", err
@@ -90,21 +76,19 @@ func (m *modules) Fetch(ctx context.Context, w wanted, dir string, sink clusters
 	if err := m.newEnough(ctx, dir, found); err != nil {
 		return nil, err
 	}
-	write := etcdRecipe
-	if w.project.name == kubernetes.name {
+	write := plainRecipe
+	switch {
+	case w.project.name == etcd.name:
+		write = etcdRecipe
+	case len(w.project.commands) > 0:
 		write = kubernetesRecipe
 	}
 	r, err := write(w, found)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), r.goMod, 0o644); err != nil {
+	if err := r.write(dir); err != nil {
 		return nil, err
-	}
-	if r.main != nil {
-		if err := os.WriteFile(filepath.Join(dir, "main.go"), r.main, 0o644); err != nil {
-			return nil, err
-		}
 	}
 	if err := m.build(ctx, w, r, dir, sink); err != nil {
 		return nil, err
@@ -112,10 +96,27 @@ func (m *modules) Fetch(ctx context.Context, w wanted, dir string, sink clusters
 	return r.collect(dir)
 }
 
+// write lays the generated module out in dir.
+func (r recipe) write(dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), r.goMod, 0o644); err != nil {
+		return err
+	}
+	for path, data := range r.files {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // download fetches the modules. Those of the other binaries may be missing.
 func (m *modules) download(ctx context.Context, w wanted, dir string) ([]module, error) {
 	args := []string{"mod", "download", "-json"}
-	for _, path := range modulePaths(w.project) {
+	for _, path := range w.project.modules {
 		args = append(args, path+"@"+w.version)
 	}
 	out, failed := m.tool.lines(ctx, dir, args...)

@@ -32,8 +32,12 @@ func extract(t *testing.T, name string) string {
 // text shows a recipe.
 func (r recipe) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# go.mod\n%s\n# main.go\n%s\n# go build -ldflags\n%s\n# packages\n%s\n# outputs\n",
-		r.goMod, r.main, strings.ReplaceAll(r.ldflags, " -X", "\n-X"), strings.Join(r.packages, "\n"))
+	fmt.Fprintf(&b, "# go.mod\n%s\n", r.goMod)
+	for _, path := range slices.Sorted(maps.Keys(r.files)) {
+		fmt.Fprintf(&b, "# %s\n%s\n", path, r.files[path])
+	}
+	fmt.Fprintf(&b, "# go build -tags\n%s\n# go build -ldflags\n%s\n# packages\n%s\n# outputs\n", r.tags,
+		strings.ReplaceAll(r.ldflags, " -X", "\n-X"), strings.Join(r.packages, "\n"))
 	for _, name := range slices.Sorted(maps.Keys(r.outputs)) {
 		fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(r.outputs[name], " "))
 	}
@@ -50,8 +54,10 @@ func TestKubernetesRecipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if formatted, err := format.Source(r.main); err != nil || string(formatted) != string(r.main) {
-		t.Errorf("main.go is not as gofmt would have it: %v", err)
+	for path, source := range r.files {
+		if formatted, err := format.Source(source); err != nil || string(formatted) != string(source) {
+			t.Errorf("%s is not as gofmt would have it: %v", path, err)
+		}
 	}
 	golden.Check(t, "recipe-kubernetes", r.text())
 }
@@ -74,7 +80,7 @@ func TestKubernetesRecipeRefusesWhatItCannotReplace(t *testing.T) {
 func TestEtcdRecipe(t *testing.T) {
 	dir := t.TempDir()
 	var found []module
-	for i, path := range modulePaths(etcd)[:2] { // etcdutl was not found
+	for i, path := range etcd.modules[:2] { // etcdutl was not found
 		mod := filepath.Join(dir, fmt.Sprintf("%d.mod", i))
 		if err := os.WriteFile(mod, fmt.Appendf(nil, "module %s\n\ngo 1.2%d.0\n\ntoolchain go1.26.10\n", path, 4-i), 0o644); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func TestReleaseOfKubernetes(t *testing.T) {
 	if got := content(t, b.Path); got != string(script(APIServer, "v1.36.3")) {
 		t.Errorf("the binary holds %q", got)
 	}
-	if sum, err := sha256File(b.Path); err != nil || sum != b.SHA256 {
+	if sum, err := Digest(b.Path); err != nil || sum != b.SHA256 {
 		t.Errorf("digest %s, %v; said %s", sum, err, b.SHA256)
 	}
 	if v, err := askVersion(t.Context(), APIServer, b.Path); err != nil || v != "v1.36.3" {

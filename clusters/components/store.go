@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -156,10 +157,21 @@ func (s *Store) Have(ctx context.Context, r Request) (b Binary, ok bool, err err
 	return b, err == nil, nil
 }
 
+// sourcesOf are the sources that can have a project.
+func (s *Store) sourcesOf(p project) []Source {
+	if p.released {
+		return s.sources
+	}
+	return slices.DeleteFunc(slices.Clone(s.sources), func(src Source) bool {
+		_, is := src.(*releases)
+		return is
+	})
+}
+
 // fetch asks the sources in turn. The release is locked.
 func (s *Store) fetch(ctx context.Context, w wanted, missing error, sink clusters.Sink) (Binary, error) {
 	failed := &UnavailableError{Name: w.name, Version: w.version, Tried: []Attempt{{s.cache.String(), missing}}}
-	for _, src := range s.sources {
+	for _, src := range s.sourcesOf(w.project) {
 		b, err := s.fetchFrom(ctx, src, w, sink)
 		if err == nil {
 			return b, nil
@@ -215,7 +227,7 @@ func (s *Store) settle(ctx context.Context, p project, name, minor string) (stri
 		}
 		failed.Tried = append(failed.Tried, Attempt{s.cache.String(), err})
 	}
-	for _, src := range s.sources {
+	for _, src := range s.sourcesOf(p) {
 		v, err := src.Newest(ctx, p, minor)
 		if err == nil {
 			s.settled[key] = v

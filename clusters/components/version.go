@@ -15,21 +15,13 @@ func parseVersion(p project, s string) (version string, minor bool, err error) {
 	core, _, _ := strings.Cut(version, "-")
 	switch {
 	case s == "":
-		return "", false, fmt.Errorf("no version of %s is named: give one, such as %s, or a binDir", p.name, p.example())
+		return "", false, fmt.Errorf("no version of %s is named: give one, such as %s, or a binDir", p.name, p.example)
 	case !semver.IsValid(version) || semver.Build(version) != "" || strings.Count(core, ".") == 0:
-		return "", false, fmt.Errorf("%q is no version of %s: want one such as %s", s, p.name, p.example())
+		return "", false, fmt.Errorf("%q is no version of %s: want one such as %s", s, p.name, p.example)
 	case semver.Major(version) != p.major:
 		return "", false, fmt.Errorf("%q is no version of %s: they begin with %s", s, p.name, p.major)
 	}
 	return version, strings.Count(core, ".") == 1, nil
-}
-
-// example is a version as a user may write it.
-func (p project) example() string {
-	if p.name == etcd.name {
-		return "v3.6 or v3.6.16"
-	}
-	return "v1.36 or v1.36.3"
 }
 
 // newest picks the highest patch release of a minor version. Pre-releases are

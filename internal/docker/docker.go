@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/storm-harness/storm/internal/priority"
 )
 
 // Command is the command's name, as kind selects it. Only docker has been tried.
@@ -63,7 +65,7 @@ func Feed(ctx context.Context, in []byte, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, Command(), args...)
 	var out, said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &said
-	err := cmd.Run()
+	err := priority.Ordinarily(cmd.Run)
 	if err == nil {
 		return strings.TrimSpace(out.String()), nil
 	}
