@@ -44,7 +44,7 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 		if err := c.fromNothing(ctx, spec); err != nil {
 			return err
 		}
-		c.o.Sink(clusters.Event{Text: "made anew, as another topology, in " + seconds(time.Since(began))})
+		c.o.Sink(clusters.Event{Text: "made anew, since its topology, image or objects of priority and fairness are others, in " + seconds(time.Since(began))})
 		return nil
 	}
 	stopped := time.Now()
