@@ -150,7 +150,7 @@ func (o *ObjectChurn) Makes(name string) []Made {
 func (p *Preload) Makes(name string) []Made {
 	var out []Made
 	for _, o := range p.Objects {
-		out = append(out, o.Shape.foretold(name, o.Namespaces, unit.Grouped(o.Count))...)
+		out = append(out, o.foretold(name, o.Namespaces, unit.Grouped(o.Count))...)
 	}
 	return out
 }

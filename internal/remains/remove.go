@@ -37,8 +37,10 @@ func (c *Cluster) Remove(ctx context.Context, run string, keep func(Object) bool
 		tell = func(int) {}
 	}
 	resources, err := c.clusterScoped()
-	if err != nil {
-		return 0, err
+	for ; err != nil; resources, err = c.clusterScoped() {
+		if !transient(err) || !pause(ctx) {
+			return 0, err
+		}
 	}
 	r := &removal{Cluster: c, run: run, keep: keep, asked: map[types.UID]bool{}}
 	for looked := resources; ; {
@@ -55,11 +57,19 @@ func (c *Cluster) Remove(ctx context.Context, run string, keep func(Object) bool
 			tell(len(left))
 			looked = resourcesOf(left)
 		}
-		select {
-		case <-time.After(lookAgain):
-		case <-ctx.Done():
+		if !pause(ctx) {
 			return len(r.asked), errors.Join(r.remain(ctx, left), err)
 		}
+	}
+}
+
+// pause waits until it is time for another look; false where ctx has ended.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(lookAgain):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
