@@ -44,7 +44,7 @@ const first = -10
 // waiting for tens of milliseconds.
 func GoFirst() (now Standing, undo func()) {
 	before := standing()
-	if everyThread(func(thread int) error { return realTime(thread) }) == nil {
+	if everyThread(realTime) == nil {
 		return Standing{RealTime: true, Nice: before.Nice}, func() { _ = everyThread(func(thread int) error { return ordinary(thread, before.Nice) }) }
 	}
 	if everyThread(func(thread int) error { return ordinary(thread, first) }) != nil {
