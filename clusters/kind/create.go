@@ -67,7 +67,7 @@ func (c *Cluster) create(ctx context.Context, config *v1alpha4.Cluster) error {
 	case <-ctx.Done():
 		// kind knows no end but its own: without its containers it comes to one.
 		_, _, rmErr := docker.RemoveOwned(context.WithoutCancel(ctx), c.o.Ledger.RunID(), c.name)
-		<-done // that its containers are gone
+		<-done //nolint:errcheck // why it was given up is known; its containers are gone now
 		return errors.Join(context.Cause(ctx), rmErr)
 	}
 	if err == nil {
