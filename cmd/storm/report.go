@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/storm-harness/storm/internal/priority"
 	"github.com/storm-harness/storm/report"
 	"github.com/storm-harness/storm/report/render"
 )
@@ -34,6 +35,7 @@ GitHub (GITHUB_STEP_SUMMARY) report.md becomes the step's summary too.
 
 // analyse analyses a run directory, and renders its reports into it.
 func analyse(path string) (*report.Result, render.Paths, error) {
+	defer priority.KeepSmall()() // an hour's run is a lot to read
 	dir, err := openRun(path)
 	if err != nil {
 		return nil, render.Paths{}, err

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storm-harness/storm/internal/priority"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
 	"github.com/storm-harness/storm/report/render"
@@ -18,6 +19,7 @@ import (
 // windows of a second and the rest in windows of ten, with every component's
 // metrics and processes as often as a run has them.
 func BenchmarkReport(b *testing.B) {
+	defer priority.KeepSmall()() // as storm report does
 	for _, c := range []struct {
 		name    string
 		seconds int64
