@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -363,8 +364,7 @@ func EmptyImage(ctx context.Context) (string, error) {
 	if _, err := docker.Run(ctx, "image", "inspect", "--format", "{{.Id}}", emptyImage); err == nil {
 		return emptyImage, nil
 	}
-	_, err := docker.Feed(ctx, make([]byte, 1024), "import", "-", emptyImage) // the end of an archive
-	return emptyImage, err
+	return emptyImage, docker.Feed(ctx, bytes.NewReader(make([]byte, 1024)), nil, "import", "-", emptyImage) // the end of an archive
 }
 
 // dockerEnv are the variables by which the docker command finds its daemon.

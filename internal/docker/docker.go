@@ -7,12 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 
-	"github.com/storm-harness/storm/internal/priority"
+	"github.com/storm-harness/storm/internal/child"
 )
 
 // Command is the command's name, as kind selects it. Only docker has been tried.
@@ -58,21 +58,37 @@ const lastLines = 8
 
 // Run runs the command and returns what it wrote to its standard output,
 // trimmed. The error is an *Error, or ctx's.
-func Run(ctx context.Context, args ...string) (string, error) { return Feed(ctx, nil, args...) }
+func Run(ctx context.Context, args ...string) (string, error) {
+	var out bytes.Buffer
+	err := run(ctx, child.Command{Out: &out}, nil, args)
+	return strings.TrimSpace(out.String()), err
+}
 
-// Feed is Run with an input.
-func Feed(ctx context.Context, in []byte, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, Command(), args...)
-	var out, said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &said
-	err := priority.Ordinarily(cmd.Run)
-	if err == nil {
-		return strings.TrimSpace(out.String()), nil
+// Feed runs the command with an input, which may be nil, and hands over line by
+// line what it says.
+func Feed(ctx context.Context, in io.Reader, said func(string), args ...string) error {
+	return run(ctx, child.Command{In: in}, said, args)
+}
+
+func run(ctx context.Context, c child.Command, said func(string), args []string) error {
+	var last []string
+	c.Path, c.Args = Command(), args
+	err := c.Run(ctx, said, func(line string) {
+		if text := strings.TrimSpace(line); text != "" {
+			last = append(last, text)
+			last = last[max(0, len(last)-lastLines):]
+		}
+		if said != nil {
+			said(line)
+		}
+	})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s %s: %w", Command(), args[0], err)
 	}
-	if ctx.Err() != nil {
-		return "", fmt.Errorf("%s %s: %w", Command(), args[0], context.Cause(ctx))
-	}
-	return "", &Error{Args: args, Last: tail(said.String()), Err: err}
+	return &Error{Args: args, Last: last, Err: errors.Unwrap(err)}
 }
 
 // Lines is Run for what writes a line a thing.
@@ -84,29 +100,24 @@ func Lines(ctx context.Context, args ...string) ([]string, error) {
 	return strings.Split(out, "\n"), nil
 }
 
-func tail(text string) []string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
+// Line is Run for what writes just one line.
+func Line(ctx context.Context, args ...string) (string, error) {
+	lines, err := Lines(ctx, args...)
+	if err == nil && len(lines) != 1 {
+		err = fmt.Errorf("%s %s prints %q, not one line", Command(), strings.Join(args, " "), lines)
 	}
-	return lines[max(0, len(lines)-lastLines):]
+	if err != nil {
+		return "", err
+	}
+	return lines[0], nil
 }
 
-// Ping returns the daemon's version, or why there is none to work with and what
-// to do about it.
-func Ping(ctx context.Context) (string, error) {
-	version, err := Run(ctx, "version", "--format", "{{.Server.Version}}")
-	switch {
-	case err == nil:
-		return version, nil
-	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("there is no %s command in the PATH: install Docker", Command())
-	case Says(err, "permission denied"):
-		return "", fmt.Errorf("no permission on Docker's socket: add yourself to the group docker and log in again, or run as root (%w)", err)
-	case Says(err, "cannot connect", "is the docker daemon running", "no such file"):
-		return "", fmt.Errorf("the Docker daemon does not run: start it, such as with `systemctl start docker` (%w)", err)
+// Label returns the value of an image's label; ok is false where there is no such
+// image, and the value is empty where it has no such label.
+func Label(ctx context.Context, image, label string) (value string, ok bool, err error) {
+	value, err = Run(ctx, "image", "inspect", "--format", `{{with .Config.Labels}}{{index . "`+label+`"}}{{end}}`, image)
+	if Says(err, "no such image") {
+		return "", false, nil
 	}
-	return "", err
+	return value, err == nil, err
 }

@@ -25,8 +25,8 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/clusters/kind/docker"
 	"github.com/storm-harness/storm/clusters/kind/machine"
+	"github.com/storm-harness/storm/internal/docker"
 	"github.com/storm-harness/storm/internal/flock"
 )
 
@@ -41,7 +41,6 @@ type Options struct {
 // builder builds images.
 type builder struct {
 	Options
-	docker     docker.Docker
 	store      *components.Store
 	sink       clusters.Sink
 	dir, aside string
@@ -49,8 +48,8 @@ type builder struct {
 
 // Build builds what is missing and returns the names of all images, the node's
 // first.
-func Build(ctx context.Context, d docker.Docker, o Options, sink clusters.Sink) (names []string, err error) {
-	b := &builder{Options: o, docker: d, sink: sink}
+func Build(ctx context.Context, o Options, sink clusters.Sink) (names []string, err error) {
+	b := &builder{Options: o, sink: sink}
 	if b.store, err = components.Open(components.Options{}); err != nil {
 		return nil, err
 	}
@@ -119,12 +118,12 @@ func (b *builder) clear(ctx context.Context) error {
 	if err := os.RemoveAll(b.aside); err != nil {
 		return err
 	}
-	left, err := b.docker.Lines(ctx, "ps", "--all", "--quiet", "--filter", "name=^/?"+b.workshop()+"$")
+	left, err := docker.Lines(ctx, "ps", "--all", "--quiet", "--filter", "name=^/?"+b.workshop()+"$")
 	if err != nil || len(left) == 0 {
 		return err
 	}
 	b.say("removing the container %s, which a build left", b.workshop())
-	_, err = b.docker.Lines(ctx, "rm", "--force", "--volumes", b.workshop())
+	_, err = docker.Lines(ctx, "rm", "--force", "--volumes", b.workshop())
 	return err
 }
 

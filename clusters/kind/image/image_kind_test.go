@@ -17,15 +17,12 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/kind/docker"
 	"github.com/storm-harness/storm/clusters/kind/machine"
+	"github.com/storm-harness/storm/internal/docker"
 )
 
 // version is what the tests build; the Makefile's default is the same.
 const version = "v1.36.3"
-
-// d is the docker command of the PATH.
-var d docker.Docker
 
 // built builds the images, or finds them there.
 func built(t *testing.T) {
@@ -35,10 +32,10 @@ func built(t *testing.T) {
 			t.Logf("%s: %s", e.Component, e.Text)
 		}
 	}
-	if err := machine.Ready(t.Context(), d, log); err != nil {
+	if err := machine.Ready(t.Context(), log); err != nil {
 		t.Fatal(err)
 	}
-	names, err := Build(t.Context(), d, Options{Kubernetes: version, Etcd: []string{"v3.6.16"}}, log)
+	names, err := Build(t.Context(), Options{Kubernetes: version, Etcd: []string{"v3.6.16"}}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +52,7 @@ func TestBuildIsResumed(t *testing.T) {
 	if after := ids(t); !slices.Equal(before, after) {
 		t.Errorf("images were %q, and are %q after a build that had nothing to do", before, after)
 	}
-	left, err := d.Lines(t.Context(), "ps", "--all", "--quiet", "--filter", "name=storm-kind-image-")
+	left, err := docker.Lines(t.Context(), "ps", "--all", "--quiet", "--filter", "name=storm-kind-image-")
 	if err != nil || len(left) > 0 {
 		t.Errorf("containers of the build are left: %q, %v", left, err)
 	}
@@ -63,7 +60,7 @@ func TestBuildIsResumed(t *testing.T) {
 
 func ids(t *testing.T) []string {
 	t.Helper()
-	lines, err := d.Lines(t.Context(), "image", "ls", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}", "--filter", "label="+keyLabel)
+	lines, err := docker.Lines(t.Context(), "image", "ls", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}", "--filter", "label="+keyLabel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +81,7 @@ func TestClusterOfOneNode(t *testing.T) {
 	if got := client.get(t, "/version"); !strings.Contains(got, `"gitVersion": "`+version+`"`) {
 		t.Errorf("/version says %s", got)
 	}
-	images, err := d.Lines(t.Context(), "exec", name+"-control-plane", "crictl", "images", "--output=json")
+	images, err := docker.Lines(t.Context(), "exec", name+"-control-plane", "crictl", "images", "--output=json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +89,7 @@ func TestClusterOfOneNode(t *testing.T) {
 		t.Errorf("crictl lists %s", listed)
 	}
 	// The container of etcd for shards reaches the node on kind's network.
-	out, err := d.Lines(t.Context(), "run", "--rm", "--network=kind", "storm/etcd:v3.6.16",
+	out, err := docker.Lines(t.Context(), "run", "--rm", "--network=kind", "storm/etcd:v3.6.16",
 		"sh", "-c", "etcd --version && etcdutl version && nft --version && ip -brief address && getent hosts "+name+"-control-plane")
 	if err != nil || !strings.HasPrefix(out[0], "etcd Version: 3.6.16") {
 		t.Errorf("image of etcd: %q, %v", out, err)
@@ -105,11 +102,11 @@ func TestClusterOfThreeControlPlanes(t *testing.T) {
 	built(t)
 	const name = "storm-image-3"
 	client := create(t, name, []string{"control-plane", "control-plane", "control-plane"})
-	if _, err := d.Lines(t.Context(), "pause", name+"-control-plane2"); err != nil {
+	if _, err := docker.Lines(t.Context(), "pause", name+"-control-plane2"); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if _, err := d.Lines(context.WithoutCancel(t.Context()), "unpause", name+"-control-plane2"); err != nil {
+		if _, err := docker.Lines(context.WithoutCancel(t.Context()), "unpause", name+"-control-plane2"); err != nil {
 			t.Error(err)
 		}
 	}()

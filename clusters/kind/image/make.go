@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/clusters/kind/docker"
+	"github.com/storm-harness/storm/internal/docker"
 )
 
 // importBase makes the base image, unless it is there.
@@ -21,12 +21,12 @@ func (b *builder) importBase(ctx context.Context, base debian) error {
 		return err
 	}
 	defer f.Close()
-	return b.docker.Feed(ctx, f, nil, "import", "--change", label(keyLabel, base.sum), "-", baseImage)
+	return docker.Feed(ctx, f, nil, "import", "--change", label(keyLabel, base.sum), "-", baseImage)
 }
 
 // there tells whether an image is there and is of that key.
 func (b *builder) there(ctx context.Context, image, key string) (bool, error) {
-	have, ok, err := b.docker.Label(ctx, image, keyLabel)
+	have, ok, err := docker.Label(ctx, image, keyLabel)
 	if err != nil || !ok || have != key {
 		return false, err
 	}
@@ -45,18 +45,18 @@ func (b *builder) make(ctx context.Context, base debian, r recipe) (err error) {
 	began := time.Now()
 	b.say("%s: putting its files in place", r.tag)
 	create := append([]string{"create", "--network=none", "--name=" + b.workshop()}, r.config...)
-	id, err := b.docker.Line(ctx, append(create, baseImage, components.Containerd)...) // what runs if it is started
+	id, err := docker.Line(ctx, append(create, baseImage, components.Containerd)...) // what runs if it is started
 	if err != nil {
 		return err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if _, rm := b.docker.Lines(ctx, "rm", "--force", "--volumes", id); err == nil {
+		if _, rm := docker.Lines(ctx, "rm", "--force", "--volumes", id); err == nil {
 			err = rm
 		}
 	}()
-	if err := feed(ctx, b.docker, r.files.writeTar, "cp", "-", id+":/"); err != nil {
+	if err := feed(ctx, r.files.writeTar, "cp", "-", id+":/"); err != nil {
 		return err
 	}
 	if len(r.load) > 0 {
@@ -68,13 +68,13 @@ func (b *builder) make(ctx context.Context, base debian, r recipe) (err error) {
 	for _, change := range r.change {
 		commit = append(commit, "--change", change)
 	}
-	before, _ := b.docker.Line(ctx, "image", "inspect", "--format", "{{.Id}}", r.tag)
-	if _, err := b.docker.Line(ctx, append(commit, id, r.tag)...); err != nil {
+	before, _ := docker.Line(ctx, "image", "inspect", "--format", "{{.Id}}", r.tag)
+	if _, err := docker.Line(ctx, append(commit, id, r.tag)...); err != nil {
 		return err
 	}
 	if before != "" {
 		// Its predecessor has no name now, unless a container or another name keeps it.
-		_, _ = b.docker.Lines(ctx, "image", "rm", before)
+		_, _ = docker.Lines(ctx, "image", "rm", before)
 	}
 	b.say("%s: made in %.1fs", r.tag, time.Since(began).Seconds())
 	return nil
@@ -85,28 +85,28 @@ func (b *builder) make(ctx context.Context, base debian, r recipe) (err error) {
 // known.
 func (b *builder) loadImages(ctx context.Context, id string, r recipe) error {
 	b.say("%s: loading %d images of pods", r.tag, len(r.load))
-	if _, err := b.docker.Lines(ctx, "start", id); err != nil {
+	if _, err := docker.Lines(ctx, "start", id); err != nil {
 		return err
 	}
 	if err := b.awaitContainerd(ctx, id); err != nil {
 		return err
 	}
 	load := func(w io.Writer) error { return writeArchive(w, r.load) }
-	if err := feed(ctx, b.docker, load, "exec", "--interactive", id, "ctr", "--namespace=k8s.io", "images", "import",
+	if err := feed(ctx, load, "exec", "--interactive", id, "ctr", "--namespace=k8s.io", "images", "import",
 		"--label=io.cri-containerd.pinned=pinned", "--all-platforms", "--no-unpack", "--digests", "-"); err != nil {
 		return err
 	}
-	loaded, err := b.docker.Lines(ctx, "exec", id, "ctr", "--namespace=k8s.io", "images", "list", "--quiet")
+	loaded, err := docker.Lines(ctx, "exec", id, "ctr", "--namespace=k8s.io", "images", "list", "--quiet")
 	if err != nil {
 		return err
 	}
 	if missing := missingImages(r.load, loaded); len(missing) > 0 {
 		return fmt.Errorf("containerd lists %q after the import: %q is missing", loaded, missing)
 	}
-	if _, err := b.docker.Lines(ctx, "kill", "--signal=TERM", id); err != nil {
+	if _, err := docker.Lines(ctx, "kill", "--signal=TERM", id); err != nil {
 		return err
 	}
-	code, err := b.docker.Line(ctx, "wait", id)
+	code, err := docker.Line(ctx, "wait", id)
 	if err != nil {
 		return err
 	}
@@ -135,16 +135,16 @@ func (b *builder) awaitContainerd(ctx context.Context, id string) error {
 	late, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, fmt.Errorf("containerd does not answer in the container %s", id))
 	defer cancel()
 	for {
-		_, err := b.docker.Lines(late, "exec", id, "ctr", "version")
+		_, err := docker.Lines(late, "exec", id, "ctr", "version")
 		if err == nil {
 			return nil
 		}
-		running, look := b.docker.Line(ctx, "inspect", "--format", "{{.State.Running}}", id)
+		running, look := docker.Line(ctx, "inspect", "--format", "{{.State.Running}}", id)
 		if look != nil {
 			return look
 		}
 		if running != "true" {
-			said, _ := b.docker.Lines(ctx, "logs", "--tail=8", id)
+			said, _ := docker.Lines(ctx, "logs", "--tail=8", id)
 			return fmt.Errorf("containerd ended in the container: %w: %q", err, said)
 		}
 		select {
@@ -156,14 +156,14 @@ func (b *builder) awaitContainerd(ctx context.Context, id string) error {
 }
 
 // feed runs docker with what write writes as its input.
-func feed(ctx context.Context, d docker.Docker, write func(io.Writer) error, args ...string) error {
+func feed(ctx context.Context, write func(io.Writer) error, args ...string) error {
 	r, w := io.Pipe()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = w.CloseWithError(write(w)) // the reader, which is the command's input, has the error
 	}()
-	err := d.Feed(ctx, r, nil, args...)
+	err := docker.Feed(ctx, r, nil, args...)
 	_ = r.Close() // a command that ended early leaves the writer waiting
 	<-done
 	return err
@@ -172,7 +172,7 @@ func feed(ctx context.Context, d docker.Docker, write func(io.Writer) error, arg
 // lendName gives the load balancer the name that kind starts it by, unless the
 // real one is there.
 func (b *builder) lendName(ctx context.Context, kinds string) error {
-	key, ok, err := b.docker.Label(ctx, kinds, keyLabel)
+	key, ok, err := docker.Label(ctx, kinds, keyLabel)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,6 @@ func (b *builder) lendName(ctx context.Context, kinds string) error {
 		return nil
 	}
 	b.say("%s stands in for %s: kind starts it by that name", balancerTag(kinds), kinds)
-	_, err = b.docker.Lines(ctx, "tag", balancerTag(kinds), kinds)
+	_, err = docker.Lines(ctx, "tag", balancerTag(kinds), kinds)
 	return err
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/storm-harness/storm/internal/docker"
 )
 
 const (
@@ -58,7 +60,7 @@ func (s setup) await(ctx context.Context, ended <-chan error) error {
 	late, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("dockerd does not answer after %s: see %s%s", patience, logFile, lastWords()))
 	defer cancel()
 	for {
-		version, err := s.docker.Ping(late)
+		version, err := docker.Reach(late)
 		if err == nil {
 			s.say("Docker %s answers", version)
 			return nil

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/kind/docker"
+	"github.com/storm-harness/storm/internal/docker"
 )
 
 // OptIn is the environment variable that allows Ready to change the machine,
@@ -21,11 +21,11 @@ const OptIn = "STORM_SETUP_DOCKER"
 
 // Ready returns nil when Docker answers. Where it does not, it sets Docker up if
 // OptIn allows it, and returns an error with the next step if not.
-func Ready(ctx context.Context, d docker.Docker, sink clusters.Sink) error {
+func Ready(ctx context.Context, sink clusters.Sink) error {
 	say := func(format string, args ...any) {
 		sink(clusters.Event{Component: "docker", Text: fmt.Sprintf(format, args...)})
 	}
-	version, err := d.Ping(ctx)
+	version, err := docker.Reach(ctx)
 	if err == nil {
 		say("Docker %s answers", version)
 		return nil
@@ -39,11 +39,11 @@ func Ready(ctx context.Context, d docker.Docker, sink clusters.Sink) error {
 	}
 	say("%v", absent)
 	say("%s=1: setting Docker up", OptIn)
-	s := setup{docker: d, say: say}
+	s := setup{say: say}
 	if err := s.install(ctx); err != nil {
 		return err
 	}
-	if version, err := d.Ping(ctx); err == nil {
+	if version, err := docker.Reach(ctx); err == nil {
 		say("Docker %s answers: the package started it", version)
 		return nil
 	}
@@ -94,6 +94,5 @@ const patience = 3 * time.Minute
 
 // setup does the work.
 type setup struct {
-	docker docker.Docker
-	say    func(format string, args ...any)
+	say func(format string, args ...any)
 }

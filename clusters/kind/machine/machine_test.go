@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/kind/docker"
+	"github.com/storm-harness/storm/internal/docker"
 )
 
 func TestMayHelp(t *testing.T) {
 	down := &docker.NotAnsweringError{Host: "unix:///s", Why: errors.New("cannot connect")}
-	denied := &docker.NotAnsweringError{Host: "unix:///s", Why: errors.New("permission denied while trying to connect")}
+	denied := &docker.NotAnsweringError{Host: "unix:///s", Why: &docker.Error{Args: []string{"version"}, Last: []string{"permission denied while trying to connect"}, Err: errors.New("exit status 1")}}
 	all := fact{allowed: true, root: true, debian: true}
 	for _, tt := range []struct {
 		name   string
@@ -39,7 +39,8 @@ func TestMayHelp(t *testing.T) {
 // Without the user's word nothing is done, and what to do is said.
 func TestReadyChangesNothingUnasked(t *testing.T) {
 	t.Setenv(OptIn, "")
-	err := Ready(t.Context(), docker.Docker{Path: "storm-no-docker"}, func(e clusters.Event) { t.Errorf("it did something: %s", e.Text) })
+	t.Setenv("PATH", t.TempDir())
+	err := Ready(t.Context(), func(e clusters.Event) { t.Errorf("it did something: %s", e.Text) })
 	const want = "there is no docker command in the PATH\nstart it, or let storm set it up on a machine that you can throw away: STORM_SETUP_DOCKER=1"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	"github.com/storm-harness/storm/clusters"
-	"github.com/storm-harness/storm/clusters/kind/docker"
 	"github.com/storm-harness/storm/clusters/kind/image"
 	"github.com/storm-harness/storm/clusters/kind/machine"
 )
@@ -50,14 +49,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	o.Etcd = strings.FieldsFunc(*shards, func(r rune) bool { return r == ',' || r == ' ' })
 	show := newLines(stderr)
-	d := docker.Docker{}
-	if err := machine.Ready(ctx, d, show.event); err != nil {
+	if err := machine.Ready(ctx, show.event); err != nil {
 		return err
 	}
 	if *dockerOnly {
 		return nil
 	}
-	made, err := image.Build(ctx, d, o, show.event)
+	made, err := image.Build(ctx, o, show.event)
 	if err != nil {
 		return err
 	}
