@@ -69,6 +69,33 @@ func (s Spec) Check() []string {
 	return c.found
 }
 
+// NotBuilt returns what no provider does yet of a defaulted spec, each "field:
+// message" as Check has them.
+func (s Spec) NotBuilt() []string {
+	c := &specCheck{}
+	if s.From != "" {
+		c.bad("from", "starting from a snapshot is not built yet")
+	}
+	for i, sh := range s.AllShards() {
+		switch {
+		case sh.Proxy == "none":
+		case i == 0:
+			c.bad("etcd.proxy", "%s is not built yet", sh.Proxy)
+		case sh.Proxy != s.Etcd.Proxy: // else it is inherited, and said there
+			c.bad(fmt.Sprintf("etcd.shards[%d].proxy", i-1), "%s is not built yet", sh.Proxy)
+		}
+	}
+	return c.found
+}
+
+// Members counts the etcd members of all shards of a defaulted spec.
+func (s Spec) Members() (n int) {
+	for _, sh := range s.AllShards() {
+		n += sh.Members
+	}
+	return n
+}
+
 // specCheck collects what is wrong with a spec.
 type specCheck struct {
 	found   []string

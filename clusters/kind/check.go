@@ -60,11 +60,8 @@ func Check(spec clusters.Spec) []string {
 	if wrong := spec.Check(); len(wrong) > 0 {
 		return wrong
 	}
-	var found []string
+	found := spec.NotBuilt()
 	bad := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
-	if spec.From != "" {
-		bad("from: starting from a snapshot is not built yet")
-	}
 	if spec.Network == "loopback" {
 		bad("network: loopback is not possible with kind: every node and every etcd member is a container with a network of its own")
 	}
@@ -96,19 +93,8 @@ func Check(spec clusters.Spec) []string {
 			}
 		}
 	}
-	members := 0
-	for i, sh := range spec.AllShards() {
-		members += sh.Members
-		switch {
-		case sh.Proxy == "none":
-		case i == 0:
-			bad("etcd.proxy: %s is not built yet", sh.Proxy)
-		case sh.Proxy != spec.Etcd.Proxy: // else it is inherited, and said there
-			bad("etcd.shards[%d].proxy: %s is not built yet", i-1, sh.Proxy)
-		}
-	}
-	if members > mostMembers {
-		bad("etcd: %d members in all are more than the %d that have addresses", members, mostMembers)
+	if n := spec.Members(); n > mostMembers {
+		bad("etcd: %d members in all are more than the %d that have addresses", n, mostMembers)
 	}
 	return found
 }

@@ -12,7 +12,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,21 +96,8 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if _, err := docker.Ping(ctx); err != nil {
 		return nil, err
 	}
-	for _, dir := range []*string{&o.Dir, &o.LogDir} {
-		abs, err := filepath.Abs(*dir)
-		if err != nil {
-			return nil, fmt.Errorf("the cluster's directory: %w", err)
-		}
-		*dir = abs
-	}
-	if err := os.MkdirAll(filepath.Dir(o.Dir), 0o700); err != nil {
-		return nil, fmt.Errorf("the cluster's directory: %w", err)
-	}
-	if err := o.Ledger.MakeDir(o.Dir); err != nil {
-		return nil, fmt.Errorf("the cluster's directory: %w", err)
-	}
-	if err := os.MkdirAll(o.LogDir, 0o700); err != nil { // it may be in the other
-		return nil, errors.Join(err, o.Ledger.RemoveDir(o.Dir))
+	if err := supervise.MakeDirs(o.Ledger, &o.Dir, &o.LogDir); err != nil {
+		return nil, err
 	}
 	c := &Cluster{o: o, name: NameOf(o.Ledger.RunID()), restores: map[string]*data.Restores{}, touched: map[[2]clusters.ID]bool{}}
 	c.alive, c.end = context.WithCancel(context.Background())

@@ -40,7 +40,11 @@ func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
 	if err := c.nodeFiles(*spec.Kubernetes.APIServer.Replicas); err != nil {
 		return err
 	}
-	config, err := c.design(ctx).config()
+	cgroups, err := docker.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
+	if err != nil {
+		return err
+	}
+	config, err := c.design(cgroups == "1").config()
 	if err != nil {
 		return err
 	}
@@ -117,14 +121,14 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	return nil
 }
 
-// design is what kind's configuration is made of.
-func (c *Cluster) design(ctx context.Context) design {
+// design is what kind's configuration is made of. oldCgroup says that the daemon's
+// control groups are of version 1.
+func (c *Cluster) design(oldCgroup bool) design {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cgroups, err := docker.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
 	return design{
 		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, shards: c.shards,
-		dir: c.o.Dir, logs: c.o.LogDir, oldCgroup: err == nil && cgroups == "1",
+		dir: c.o.Dir, logs: c.o.LogDir, oldCgroup: oldCgroup,
 	}
 }
 

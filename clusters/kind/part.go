@@ -23,8 +23,9 @@ import (
 // part is the handle of a component that a node's kubelet runs as a static pod.
 //
 // To stop it, its manifest is taken away first, then its process is killed; to
-// start it, the manifest is put back under another name of the pod. So a kubelet neither brings it back while it is to be down, nor makes it
-// wait for having failed.
+// start it, the manifest is put back under another name of the pod. So a kubelet
+// neither brings it back while it is to be down, nor makes it wait for having
+// failed.
 type part struct {
 	node *node
 	id   clusters.ID

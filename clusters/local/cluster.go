@@ -8,9 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,22 +77,8 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if o.Sink == nil {
 		o.Sink = clusters.Discard
 	}
-	// What tells of the cluster names its files by absolute paths.
-	for _, dir := range []*string{&o.Dir, &o.LogDir} {
-		abs, err := filepath.Abs(*dir)
-		if err != nil {
-			return nil, fmt.Errorf("the cluster's directory: %w", err)
-		}
-		*dir = abs
-	}
-	if err := os.MkdirAll(filepath.Dir(o.Dir), 0o700); err != nil {
-		return nil, fmt.Errorf("the cluster's directory: %w", err)
-	}
-	if err := o.Ledger.MakeDir(o.Dir); err != nil {
-		return nil, fmt.Errorf("the cluster's directory: %w", err)
-	}
-	if err := os.MkdirAll(o.LogDir, 0o700); err != nil { // it may be in the other
-		return nil, errors.Join(err, o.Ledger.RemoveDir(o.Dir))
+	if err := supervise.MakeDirs(o.Ledger, &o.Dir, &o.LogDir); err != nil {
+		return nil, err
 	}
 	c := &Cluster{o: o, golden: map[string]bool{}, restores: map[string]*data.Restores{}}
 	c.alive, c.end = context.WithCancel(context.Background())

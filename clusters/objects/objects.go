@@ -21,10 +21,9 @@ import (
 	"github.com/storm-harness/storm/internal/unit"
 )
 
-// Apply makes a spec's objects in a new cluster, in their order, before
-// the golden copy is taken. Each trial's servers start with them: an API server
-// answers nothing before it has read its webhooks and policies. A kind that
-// another object defines is waited for.
+// Apply makes a spec's objects in a new cluster, in their order, before the golden
+// copy is taken. Each trial's servers start with them: an API server takes no write
+// before it has read its webhooks. A kind that another object defines is waited for.
 func Apply(ctx context.Context, config *rest.Config, k clusters.Kubernetes, sink clusters.Sink) error {
 	if len(k.Objects) == 0 {
 		return nil

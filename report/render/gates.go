@@ -91,7 +91,7 @@ func why(value, reason string) string {
 	if !cut || rest == "" {
 		return reason
 	}
-	rest = strings.TrimLeft(rest, ", ")
+	rest = strings.TrimLeft(rest, ",; ")
 	if strings.HasPrefix(rest, "(") && strings.HasSuffix(rest, ")") {
 		rest = rest[1 : len(rest)-1]
 	}

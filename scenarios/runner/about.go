@@ -122,10 +122,7 @@ func limits(spec clusters.Spec, host rundir.Host) []string {
 	if spec.Provider != "local" && spec.Provider != "kind" {
 		return nil
 	}
-	members := 0
-	for _, sh := range spec.AllShards() {
-		members += sh.Members
-	}
+	members := spec.Members()
 	out := []string{fmt.Sprintf("storm, its load and the whole control plane share %d processor cores: absolute latencies and throughputs are this machine's, ratios between profiles carry further.", host.Cores)}
 	if members > 1 {
 		out = append(out, fmt.Sprintf("All %d etcd members write to one disk: what more members or more shards cost or save in disk time cannot be told here.", members))
