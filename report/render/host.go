@@ -31,13 +31,22 @@ func hostLine(h rundir.Host) string {
 	if h.FsyncUS > 0 {
 		parts = append(parts, "fsync of 4 KiB "+seconds(report.Number(float64(h.FsyncUS)/1e6)))
 	}
-	switch {
-	case h.RealTime:
-		parts = append(parts, "storm's threads real-time")
-	case h.Nice != 0:
-		parts = append(parts, fmt.Sprintf("storm's threads nice %d", h.Nice))
+	if s := standing(h); s != "" {
+		parts = append(parts, "storm's threads "+s)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// standing is how storm's threads stood with the scheduler; empty where they stood
+// as any other's.
+func standing(h rundir.Host) string {
+	switch {
+	case h.RealTime:
+		return "real-time"
+	case h.Nice != 0:
+		return fmt.Sprintf("nice %d", h.Nice)
+	}
+	return ""
 }
 
 // changesText says what a profile changes.

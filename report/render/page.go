@@ -116,7 +116,7 @@ type page struct {
 	Account  string
 	Warnings bounded[warning]
 	Glossary []term
-	HostLine string
+	Standing string      // of storm's threads
 	Live     []liveGroup // what the script draws the charts from
 }
 
@@ -138,7 +138,7 @@ func pageOf(whole *report.Result, d detail) *page {
 		Latency: latencyGroups(r, late.Rows), MoreLate: late.More, LateRows: len(late.Rows),
 		Errors: boundErrors(r.Errors, d.of(maxErrors)), Costs: costTables(r),
 		Trials: boundTrials(r.Trials, d.of(maxTrials)), Audits: bound(auditRows(r), d.of(maxAudits)), Account: auditSentence(r),
-		Glossary: glossary(), HostLine: hostLine(r.Host), Meta: metaOf(r),
+		Glossary: glossary(), Standing: standing(r.Host), Meta: metaOf(r),
 	}
 	if len(r.Headline) > 0 {
 		p.Lead, p.More = r.Headline[0], r.Headline[1:]

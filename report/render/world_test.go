@@ -33,7 +33,7 @@ func quickstart() *report.Result {
 			Planned: 13, Valid: 13, ShortSteady: true,
 		},
 		Provider: "local", Networking: "namespaces",
-		Host:   rundir.Host{OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.18.5", CPU: "AMD EPYC 7B13", Cores: 2, MemoryMB: 24032, FsyncUS: 812, Root: true},
+		Host:   rundir.Host{OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.18.5", CPU: "AMD EPYC 7B13", Cores: 2, MemoryMB: 24032, FsyncUS: 812, Root: true, RealTime: true},
 		Limits: []string{"All etcd members share one disk and 2 cores with the load, so a comparison of 3 against 5 members, or of shards, would understate what separate machines gain.", "The steady phase is shorter than the 5 minutes over which Kubernetes defines its latency SLOs."},
 		Workloads: []rundir.Described{
 			{Name: "fleet", Kind: "nodes", Text: "Simulates 200 nodes: each renews a lease every 10s, reports its status, watches its pods and sets them running."},
