@@ -38,7 +38,7 @@ test-cluster: build ## the same and more on real components; one package at a ti
 
 test-kind: build ## the kind provider on real kind clusters: needs Docker and a node image (docs/providers.md)
 	$(BIN) components get
-	$(GO) test -tags kind -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner
+	$(GO) test -tags kind -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner ./cmd/storm
 
 kind-image: ## images for kind without a registry, from Go modules and Debian packages; KIND_KUBERNETES=v1.36.3 KIND_ETCD="v3.6.16 v3.5.35" (docs/kind.md)
 	$(GO) run ./clusters/kind/image/cmd -kubernetes "$(KIND_KUBERNETES)" -etcd "$(KIND_ETCD)" -node-etcd "$(KIND_NODE_ETCD)" -mirror "$(KIND_MIRROR)"

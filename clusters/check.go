@@ -49,6 +49,9 @@ func (s Spec) Check() []string {
 	}
 	c.fairness(k)
 	c.objects(k)
+	if s.Stacked() && s.Etcd.Members != *k.APIServer.Replicas {
+		c.bad("etcd.topology", "stacked takes as many members of the main shard as apiservers, and there are %d and %d: set etcd.members and kubernetes.apiserver.replicas to the same", s.Etcd.Members, *k.APIServer.Replicas)
+	}
 	shards := s.AllShards()
 	for i, sh := range shards {
 		field, inherits := "etcd", i > 0

@@ -64,6 +64,7 @@ type Etcd struct {
 	Version           string            `yaml:"version" doc:"v3.6 for the newest patch release at hand, or v3.6.16"`
 	BinDir            string            `yaml:"binDir" doc:"a directory to take etcd, etcdctl and etcdutl from"`
 	Members           int               `yaml:"members" min:"1" max:"9" doc:"members of the main shard; 1 by default"`
+	Topology          string            `yaml:"topology" enum:"external,stacked" doc:"external: every apiserver asks any member of the main shard; stacked: there are as many members as apiservers, and each apiserver asks its own alone, as on kubeadm's control-plane nodes"`
 	HeartbeatInterval unit.Duration     `yaml:"heartbeatInterval" doc:"raft heartbeat; etcd's default is 100ms"`
 	ElectionTimeout   unit.Duration     `yaml:"electionTimeout" doc:"raft election timeout; etcd's default is 1s; at least five heartbeats"`
 	SnapshotCount     int               `yaml:"snapshotCount" min:"0" doc:"committed transactions between two raft snapshots"`
@@ -95,6 +96,12 @@ type Shard struct {
 // they are.
 const Existing = "existing"
 
+// The ways in which apiservers and the members of the main shard are laid out.
+const (
+	External = "external"
+	Stacked  = "stacked"
+)
+
 // MainShard is the name of the shard that holds every resource no other does.
 const MainShard = "main"
 
@@ -112,6 +119,7 @@ func (s Spec) Defaulted() Spec {
 	def(&s.Kubernetes.Version, "v1.36")
 	def(&s.Etcd.Version, "v3.6")
 	def(&s.Etcd.Proxy, "none")
+	def(&s.Etcd.Topology, External)
 	if s.Etcd.Members == 0 {
 		s.Etcd.Members = 1
 	}
@@ -150,6 +158,9 @@ func (s Spec) Defaulted() Spec {
 	s.Etcd.Shards = shards
 	return s
 }
+
+// Stacked says whether each apiserver has a member of the main shard of its own.
+func (s Spec) Stacked() bool { return s.Etcd.Topology == Stacked }
 
 // AllShards returns the main shard, as a Shard without resources, followed by
 // the others. Call it on a defaulted spec.

@@ -119,11 +119,33 @@ func CompareRuns(before, after *rundir.Dir, from, to string) (*Against, error) {
 			out.Rows = append(out.Rows, shifted(g, old, now, p.from, p.to, 1-out.Alpha))
 		}
 	}
+	out.Warnings = append(out.Warnings, notCompared(b.Gates)...)
 	if len(out.Rows) == 0 {
 		return nil, fmt.Errorf("%s has no gate on what its blocks measure: there is nothing to compare", after.Path())
 	}
 	cleanText(out)
 	return out, nil
+}
+
+// notCompared says which gates gatedMetrics leaves out.
+func notCompared(gates []rundir.Gate) []string {
+	var out []string
+	for _, g := range gates {
+		why := ""
+		switch {
+		case g.Tour != "":
+			why = fmt.Sprintf("the tour %s is run once, and in no block", g.Tour)
+		case withoutRatio(g):
+			why = "an account of writes has no ratio"
+		default:
+			continue
+		}
+		text := fmt.Sprintf("not compared: %s: %s", subject(g), why)
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // sameScenario refuses runs of different scenarios: by name, or by what they

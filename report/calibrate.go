@@ -119,7 +119,7 @@ func Calibrate(dir *rundir.Dir) (*Calibration, error) {
 func gatedMetrics(gates []rundir.Gate) []rundir.Gate {
 	var out []rundir.Gate
 	for _, g := range gates {
-		if g.Tour != "" || proofAnyway[g.Metric] || g.Metric == "restore.lost" {
+		if g.Tour != "" || withoutRatio(g) {
 			continue
 		}
 		g.Max, g.Min = nil, nil
@@ -141,6 +141,9 @@ func gatedMetrics(gates []rundir.Gate) []rundir.Gate {
 	}
 	return out
 }
+
+// withoutRatio says whether a gate is on an account of writes.
+func withoutRatio(g rundir.Gate) bool { return proofAnyway[g.Metric] || g.Metric == "restore.lost" }
 
 // noise measures one metric.
 func (j *judgement) noise(g rundir.Gate, of *Calibration) Noise {

@@ -120,7 +120,13 @@ func followed(ctx context.Context, api apf.FlowcontrolV1Interface, f clusters.Fl
 }
 
 // InForce returns when every API server says in its metrics that the spec's
-// levels have the seats that their shares come to.
+// levels, and those that its flow schemas name, have the seats that their shares
+// come to.
+//
+// That proves the flow schemas too: a server begins with two levels of its own
+// making, and takes over all levels and flow schemas that are written in one step.
+// So all levels are looked at, whoever wrote them: one that is not there yet shows
+// that the step is still to come.
 func InForce(ctx context.Context, access *rest.Config, servers []Server, k clusters.Kubernetes, sink clusters.Sink) error {
 	if len(k.PriorityLevels)+len(k.FlowSchemas) == 0 {
 		return nil
@@ -139,15 +145,14 @@ func InForce(ctx context.Context, access *rest.Config, servers []Server, k clust
 		for _, name := range slices.Sorted(maps.Keys(seats)) {
 			said = append(said, fmt.Sprintf("%s has %d seats", name, seats[name]))
 		}
-		if len(said) > 0 {
-			sink(clusters.Event{Component: server.Name, Text: "priority levels in force: " + strings.Join(said, ", ")})
-		}
+		sink(clusters.Event{Component: server.Name, Text: "priority levels in force: " + strings.Join(said, ", ")})
 	}
 	return nil
 }
 
-// levelsInForce returns the seats of the spec's levels at one API server, or an
-// error where they are not yet those of the shares that are written.
+// levelsInForce returns the seats of the levels that the spec is about at one API
+// server, or an error where not all levels have those of the shares that are
+// written yet.
 func levelsInForce(ctx context.Context, config *rest.Config, k clusters.Kubernetes) (map[string]int, error) {
 	api, err := apf.NewForConfig(config)
 	if err != nil {
@@ -167,14 +172,32 @@ func levelsInForce(ctx context.Context, config *rest.Config, k clusters.Kubernet
 		return nil, err
 	}
 	want := seatsOf(all.Items, seatsInAll(k.APIServer))
-	out := map[string]int{}
-	for _, l := range k.PriorityLevels {
-		if seats[l.Name] != want[l.Name] || want[l.Name] == 0 && l.Spec.Type == flowcontrol.PriorityLevelEnablementLimited {
-			return nil, fmt.Errorf("the priority level %s is not in force yet: it has %d seats, and its shares come to %d", l.Name, seats[l.Name], want[l.Name])
+	for _, l := range all.Items {
+		got, there := seats[l.Name]
+		if got != want[l.Name] || !there && l.Spec.Type == flowcontrol.PriorityLevelEnablementLimited {
+			return nil, fmt.Errorf("the priority level %s is not in force yet: it has %d seats, and its shares come to %d", l.Name, got, want[l.Name])
 		}
-		out[l.Name] = seats[l.Name]
+	}
+	out := map[string]int{}
+	for _, name := range about(k) {
+		if _, written := want[name]; !written {
+			return nil, fmt.Errorf("there is no priority level %s", name)
+		}
+		out[name] = seats[name]
 	}
 	return out, nil
+}
+
+// about are the levels that a spec makes, or sends requests to.
+func about(k clusters.Kubernetes) []string {
+	var out []string
+	for _, l := range k.PriorityLevels {
+		out = append(out, l.Name)
+	}
+	for _, f := range k.FlowSchemas {
+		out = append(out, f.Spec.PriorityLevelConfiguration.Name)
+	}
+	return out
 }
 
 // seatsInAll is how many requests a server serves at once: the sum of its two

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
@@ -47,9 +48,13 @@ type answer struct {
 var errAgentGone = errors.New("the connection to the node has ended: its container may have been stopped")
 
 // openAgent connects to a node. index is the node's number, which is also its
-// components'. tell is called in order, until gone is closed.
-func openAgent(ctx context.Context, node string, index int, tell func([]string)) (*agent, error) {
-	cmd := exec.Command(docker.Command(), "exec", "--interactive", node, "bash", "-c", agentScript, "agent", strconv.Itoa(index), nodeLogs)
+// components', of those kinds. tell is called in order, until gone is closed.
+func openAgent(ctx context.Context, node string, index int, kinds []clusters.Kind, tell func([]string)) (*agent, error) {
+	var names []string
+	for _, kind := range kinds {
+		names = append(names, string(kind))
+	}
+	cmd := exec.Command(docker.Command(), "exec", "--interactive", node, "bash", "-c", agentScript, "agent", strconv.Itoa(index), nodeLogs, strings.Join(names, " "))
 	// A Ctrl-C in the terminal is storm's to handle. It ends with its standard
 	// input, which storm holds.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

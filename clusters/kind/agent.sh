@@ -1,9 +1,11 @@
 # Runs in a node while storm holds its standard input open. It tells which process
 # each component of the control plane is (runs NAME PID START, ends NAME), has a
-# component's log written to storm's folder too, and does what it is told
+# component's log and the node's own written to storm's folder too, and does what it is told
 # (ID SCRIPT, the script in base64), answering with (done ID CODE OUTPUT).
 index=$1
 logs=$2
+components=$3
+umask 077
 declare -A pid start
 mkdir -p /run/storm
 
@@ -20,14 +22,24 @@ stat_of() {
 follow() { # what process $2 of component $1 logs
   [ -e "/run/storm/followed-$2-$3" ] && return
   : > "/run/storm/followed-$2-$3"
-  local file
+  local file log=$1
+  [ "$1" = etcd ] && log=etcd-main
   file=$(ls -t /var/log/pods/kube-system_"$1"-*/"$1"/*.log 2>/dev/null | head -n 1)
-  [ -n "$file" ] && tail -n +1 -F --pid="$2" "$file" >> "$logs/$1-$index.log" 2>/dev/null < /dev/null &
+  [ -n "$file" ] && tail -n +1 -F --pid="$2" "$file" >> "$logs/$log-$index.log" 2>/dev/null < /dev/null &
+}
+
+journals() { # what the node's own services log, from the start of its container on
+  local unit
+  for unit in kubelet containerd; do
+    [ -e "/run/storm/journal-$unit" ] && continue
+    : > "/run/storm/journal-$unit"
+    journalctl --follow --output short-iso-precise --since "@$(stat -c %Y /proc/1)" --unit "$unit" >> "$logs/$unit-$index.log" 2>/dev/null < /dev/null &
+  done
 }
 
 look() {
   local name d comm p missing=
-  for name in kube-apiserver kube-controller-manager kube-scheduler; do
+  for name in $components; do
     p=${pid[$name]:-}
     if [ -n "$p" ] && stat_of "$p" && [ "$began" = "${start[$name]}" ]; then continue; fi
     if [ -n "$p" ]; then
@@ -43,6 +55,7 @@ look() {
       kube-apiserver) name=kube-apiserver ;;
       kube-controller) name=kube-controller-manager ;;
       kube-scheduler) name=kube-scheduler ;;
+      etcd | etcd-*) name=etcd ;;
       *) continue ;;
     esac
     p=${d#/proc/}
@@ -67,6 +80,7 @@ obey() {
   echo "done $id $code $(base64 -w0 <<< "$out")"
 }
 
+journals
 echo "here"
 partial=
 while :; do

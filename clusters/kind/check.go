@@ -93,6 +93,9 @@ func Check(spec clusters.Spec) []string {
 			}
 		}
 	}
+	if spec.Stacked() && os.Geteuid() != 0 {
+		bad("etcd.topology: stacked takes root with kind: the members' data belongs to the nodes' root")
+	}
 	if n := spec.Members(); n > mostMembers {
 		bad("etcd: %d members in all are more than the %d that have addresses", n, mostMembers)
 	}

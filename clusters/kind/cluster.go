@@ -2,9 +2,9 @@
 // apiserver, with their static pods, and a container for each etcd member, all on
 // a network of the cluster's own. Every component is a handle.
 //
-// etcd is external, the main shard's too: one layout for every number of members
-// and shards, each member a host of its own that can be cut off, killed, and
-// restored while the nodes live on.
+// etcd is external, the main shard's too, unless a spec wants that stacked: one
+// layout for every number of members and shards, each member a host of its own
+// that can be cut off, killed, and restored while the nodes live on.
 package kind
 
 import (
@@ -68,7 +68,7 @@ type Cluster struct {
 	spec     clusters.Spec
 	image    image
 	shards   []shardPlaces
-	members  []*member
+	members  []etcdMember
 	nodes    []*node
 	parts    []*part
 	binaries map[string]components.Binary // etcd's, by shard
@@ -102,7 +102,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{o: o, name: NameOf(o.Ledger.RunID()), restores: map[string]*data.Restores{}, touched: map[[2]clusters.ID]bool{}}
 	c.alive, c.end = context.WithCancel(context.Background())
 	if err := c.begin(ctx); err != nil {
-		return nil, errors.Join(err, c.giveUp(context.WithoutCancel(ctx)))
+		return nil, errors.Join(explained(err), c.giveUp(context.WithoutCancel(ctx)))
 	}
 	return c, nil
 }
@@ -239,7 +239,7 @@ func (c *Cluster) partsOf(kinds ...clusters.Kind) []*part {
 	return out
 }
 
-func (c *Cluster) allMembers() []*member {
+func (c *Cluster) allMembers() []etcdMember {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.members)

@@ -34,6 +34,7 @@ type design struct {
 	version   string // of Kubernetes, as far as it is known: v1.36.3, or v1.36
 	nodes     int
 	shards    []shardPlaces
+	stacked   bool
 	dir       string // the cluster's own, on this machine
 	logs      string
 	oldCgroup bool // this machine has cgroups v1
@@ -53,13 +54,14 @@ func (d design) config() (*v1alpha4.Cluster, error) {
 		Networking: v1alpha4.Networking{IPFamily: v1alpha4.IPv4Family, DisableDefaultCNI: true, KubeProxyMode: "none"},
 	}
 	for i := range d.nodes {
-		c.Nodes = append(c.Nodes, v1alpha4.Node{
-			Role: v1alpha4.ControlPlaneRole, Image: d.image,
-			ExtraMounts: []v1alpha4.Mount{
-				{HostPath: filepath.Join(d.dir, "nodes", strconv.Itoa(i), "pki"), ContainerPath: nodePKI},
-				{HostPath: d.logs, ContainerPath: nodeLogs},
-			},
-		})
+		mounts := []v1alpha4.Mount{
+			{HostPath: filepath.Join(d.dir, "nodes", strconv.Itoa(i), "pki"), ContainerPath: nodePKI},
+			{HostPath: d.logs, ContainerPath: nodeLogs},
+		}
+		if d.stacked {
+			mounts = append(mounts, d.memberMounts(i)...)
+		}
+		c.Nodes = append(c.Nodes, v1alpha4.Node{Role: v1alpha4.ControlPlaneRole, Image: d.image, ExtraMounts: mounts})
 	}
 	patch := func(doc map[string]any) error {
 		text, err := yaml.Marshal(doc)
@@ -70,6 +72,9 @@ func (d design) config() (*v1alpha4.Cluster, error) {
 		"endpoints": clientURLs(d.shards[0]), "caFile": nodePKI + "/etcd/ca.crt",
 		"certFile": nodePKI + "/apiserver-etcd-client.crt", "keyFile": nodePKI + "/apiserver-etcd-client.key",
 	}}
+	if d.stacked {
+		etcd = map[string]any{"local": map[string]any{"dataDir": kubeadmData}}
+	}
 	serving := []any{map[string]any{"name": "storm", "hostPath": nodeServing, "mountPath": nodeServing, "readOnly": true, "pathType": "Directory"}}
 	if err := patch(map[string]any{"kind": "ClusterConfiguration", "etcd": etcd, "scheduler": map[string]any{"extraVolumes": serving}}); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func designOf(spec clusters.Spec, image, version string, oldCgroup bool) design 
 	spec = spec.Defaulted()
 	return design{
 		name: NameOf("20261122t100000-abc123"), image: image, version: version, nodes: *spec.Kubernetes.APIServer.Replicas,
-		shards: places(spec, network.Slot{N: 3}), dir: "/state/run", logs: "/runs/x/logs", oldCgroup: oldCgroup,
+		shards: places(spec, network.Slot{N: 3}, nil), stacked: spec.Stacked(), dir: "/state/run", logs: "/runs/x/logs", oldCgroup: oldCgroup,
 	}
 }
 
@@ -30,11 +30,14 @@ func TestConfiguration(t *testing.T) {
 			{Name: "leases", Resources: []string{"coordination.k8s.io/leases", "/endpoints"}},
 		}},
 	}
+	stacked := wide
+	stacked.Etcd.Topology = clusters.Stacked
 	for name, d := range map[string]design{
 		"one":       designOf(clusters.Spec{}, "storm/node:v1.36.3", "v1.36.3", true),
 		"wide":      designOf(wide, "kindest/node:v1.35.4", "v1.35.4", false),
 		"old":       designOf(clusters.Spec{}, "kindest/node:v1.30.0", "v1.30.0", true),
 		"unnamed":   designOf(clusters.Spec{}, "localhost:5000/mine", "v1.36", true),
+		"stacked":   designOf(stacked, "storm/node:v1.36.3", "v1.36.3", false),
 		"no shards": designOf(clusters.Spec{Etcd: clusters.Etcd{Members: 5}}, "storm/node:v1.36.3", "v1.36.3", false),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +77,7 @@ func TestAddressesAreApart(t *testing.T) {
 	for i := range 19 {
 		spec.Etcd.Shards = append(spec.Etcd.Shards, clusters.Shard{Name: string(rune('a' + i)), Members: 9})
 	}
-	for _, s := range places(spec.Defaulted(), slot) {
+	for _, s := range places(spec.Defaulted(), slot, nil) {
 		for _, m := range s.members {
 			if nodesRange(slot).Contains(m.addr) || !slot.Subnet().Contains(m.addr) || m.addr == slot.MachineAddr() {
 				t.Errorf("%s is at %s", m.id, m.addr)

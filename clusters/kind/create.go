@@ -131,10 +131,10 @@ var hints = []struct {
 	{[]string{"all predefined address pools have been fully subnetted"}, "Docker has no addresses left: run `docker network prune`"},
 	{[]string{"failed to pull image", "pull access denied", "manifest unknown", "failed to resolve reference"}, "an image is missing: load it with `docker load`, or build it with `make kind-image`"},
 	{[]string{"this version of kubeadm only supports", "is not supported by this version of kubeadm", "unsupported or unknown kubernetes version", "does not match the version of kubeadm"}, "kubeadm refuses the version: name a node image of it with --node-image"},
-	{[]string{"too many open files", "inotify"}, "raise fs.inotify.max_user_instances and max_user_watches"},
+	{[]string{"too many open files", "inotify_"}, "raise fs.inotify.max_user_instances and max_user_watches"},
 }
 
-// explained adds the next step to an error of kind's or Docker's, where one is known.
+// explained adds the next step to an error, where one is known and not said yet.
 func explained(err error) error {
 	text := strings.ToLower(err.Error())
 	if run := exec.RunErrorForError(err); run != nil {
@@ -142,7 +142,7 @@ func explained(err error) error {
 	}
 	for _, h := range hints {
 		for _, says := range h.says {
-			if strings.Contains(text, says) {
+			if strings.Contains(text, says) && !strings.Contains(text, strings.ToLower(h.hint)) {
 				return fmt.Errorf("%w: %s", err, h.hint)
 			}
 		}

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/kind"
@@ -42,6 +46,31 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 				}
 			})
 		}, []string{"already exists"}},
+		"addresses taken": {func(t *testing.T, _ *kind.Options) {
+			const everySlot = "198.18.0.0/15"
+			if _, err := docker.Run(t.Context(), "network", "create", "--subnet", everySlot, "taken"); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if _, err := docker.Run(context.Background(), "network", "rm", "taken"); err != nil {
+					t.Error(err)
+				}
+			})
+		}, []string{"overlaps", "docker network prune"}},
+		"disk full": {func(t *testing.T, o *kind.Options) {
+			small := t.TempDir()
+			if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=24m"); err != nil {
+				t.Skipf("making a small file system: %v", err)
+			}
+			t.Cleanup(func() {
+				if err := unix.Unmount(small, 0); err != nil {
+					t.Error(err)
+				}
+			})
+			o.Dir = filepath.Join(small, "cluster")
+		}, []string{"no space left on device", "the disk is full"}},
+		"version that kubeadm refuses": {func(t *testing.T, o *kind.Options) { o.NodeImage = oldInName(t) },
+			[]string{"control plane version", "kubeadm refuses the version", "--node-image"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := kindtest.Options(t, clusters.Spec{})
@@ -62,6 +91,69 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 				t.Errorf("the cluster's directory is still there: %v", err)
 			}
 		})
+	}
+}
+
+// oldInName is a node image that says it is of a version which its kubeadm does not
+// deploy.
+func oldInName(t *testing.T) string {
+	t.Helper()
+	images, err := docker.Lines(t.Context(), "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "storm/node")
+	if err != nil || len(images) == 0 {
+		t.Fatalf("there is no node image: %v", err)
+	}
+	made, err := docker.Run(t.Context(), "create", images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if _, err := docker.Run(context.Background(), "rm", made); err != nil {
+			t.Error(err)
+		}
+	}()
+	file := filepath.Join(t.TempDir(), "version")
+	if err := os.WriteFile(file, []byte("v1.20.0"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const name = "storm/test-node:old"
+	for _, args := range [][]string{{"cp", file, made + ":/kind/version"}, {"commit", made, name}} {
+		if _, err := docker.Run(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if _, err := docker.Run(context.Background(), "rmi", name); err != nil {
+			t.Error(err)
+		}
+	})
+	return name
+}
+
+// TestRetainKeepsTheContainers of a cluster that did not come up, and says how they
+// are removed: by what it says they are.
+func TestRetainKeepsTheContainers(t *testing.T) {
+	o := kindtest.Options(t, clusters.Spec{})
+	o.Retain, o.NodeImage = true, oldInName(t)
+	said := ""
+	o.Sink = func(e clusters.Event) {
+		t.Log(e.Component, e.Text)
+		if _, commands, ok := strings.Cut(e.Text, "the containers are kept: "); ok {
+			said = commands
+		}
+	}
+	if made, err := kind.Up(within(t, 3*time.Minute), o); err == nil {
+		t.Fatal(errors.Join(errors.New("it came up"), made.Close(context.Background())))
+	}
+	if left := kindtest.Left(t, o.Ledger.RunID()); len(left) < 3 {
+		t.Errorf("kept were %v, want a node, a member and their network", left)
+	}
+	for i, command := range strings.Split(said, "`") {
+		if i%2 == 0 {
+			continue
+		}
+		if out, err := exec.CommandContext(t.Context(), "bash", "-c", command).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", command, err, out)
+		}
 	}
 }
 

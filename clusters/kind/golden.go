@@ -42,9 +42,9 @@ func (c *Cluster) goldenKey() string {
 	defer c.mu.Unlock()
 	var text strings.Builder
 	for _, s := range c.shards {
-		fmt.Fprintf(&text, "%s %v %s %s\n", s.Name, s.Resources, initialCluster(s), c.binaries[s.Name].SHA256)
+		fmt.Fprintf(&text, "%s %v %d %s\n", s.Name, s.Resources, len(s.members), c.binaries[s.Name].SHA256)
 	}
-	fmt.Fprintf(&text, "%s %d\n", c.image.id, *c.spec.Kubernetes.APIServer.Replicas)
+	fmt.Fprintf(&text, "%s %d %s\n", c.image.id, *c.spec.Kubernetes.APIServer.Replicas, c.spec.Etcd.Topology)
 	text.WriteString(fairness.Text(c.spec.Kubernetes) + objects.Text(c.spec.Kubernetes))
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:8])
@@ -57,16 +57,16 @@ func (c *Cluster) takeGolden(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, each(context.WithoutCancel(ctx), c.allMembers(), func(ctx context.Context, m *member) error {
-			_, err := docker.Run(ctx, "unpause", m.container())
+		err = errors.Join(err, each(context.WithoutCancel(ctx), c.allMembers(), func(ctx context.Context, m etcdMember) error {
+			_, err := docker.Run(ctx, "unpause", m.home().box)
 			if docker.Says(err, "is not paused") {
 				return nil
 			}
 			return err
 		}))
 	}()
-	if err := each(ctx, c.allMembers(), func(ctx context.Context, m *member) error {
-		_, err := docker.Run(ctx, "pause", m.container())
+	if err := each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error {
+		_, err := docker.Run(ctx, "pause", m.home().box)
 		return err
 	}); err != nil {
 		return err
@@ -81,9 +81,11 @@ func (c *Cluster) takeGolden(ctx context.Context) (err error) {
 // putBack replaces the data by the golden copy, and has it on the disk before
 // anything starts: the first fsyncs of a trial must not pay for the copy.
 func (c *Cluster) putBack(ctx context.Context) error {
-	to := filepath.Join(c.o.Dir, dataFolder)
-	if err := os.RemoveAll(to); err != nil {
-		return err
+	to := filepath.Join(c.o.Dir, dataFolder) // it stays: nodes may have it mounted
+	for _, m := range c.allMembers() {
+		if err := os.RemoveAll(c.dataDir(m.ID())); err != nil {
+			return err
+		}
 	}
 	if err := c.copyData(ctx, filepath.Join(c.o.Dir, goldenFolder), to); err != nil {
 		return err
@@ -98,8 +100,9 @@ func (c *Cluster) putBack(ctx context.Context) error {
 
 // copyData copies every member's directory at once.
 func (c *Cluster) copyData(ctx context.Context, from, to string) error {
-	return each(ctx, c.allMembers(), func(ctx context.Context, m *member) error {
-		return data.CopyTree(ctx, filepath.Join(from, m.id.String()), filepath.Join(to, m.id.String()))
+	return each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error {
+		name := m.ID().String()
+		return data.CopyTree(ctx, filepath.Join(from, name), filepath.Join(to, name))
 	})
 }
 

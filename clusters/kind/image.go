@@ -34,7 +34,11 @@ type image struct {
 func imageOf(ctx context.Context, spec clusters.Spec, named string) (image, error) {
 	version := spec.Kubernetes.Version
 	if named != "" {
-		return image{name: named, version: cmp.Or(versionIn(named), version)}.look(ctx)
+		i := image{name: named, version: cmp.Or(versionIn(named), version)}
+		if err := i.fits(version); err != nil {
+			return i, err
+		}
+		return i.look(ctx)
 	}
 	there := map[string][]string{}
 	for _, repository := range []string{ownNodes, kindNodes} {
@@ -50,11 +54,10 @@ func imageOf(ctx context.Context, spec clusters.Spec, named string) (image, erro
 // chosen picks an image of a version among the tags that are there, by
 // repository; usual is what this kind takes by itself.
 func chosen(version string, there map[string][]string, usual string) image {
-	minor := strings.Count(version, ".") == 1
 	for _, repository := range []string{ownNodes, kindNodes} {
 		var fit []string
 		for _, tag := range there[repository] {
-			if tag == version || minor && semver.IsValid(tag) && semver.MajorMinor(tag) == version {
+			if isOf(tag, version) {
 				fit = append(fit, tag)
 			}
 		}
@@ -63,10 +66,25 @@ func chosen(version string, there map[string][]string, usual string) image {
 			return image{name: repository + ":" + newest, version: newest}
 		}
 	}
-	if minor && semver.MajorMinor(versionIn(usual)) == version {
+	if isOf(versionIn(usual), version) {
 		return image{name: usual, version: versionIn(usual)}
 	}
 	return image{name: kindNodes + ":" + version, version: version}
+}
+
+// isOf says whether a version is the one that is wanted, or of the minor version
+// that is.
+func isOf(version, wanted string) bool {
+	return version == wanted || strings.Count(wanted, ".") == 1 && semver.IsValid(version) && semver.MajorMinor(version) == wanted
+}
+
+// fits returns an error for an image of another version than is wanted: profiles
+// of two versions would otherwise run the same, and be compared.
+func (i image) fits(wanted string) error {
+	if isOf(i.version, wanted) {
+		return nil
+	}
+	return fmt.Errorf("the node image %s is of Kubernetes %s, and the cluster is to be of %s: set kubernetes.version (--kubernetes) to %s, or name another image", i.name, i.version, wanted, semver.MajorMinor(i.version))
 }
 
 // versionIn is the version in an image's name, empty where there is none.

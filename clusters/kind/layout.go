@@ -94,15 +94,24 @@ type shardPlaces struct {
 	members []place
 }
 
-// places gives every member of a defaulted spec its place; main comes first.
-func places(spec clusters.Spec, slot network.Slot) []shardPlaces {
+// places gives every member of a defaulted spec its place; main comes first. Where
+// that is stacked, its members have the addresses of the nodes, as far as these
+// are known.
+func places(spec clusters.Spec, slot network.Slot, nodes []*node) []shardPlaces {
 	var out []shardPlaces
 	next := 0
 	for _, shard := range spec.AllShards() {
 		s := shardPlaces{Shard: shard}
 		for i := range shard.Members {
-			s.members = append(s.members, place{clusters.ID{Kind: clusters.KindEtcd, Shard: shard.Name, Index: i}, slot.HostAddr(next)})
-			next++
+			p := place{id: clusters.ID{Kind: clusters.KindEtcd, Shard: shard.Name, Index: i}}
+			switch {
+			case shard.Name != clusters.MainShard || !spec.Stacked():
+				p.addr = slot.HostAddr(next)
+				next++
+			case i < len(nodes):
+				p.addr = nodes[i].addr
+			}
+			s.members = append(s.members, p)
 		}
 		out = append(out, s)
 	}

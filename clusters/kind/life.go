@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,6 +40,13 @@ func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
 	}
 	if err := c.nodeFiles(*spec.Kubernetes.APIServer.Replicas); err != nil {
 		return err
+	}
+	if spec.Stacked() {
+		for i := range spec.Etcd.Members {
+			if err := os.MkdirAll(c.dataDir(clusters.ID{Kind: clusters.KindEtcd, Shard: clusters.MainShard, Index: i}), 0o700); err != nil {
+				return err
+			}
+		}
 	}
 	cgroups, err := docker.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
 	if err != nil {
@@ -98,16 +106,20 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	if err != nil {
 		return err
 	}
-	shards := places(spec, c.slot)
-	var members []*member
-	for _, s := range shards {
-		for _, m := range s.members {
-			members = append(members, &member{cluster: c, place: m, log: filepath.Join(c.o.LogDir, m.id.String()+".log")})
-		}
+	nodes := c.allNodes()
+	shards := places(spec, c.slot, nodes)
+	var members []etcdMember
+	apart := shards
+	if spec.Stacked() {
+		members, apart = stackedMembers(shards[0], nodes), shards[1:]
 	}
-	for _, m := range members {
-		if err := m.identify(); err != nil {
-			return err
+	for _, s := range apart {
+		for _, at := range s.members {
+			m := &member{cluster: c, place: at, log: filepath.Join(c.o.LogDir, at.id.String()+".log")}
+			if err := m.identify(); err != nil {
+				return err
+			}
+			members = append(members, m)
 		}
 	}
 	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
@@ -127,7 +139,7 @@ func (c *Cluster) design(oldCgroup bool) design {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return design{
-		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, shards: c.shards,
+		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, shards: c.shards, stacked: c.spec.Stacked(),
 		dir: c.o.Dir, logs: c.o.LogDir, oldCgroup: oldCgroup,
 	}
 }
@@ -145,19 +157,21 @@ func etcdBinaries(ctx context.Context, store *components.Store, spec clusters.Sp
 	return out, nil
 }
 
-// startMembers starts every etcd member and returns when all serve.
+// startMembers starts every etcd member that there is a handle of, and returns when
+// all serve.
 func (c *Cluster) startMembers(ctx context.Context, began time.Time) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the members took longer than %s to start", ready.Patience))
 	defer cancel()
-	return each(ctx, c.allMembers(), func(ctx context.Context, m *member) error {
-		c.o.Sink(clusters.Event{Component: m.id.String(), Text: "starting"})
+	return each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error {
+		name := m.ID().String()
+		c.o.Sink(clusters.Event{Component: name, Text: "starting"})
 		if err := m.Start(ctx, clusters.Change{}); err != nil {
 			return err
 		}
 		if err := m.Ready(ctx); err != nil {
 			return err
 		}
-		c.o.Sink(clusters.Event{Component: m.id.String(), Text: "ready after " + seconds(time.Since(began))})
+		c.o.Sink(clusters.Event{Component: name, Text: "ready after " + seconds(time.Since(began))})
 		return nil
 	})
 }
@@ -209,6 +223,24 @@ func (c *Cluster) meet(ctx context.Context, spec clusters.Spec) error {
 		c.nodes = slices.Clone(nodes)
 		c.mu.Unlock()
 	}
+	version, err := nodes[0].run(ctx, "cat /kind/version")
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.image.version = strings.TrimSpace(version) // its name may not say
+	i := c.image
+	c.mu.Unlock()
+	if err := i.fits(spec.Kubernetes.Version); err != nil {
+		return err
+	}
+	if spec.Stacked() {
+		shards := places(spec, c.slot, nodes)
+		c.mu.Lock()
+		c.shards = shards
+		c.members = append(stackedMembers(shards[0], nodes), c.members...)
+		c.mu.Unlock()
+	}
 	if err := c.pki.WriteKubeconfig(c.Kubeconfig(), nodes[0].url(apiServerPort), c.name, pki.AdminPair); err != nil {
 		return err
 	}
@@ -225,12 +257,9 @@ func (c *Cluster) makeParts(ctx context.Context, spec clusters.Spec) error {
 	}
 	var parts []*part
 	var surplus []*part
-	for _, kind := range inNodes {
+	for _, kind := range besideEtcd {
 		for _, n := range c.allNodes() {
 			p := n.newPart(kind)
-			n.mu.Lock()
-			n.parts[kind] = p
-			n.mu.Unlock()
 			if n.index < wanted[kind] {
 				parts = append(parts, p)
 			} else {
@@ -248,7 +277,7 @@ func (c *Cluster) makeParts(ctx context.Context, spec clusters.Spec) error {
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the nodes' kubelets did not start everything within %s", ready.Patience))
 	defer cancel()
-	for _, p := range slices.Concat(parts, surplus) {
+	for _, p := range slices.Concat(parts, surplus, c.stackedParts()) {
 		if err := p.await(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
 			return err
 		}
@@ -265,7 +294,9 @@ func (c *Cluster) laidOver(ctx context.Context, began time.Time) error {
 	servers := c.partsOf(clusters.KindAPIServer)
 	controllers := c.partsOf(clusters.KindControllerManager, clusters.KindScheduler)
 	var change, follow []*part
-	if written(c.Spec().Kubernetes.APIServer) {
+	// An apiserver whose only member restarts would end itself after a while.
+	members := c.stackedParts()
+	if written(c.Spec().Kubernetes.APIServer) || len(members) > 0 {
 		change = servers
 	}
 	for _, p := range controllers {
@@ -286,7 +317,7 @@ func (c *Cluster) laidOver(ctx context.Context, began time.Time) error {
 		parts []*part
 		do    func(context.Context, *part) error
 	}{
-		{follow, stop}, {change, stop}, {change, start}, {servers, serve},
+		{follow, stop}, {change, stop}, {members, stop}, {members, start}, {change, start}, {servers, serve},
 		{follow, func(ctx context.Context, p *part) error { return c.giveUpLease(ctx, p.id.Kind) }}, {follow, start}, {controllers, serve},
 	} {
 		if err := each(ctx, step.parts, step.do); err != nil {

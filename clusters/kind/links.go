@@ -45,14 +45,17 @@ func (c *Cluster) Dropped(ctx context.Context, from, to clusters.ID) (n uint64, 
 }
 
 // host is a container with a network of its own.
-type host struct{ name, container, addr string }
+type host struct {
+	name, container string
+	addr            netip.Addr
+}
 
 // hostOf is the host that a component runs on: a member's own container, or the
 // node of the others, which is cut off as a whole.
 func (c *Cluster) hostOf(id clusters.ID) (host, error) {
 	for _, m := range c.allMembers() {
-		if m.id == id {
-			return host{m.id.String(), m.container(), m.addr.String()}, nil
+		if at := m.home(); at.id == id {
+			return host{at.box, at.box, at.addr}, nil
 		}
 	}
 	for _, p := range c.partsOf() {
@@ -78,6 +81,9 @@ func (c *Cluster) linked(ctx context.Context, from, to clusters.ID, do func(from
 			return err
 		}
 		names = append(names, h.name)
+	}
+	if names[0] == names[1] {
+		return fmt.Errorf("%s and %s are on the same node, which has no link to itself", from, to)
 	}
 	c.mu.Lock()
 	c.touched[[2]clusters.ID{from, to}] = true
@@ -117,9 +123,5 @@ func (c *Cluster) join(ctx context.Context, h host) error {
 	if err != nil || pid == 0 {
 		return fmt.Errorf("container %s does not run, and has no network to change", h.container)
 	}
-	addr, err := netip.ParseAddr(h.addr)
-	if err != nil {
-		return fmt.Errorf("container %s: %w", h.container, err)
-	}
-	return c.supervisor.Join(ctx, h.name, addr, pid)
+	return c.supervisor.Join(ctx, h.name, h.addr, pid)
 }

@@ -55,7 +55,12 @@ func (m manifest) with(d clusters.Deployment, change clusters.Change, start stri
 		c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: value})
 	}
 	pod.Name += "-" + start
-	text, err := yaml.Marshal(pod)
+	return manifest{*pod}.text()
+}
+
+// text is the manifest as a kubelet reads it.
+func (m manifest) text() (string, error) {
+	text, err := yaml.Marshal(&m.pod)
 	return string(text), err
 }
 

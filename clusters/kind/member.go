@@ -33,7 +33,21 @@ const (
 	memberData   = "/data"
 )
 
-// member is the handle of one etcd member: a container whose only process it is.
+// etcdMember is a member's handle, wherever it runs.
+type etcdMember interface {
+	clusters.Component
+	clusters.Restarter
+	home() home
+}
+
+// home is where a member runs, and as what.
+type home struct {
+	place
+	box    string // the container it is in
+	change clusters.Change
+}
+
+// member is the handle of an etcd member on a host of its own: a container whose only process it is.
 // The supervisor keeps a `docker start --attach` of it, which ends when it does
 // and brings its log; so the end is known as soon as Docker knows it.
 type member struct {
@@ -51,9 +65,8 @@ type member struct {
 }
 
 var (
-	_ clusters.Component = (*member)(nil)
-	_ clusters.Signaler  = (*member)(nil)
-	_ clusters.Restarter = (*member)(nil)
+	_ etcdMember        = (*member)(nil)
+	_ clusters.Signaler = (*member)(nil)
 )
 
 // ID implements clusters.Component.
@@ -72,6 +85,13 @@ func (m *member) State() clusters.State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.state
+}
+
+// home implements etcdMember.
+func (m *member) home() home {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return home{m.place, m.container(), m.change}
 }
 
 // container is its container's name.

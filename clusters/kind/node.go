@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,7 +23,7 @@ type node struct {
 	cluster *Cluster
 	name    string
 	index   int
-	addr    string
+	addr    netip.Addr
 	base    map[clusters.Kind]manifest // as kubeadm wrote them
 	alive   context.Context            // ends when storm lets go of the node
 	end     context.CancelFunc
@@ -34,21 +35,32 @@ type node struct {
 
 func (n *node) url(port int) string { return fmt.Sprintf("https://%s:%d", n.addr, port) }
 
-// inNodes are the kinds of component that a node has, in start order.
-var inNodes = []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler}
+// besideEtcd are the kinds of component that every node has, in start order.
+var besideEtcd = []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler}
+
+// inNodes are the kinds of component that the cluster's nodes have, in start order.
+func (c *Cluster) inNodes() []clusters.Kind {
+	if c.Spec().Stacked() {
+		return append([]clusters.Kind{clusters.KindEtcd}, besideEtcd...)
+	}
+	return besideEtcd
+}
 
 // openNode finds a node's address, connects to it, and reads the manifests.
 func (c *Cluster) openNode(ctx context.Context, i int) (*node, error) {
 	n := &node{cluster: c, name: nodeName(c.name, i), index: i, base: map[clusters.Kind]manifest{}, parts: map[clusters.Kind]*part{}}
 	n.alive, n.end = context.WithCancel(c.alive)
-	var err error
-	if n.addr, err = docker.Run(ctx, "inspect", "--format", fmt.Sprintf(`{{(index .NetworkSettings.Networks %q).IPAddress}}`, c.name), n.name); err != nil {
+	addr, err := docker.Run(ctx, "inspect", "--format", fmt.Sprintf(`{{(index .NetworkSettings.Networks %q).IPAddress}}`, c.name), n.name)
+	if err != nil {
 		return nil, err
+	}
+	if n.addr, err = netip.ParseAddr(addr); err != nil {
+		return nil, fmt.Errorf("node %s: %w", n.name, err)
 	}
 	if err := n.connect(ctx); err != nil {
 		return nil, err
 	}
-	for _, kind := range inNodes {
+	for _, kind := range n.cluster.inNodes() {
 		text, err := n.run(ctx, fmt.Sprintf("cat %s/%s.yaml", manifestsDir, kind))
 		if err != nil {
 			return nil, err
@@ -63,7 +75,7 @@ func (c *Cluster) openNode(ctx context.Context, i int) (*node, error) {
 
 // connect opens the connection to the node.
 func (n *node) connect(ctx context.Context) error {
-	a, err := openAgent(ctx, n.name, n.index, n.hear)
+	a, err := openAgent(ctx, n.name, n.index, n.cluster.inNodes(), n.hear)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -132,6 +133,12 @@ func everyHandle(t *testing.T, c *kind.Cluster) {
 	want := []string{"etcd-main-0", "etcd-events-0", "kube-apiserver-0", "kube-controller-manager-0", "kube-scheduler-0"}
 	if !slices.Equal(names, want) {
 		t.Errorf("the components are %v, want %v", names, want)
+	}
+	for _, name := range []string{"kubelet-0.log", "containerd-0.log", "kind.log"} {
+		path := filepath.Join(filepath.Dir(c.Components()[0].Log()), name)
+		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+			t.Errorf("%s is empty: %v", path, err)
+		}
 	}
 	nodes, err := client(t, c).CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(nodes.Items) != 1 {

@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,10 +31,11 @@ type part struct {
 	node *node
 	id   clusters.ID
 	log  string
-	port int
 
 	endpoints clusters.Endpoints
 	health    string // the page that says whether it is well
+	// write writes its manifest with a change; start is in its pod's name.
+	write func(ctx context.Context, change clusters.Change, start string) (string, error)
 
 	mu     sync.Mutex
 	change clusters.Change
@@ -56,11 +58,27 @@ func (n *node) newPart(kind clusters.Kind) *part {
 	if kind == clusters.KindAPIServer {
 		health = "/readyz"
 	}
-	id := clusters.ID{Kind: kind, Index: n.index}
-	return &part{
-		node: n, id: id, log: filepath.Join(n.cluster.o.LogDir, id.String()+".log"), port: port, health: health, news: make(chan struct{}),
-		endpoints: clusters.Endpoints{Client: n.url(port), Metrics: n.url(port) + "/metrics", Host: n.addr},
+	p := n.partOf(clusters.ID{Kind: kind, Index: n.index})
+	p.health, p.write = health, p.manifest
+	p.endpoints = clusters.Endpoints{Client: n.url(port), Metrics: n.url(port) + "/metrics", Host: n.addr.String()}
+	return p
+}
+
+// partOf begins a handle, and has the node tell it which process it is.
+func (n *node) partOf(id clusters.ID) *part {
+	p := &part{node: n, id: id, log: filepath.Join(n.cluster.o.LogDir, id.String()+".log"), news: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.parts[id.Kind] = p
+	return p
+}
+
+// manifest writes kubeadm's manifest with what the spec and a change have.
+func (p *part) manifest(_ context.Context, change clusters.Change, start string) (string, error) {
+	if change.Version != "" || change.BinDir != "" {
+		return "", errors.New("its node has one version of it: another is not built yet")
 	}
+	return p.node.base[p.id.Kind].with(p.deployment(), change, start)
 }
 
 // ID implements clusters.Component.
@@ -231,16 +249,13 @@ func (p *part) await(ctx context.Context, wanted func(clusters.State) bool) erro
 
 // Start implements clusters.Restarter.
 func (p *part) Start(ctx context.Context, change clusters.Change) error {
-	if change.Version != "" || change.BinDir != "" {
-		return fmt.Errorf("%s: its node has one version of it: another is not built yet", p.id)
-	}
 	p.mu.Lock()
 	p.change = p.change.With(change)
 	change = p.change
 	p.state.Asked = false
 	before := p.state
 	p.mu.Unlock()
-	script, err := p.placing(change)
+	script, err := p.placing(ctx, change)
 	if err != nil {
 		return err
 	}
@@ -254,8 +269,8 @@ func (p *part) Start(ctx context.Context, change clusters.Change) error {
 
 // placing is a script that puts the manifest where the kubelet finds it, whole at
 // once, as another pod than it was.
-func (p *part) placing(change clusters.Change) (string, error) {
-	text, err := p.node.base[p.id.Kind].with(p.deployment(), change, strconv.FormatInt(time.Now().UnixMilli(), 36))
+func (p *part) placing(ctx context.Context, change clusters.Change) (string, error) {
+	text, err := p.write(ctx, change, strconv.FormatInt(time.Now().UnixMilli(), 36))
 	if err != nil {
 		return "", fmt.Errorf("the manifest of %s: %w", p.id, err)
 	}

@@ -68,7 +68,7 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 func (c *Cluster) stopAll(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return each(ctx, c.allMembers(), func(ctx context.Context, m *member) error { return m.Stop(ctx, 0) })
+		return each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error { return m.Stop(ctx, 0) })
 	})
 	g.Go(func() error {
 		return each(ctx, c.allNodes(), func(ctx context.Context, n *node) error { return n.stop(ctx) })
@@ -91,7 +91,7 @@ func (n *node) stop(ctx context.Context) error {
 		p.mu.Unlock()
 	}
 	script := "systemctl stop kubelet; "
-	for _, kind := range inNodes {
+	for kind := range n.base {
 		script += fmt.Sprintf("rm -f %s/%s.yaml; ", manifestsDir, kind)
 	}
 	if pids.Len() > 0 {
@@ -110,6 +110,14 @@ func (n *node) stop(ctx context.Context) error {
 
 // startAgain starts the members, and the kubelets with the manifests of the spec.
 func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
+	if len(c.stackedParts()) > 0 { // which kubelets start
+		if err := each(ctx, c.allNodes(), func(ctx context.Context, n *node) error {
+			_, err := n.run(ctx, "systemctl start kubelet")
+			return err
+		}); err != nil {
+			return fmt.Errorf("starting the kubelets: %w", err)
+		}
+	}
 	if err := c.startMembers(ctx, began); err != nil {
 		return err
 	}
@@ -121,12 +129,9 @@ func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
 		clusters.KindAPIServer: *k.APIServer.Replicas, clusters.KindControllerManager: *k.ControllerManager.Replicas, clusters.KindScheduler: *k.Scheduler.Replicas,
 	}
 	var parts []*part
-	for _, kind := range inNodes {
+	for _, kind := range besideEtcd {
 		for _, n := range c.allNodes() {
 			p := n.newPart(kind)
-			n.mu.Lock()
-			n.parts[kind] = p
-			n.mu.Unlock()
 			if n.index < wanted[kind] {
 				parts = append(parts, p)
 			}
@@ -141,7 +146,7 @@ func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
 		var scripts []string
 		for _, p := range parts {
 			if p.node == n {
-				script, err := p.placing(clusters.Change{})
+				script, err := p.placing(ctx, clusters.Change{})
 				if err != nil {
 					return err
 				}

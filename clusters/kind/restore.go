@@ -24,7 +24,7 @@ func (c *Cluster) RestoreMember(ctx context.Context, id clusters.ID, snapshot st
 	if m.State().Running {
 		return fmt.Errorf("%s runs: stop it before its data is replaced", id)
 	}
-	tool, err := c.etcdutl(ctx, m)
+	tool, err := c.etcdutl(ctx, m.home())
 	if err != nil {
 		return err
 	}
@@ -37,26 +37,23 @@ func (c *Cluster) RestoreMember(ctx context.Context, id clusters.ID, snapshot st
 	c.mu.Unlock()
 	return data.Restore(ctx, data.Restoring{
 		Etcdutl: tool, Snapshot: snapshot, Bump: bump, Dir: c.dataDir(id), Name: id.String(), InitialCluster: initialCluster(shard),
-		Token: fmt.Sprintf("%s-restore-%d", c.token(id.Shard), n), PeerURL: m.peerURL(), RunID: c.o.Ledger.RunID(),
+		Token: fmt.Sprintf("%s-restore-%d", c.token(id.Shard), n), PeerURL: m.home().peerURL(), RunID: c.o.Ledger.RunID(),
 	})
 }
 
 // Etcdutl implements clusters.Restorer.
 func (c *Cluster) Etcdutl(shard string) (string, error) {
 	for _, m := range c.allMembers() {
-		if m.id.Shard == shard {
-			return c.etcdutl(context.Background(), m)
+		if m.ID().Shard == shard {
+			return c.etcdutl(context.Background(), m.home())
 		}
 	}
 	return "", fmt.Errorf("there is no shard %q", shard)
 }
 
 // etcdutl is the path of the etcdutl that fits a member as it is now.
-func (c *Cluster) etcdutl(ctx context.Context, m *member) (string, error) {
-	m.mu.Lock()
-	change := m.change
-	m.mu.Unlock()
-	b, err := c.etcdBinary(ctx, components.Etcdutl, m.id.Shard, change)
+func (c *Cluster) etcdutl(ctx context.Context, at home) (string, error) {
+	b, err := c.etcdBinary(ctx, components.Etcdutl, at.id.Shard, at.change)
 	return b.Path, err
 }
 
@@ -81,9 +78,9 @@ func (c *Cluster) etcdBinary(ctx context.Context, name, shard string, change clu
 	return c.o.Store.Get(ctx, r, c.o.Sink)
 }
 
-func (c *Cluster) member(id clusters.ID) (*member, error) {
+func (c *Cluster) member(id clusters.ID) (etcdMember, error) {
 	for _, m := range c.allMembers() {
-		if m.id == id {
+		if m.ID() == id {
 			return m, nil
 		}
 	}

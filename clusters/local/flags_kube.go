@@ -29,6 +29,10 @@ const clientQPS = 1000
 func apiServerFlags(l layout, i int, p *pki.PKI, d clusters.Deployment, over map[string]string) flags.Set {
 	s := l.apiservers[i]
 	pair := s.id.String()
+	main := l.shards[0]
+	if l.stacked {
+		main.members = main.members[i : i+1]
+	}
 	fs := flags.Of(
 		"advertise-address", s.advertise.String(),
 		"bind-address", s.addr.String(),
@@ -42,7 +46,7 @@ func apiServerFlags(l layout, i int, p *pki.PKI, d clusters.Deployment, over map
 		"etcd-cafile", p.Crt(pki.EtcdCA),
 		"etcd-certfile", p.Crt(pki.APIEtcdPair),
 		"etcd-keyfile", p.Key(pki.APIEtcdPair),
-		"etcd-servers", clientURLs(l.shards[0], ","),
+		"etcd-servers", clientURLs(main, ","),
 	)
 	if o := overrides(l); o != "" {
 		fs = append(fs, flags.Of("etcd-servers-overrides", o)...)

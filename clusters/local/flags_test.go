@@ -103,3 +103,21 @@ func TestEveryComponentHasAnAddressOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestStacked: each apiserver asks the member of its own number, and no other.
+func TestStacked(t *testing.T) {
+	spec := clusters.Spec{
+		Kubernetes: clusters.Kubernetes{APIServer: clusters.Deployment{Replicas: replicas(3)}},
+		Etcd:       clusters.Etcd{Members: 3, Topology: clusters.Stacked, Shards: []clusters.Shard{{Name: "events", Resources: []string{"/events"}, Members: 3}}},
+	}.Defaulted()
+	l := newLayout(spec, network.Slot{N: 3}, nil)
+	for i := range 3 {
+		fs := apiServerFlags(l, i, &pki.PKI{Dir: "/c/pki"}, spec.Kubernetes.APIServer, nil)
+		if got, want := fs.Value("etcd-servers"), l.shards[0].members[i].url(); got != want {
+			t.Errorf("apiserver %d asks %s, want %s", i, got, want)
+		}
+		if got := fs.Value("etcd-servers-overrides"); strings.Count(got, "https://") != 3 {
+			t.Errorf("apiserver %d asks %s for events, want all three members", i, got)
+		}
+	}
+}

@@ -96,6 +96,9 @@ func (a *app) calibrate(ctx context.Context, name string, f calibrateFlags) erro
 	if err != nil {
 		return err
 	}
+	if err := f.run.free(); err != nil {
+		return err
+	}
 	if f.run.dryRun {
 		return errors.Join(a.dryRun(s, seed, drawn), a.foresee(ctx, s, f.run.where))
 	}

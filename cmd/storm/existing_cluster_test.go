@@ -1,4 +1,4 @@
-//go:build cluster
+//go:build cluster || kind
 
 package main
 
@@ -56,20 +56,10 @@ type theirs struct {
 	hand   handCluster
 }
 
-// theirCluster has another storm, with a state of its own, start a cluster, and
-// puts things into it that are nobody's but its user's.
-func theirCluster(t *testing.T, s *stage) *theirs {
+// theirsAt takes over a cluster, and puts things into it that are nobody's but its
+// user's.
+func theirsAt(t *testing.T, c handCluster) *theirs {
 	t.Helper()
-	other := &stage{exe: s.exe, dir: t.TempDir()}
-	// Controllers that are alone need no lease, without which they would end
-	// themselves on a busy machine: nobody would empty namespaces any more.
-	spec := other.file(t, "theirs.yaml", `kubernetes:
-  controllerManager: {flags: {leader-elect: "false"}}
-  scheduler: {flags: {leader-elect: "false"}}
-`)
-	other.run(t, exitPass, "cluster", "up", "--name", "theirs", "--file", spec)
-	t.Cleanup(func() { other.run(t, exitPass, "cluster", "down", "theirs") })
-	c := other.look(t)
 	raw, err := clientcmd.LoadFromFile(c.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +180,7 @@ func (x *theirs) stormKeys(t *testing.T) int64 {
 	return resp.Count
 }
 
-// TestAnExistingCluster loads a cluster that another storm has made, to the end,
+// TestAnExistingCluster loads a cluster that this storm has not made, to the end,
 // interrupted and killed: what is left is what was there before.
 func TestAnExistingCluster(t *testing.T) {
 	s := newStage(t)

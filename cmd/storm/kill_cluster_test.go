@@ -179,20 +179,6 @@ func TestAKilledClusterByHand(t *testing.T) {
 	}
 }
 
-func kill(t *testing.T, pid int) {
-	t.Helper()
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatalf("killing %d: %v", pid, err)
-	}
-}
-
-func interrupt(t *testing.T, p *player) {
-	t.Helper()
-	if err := p.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // untilStarting returns while the cluster's components start.
 func (p *player) untilStarting() {
 	until(p.t, "the first members", func() bool { return len(p.processes()) > 2 })

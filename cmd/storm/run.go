@@ -107,6 +107,9 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	a.warn(s)
+	if err := f.free(); err != nil {
+		return err
+	}
 	if f.dryRun {
 		if err := a.askWhatIsThere(ctx, name, s); err != nil {
 			return err
@@ -114,6 +117,14 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 		return errors.Join(a.dryRun(s, seed, drawn), a.foresee(ctx, s, f.where))
 	}
 	return a.execute1(ctx, s, seed, f.dir, f.where, a.conclude)
+}
+
+// free refuses a run directory that is taken, before anything is done.
+func (f *runFlags) free() error {
+	if f.dir != "" && rundir.Holds(f.dir) {
+		return fmt.Errorf("%s holds a run already: name another directory", f.dir)
+	}
+	return nil
 }
 
 // seedFor is the flag's seed, else the scenario's, else a drawn one.

@@ -1,4 +1,4 @@
-//go:build cluster || long
+//go:build cluster || long || kind
 
 package main
 
@@ -279,5 +279,19 @@ func until(t *testing.T, what string, seen func() bool) {
 			t.Fatalf("waiting for %s: %v", what, ctx.Err())
 		case <-ticker.C:
 		}
+	}
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatalf("killing %d: %v", pid, err)
+	}
+}
+
+func interrupt(t *testing.T, p *player) {
+	t.Helper()
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
 	}
 }

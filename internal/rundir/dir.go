@@ -52,7 +52,7 @@ func Create(path string, run Run) (*Dir, error) {
 	if err := os.MkdirAll(filepath.Join(path, TrialsDir), 0o700); err != nil {
 		return nil, fmt.Errorf("make run directory: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(path, RunFile)); !errors.Is(err, fs.ErrNotExist) {
+	if Holds(path) {
 		return nil, fmt.Errorf("%s holds a run already: name another directory", path)
 	}
 	if err := writeJSON(filepath.Join(path, RunFile), run); err != nil {
@@ -64,6 +64,12 @@ func Create(path string, run Run) (*Dir, error) {
 	}
 	d := &Dir{path: path, run: run, events: events}
 	return d, nil
+}
+
+// Holds says whether a directory has a run in it, or cannot be looked into.
+func Holds(path string) bool {
+	_, err := os.Stat(filepath.Join(path, RunFile))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // Open opens a run directory for reading, finished or not. It refuses a

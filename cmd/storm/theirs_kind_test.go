@@ -1,0 +1,61 @@
+//go:build kind
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	kindcluster "sigs.k8s.io/kind/pkg/cluster"
+
+	"github.com/storm-harness/storm/internal/docker"
+)
+
+// plainKind is a cluster as docs/kind.md has it made by hand, from the same image.
+const plainKind = `kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+networking: {disableDefaultCNI: true, kubeProxyMode: none}
+kubeadmConfigPatches:
+- |
+  kind: InitConfiguration
+  skipPhases: [preflight, addon/kube-proxy, addon/coredns]
+- |
+  kind: KubeletConfiguration
+  failCgroupV1: false
+`
+
+// theirCluster has kind make a cluster, in which storm has no part; its etcd is
+// asked with what kubeadm has for that.
+func theirCluster(t *testing.T, s *stage) *theirs {
+	t.Helper()
+	images, err := docker.Lines(t.Context(), "images", "storm/node", "--format", "{{.Repository}}:{{.Tag}}")
+	if err != nil || len(images) == 0 {
+		t.Fatalf("there is no node image: run `make kind-image` (%v)", err)
+	}
+	name := fmt.Sprintf("theirs-%d", os.Getpid())
+	c := handCluster{Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker())
+	t.Cleanup(func() {
+		if err := provider.Delete(name, c.Kubeconfig); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := provider.Create(name, kindcluster.CreateWithRawConfig([]byte(plainKind)), kindcluster.CreateWithNodeImage(images[0]), kindcluster.CreateWithKubeconfigPath(c.Kubeconfig)); err != nil {
+		t.Fatal(err)
+	}
+	node := name + "-control-plane"
+	address, err := docker.Run(t.Context(), "inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Etcd = map[string][]string{"main": {"https://" + address + ":2379"}}
+	for file, to := range map[string]*string{"ca.crt": &c.EtcdCA, "healthcheck-client.crt": &c.EtcdCert, "healthcheck-client.key": &c.EtcdKey} {
+		*to = filepath.Join(s.dir, file)
+		if _, err := docker.Run(t.Context(), "cp", node+":/etc/kubernetes/pki/etcd/"+file, *to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return theirsAt(t, c)
+}

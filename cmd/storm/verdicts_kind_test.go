@@ -1,0 +1,43 @@
+//go:build kind
+
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/storm-harness/storm/internal/docker"
+	"github.com/storm-harness/storm/report"
+)
+
+// TestVerdictsAgree runs one scenario on a local cluster and on kind: profile b
+// asks a webhook that answers late, and both find that; profile same is a in all
+// but its name, and neither finds a difference.
+func TestVerdictsAgree(t *testing.T) {
+	s := newStage(t)
+	// Where containers and processes both reach it: Docker's own bridge.
+	bridge, err := docker.Run(t.Context(), "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plantSlowdown(t, bridge)
+	gates := append([]string{}, plantedGates...)
+	gates = append(gates, "{metric: api.latency, workload: churn, verb: mutating, phase: steady, compare: a, profile: same, stat: p50, margin: 50%}")
+	file := s.file(t, "verdicts.yaml", shortTrials("verdicts", 6, []string{"{name: a}", "{name: same}", "{name: b, patch: " + p.patch + "}"}, gates))
+	for _, provider := range []string{"local", "kind"} {
+		t.Run(provider, func(t *testing.T) {
+			before := p.hook.asked.Load()
+			r := s.wholly(t, file, filepath.Join(s.dir, provider), "--seed", "1", "--provider", provider)
+			p.found(t, r)
+			if p.hook.asked.Load() == before {
+				t.Error("nobody asked the webhook")
+			}
+			switch same := r.Gates[2]; same.Verdict {
+			case report.Regressed, report.Improved:
+				t.Errorf("a cluster compared with itself: %s", same.Reason)
+			case report.Invalid:
+				t.Errorf("nothing can be said of a cluster and itself: %s", same.Reason)
+			}
+		})
+	}
+}
