@@ -3,6 +3,8 @@
 package local
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apf "k8s.io/client-go/kubernetes/typed/flowcontrol/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/storm-harness/storm/clusters"
 )
@@ -46,15 +49,15 @@ func TestFairnessIsPartOfTheGoldenState(t *testing.T) {
 	}}
 	without := with
 	without.Kubernetes.PriorityLevels, without.Kubernetes.FlowSchemas = nil, nil
+	flowsOnly := without
+	flowsOnly.Kubernetes.FlowSchemas = slices.Clone(with.Kubernetes.FlowSchemas)
+	flowsOnly.Kubernetes.FlowSchemas[0].Spec.PriorityLevelConfiguration.Name = "global-default"
 
 	o := options(t, with)
-	said := 0
+	var said []string
 	o.Sink = func(e clusters.Event) {
-		// 600 seats in all over 5+20+30+10+40+40+50+7 = 202 shares.
-		if e.Text == "priority levels in force: events has 21 seats, workload-low has 149 seats" {
-			said++
-		} else if strings.Contains(e.Text, "priority levels") {
-			t.Errorf("%s says %q", e.Component, e.Text)
+		if strings.Contains(e.Text, "priority levels") {
+			said = append(said, e.Text)
 		}
 	}
 	c := up(t, o)
@@ -65,8 +68,10 @@ func TestFairnessIsPartOfTheGoldenState(t *testing.T) {
 	if err := c.Reset(t.Context(), with); err != nil {
 		t.Fatal(err)
 	}
-	if said != 2 {
-		t.Errorf("the levels were seen in force %d times, want once after each start", said)
+	// 600 seats in all over 5+20+30+10+40+40+50+7 = 202 shares.
+	const both = "priority levels in force: events has 21 seats, workload-low has 149 seats"
+	if !slices.Equal(said, []string{both, both}) {
+		t.Errorf("said after two starts was %q", said)
 	}
 	if err := c.Reset(t.Context(), without); err != nil {
 		t.Fatal(err)
@@ -78,4 +83,45 @@ func TestFairnessIsPartOfTheGoldenState(t *testing.T) {
 	if err != nil || *there.Spec.Limited.NominalConcurrencyShares != 100 {
 		t.Errorf("the server's own level was not put back: %v, %v", there, err)
 	}
+
+	// Flow schemas alone: over the usual 245 shares, and proven in each trial too.
+	said = nil
+	for range 2 {
+		if err := c.Reset(t.Context(), flowsOnly); err != nil {
+			t.Fatal(err)
+		}
+		flow, err := api.FlowSchemas().Get(t.Context(), "events", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if by := flowOf(t, c.Access().REST, "/api/v1/namespaces/default/events"); by != string(flow.UID) {
+			t.Errorf("after the reset a request went by the flow schema %s, want %s", by, flow.UID)
+		}
+	}
+	const one = "priority levels in force: global-default has 49 seats"
+	if got := slices.Compact(said); !slices.Equal(got, []string{one}) {
+		t.Errorf("said was %q", said)
+	}
+}
+
+// flowOf is the UID of the flow schema that a service account's request goes by.
+func flowOf(t *testing.T, access *rest.Config, path string) string {
+	t.Helper()
+	config := rest.CopyConfig(access)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:default:default", Groups: []string{"system:serviceaccounts", "system:authenticated"}}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, config.Host+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close() // its head says it
+	return resp.Header.Get("X-Kubernetes-Pf-Flowschema-Uid")
 }

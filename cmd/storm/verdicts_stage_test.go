@@ -46,7 +46,7 @@ spec:
     - {name: lists, list: {resource: configmaps, rate: 2/s}}
   timeline:
     - warmup: 1s
-    - steady: 6s
+    - steady: 5s
   gates:
     - ` + strings.Join(gates, "\n    - ") + "\n"
 }

@@ -66,10 +66,10 @@ func Create(path string, run Run) (*Dir, error) {
 	return d, nil
 }
 
-// Holds says whether a directory has a run in it, or cannot be looked into.
+// Holds says whether a directory has a run in it.
 func Holds(path string) bool {
 	_, err := os.Stat(filepath.Join(path, RunFile))
-	return !errors.Is(err, fs.ErrNotExist)
+	return err == nil
 }
 
 // Open opens a run directory for reading, finished or not. It refuses a

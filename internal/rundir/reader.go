@@ -3,7 +3,6 @@ package rundir
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,9 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // maxLine bounds a line, so that a damaged file cannot ask for all memory.
@@ -137,7 +139,9 @@ func parseLine[T any](line []byte) (T, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(line, " \t\r"), []byte("{")) {
 		return v, errors.New("not a JSON object")
 	}
-	if err := json.Unmarshal(line, &v); err != nil {
+	// Half of the time that encoding/json takes, and one copy of the names that
+	// every line repeats.
+	if err := json.Unmarshal(line, &v, jsonv1.DefaultOptionsV1()); err != nil {
 		var zero T // nothing of a half-read line may be taken for data
 		return zero, err
 	}

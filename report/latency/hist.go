@@ -5,7 +5,6 @@
 package latency
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -127,24 +126,58 @@ func (h *Hist) compact() {
 	if h.tidy == len(h.bins) {
 		return
 	}
-	old, fresh := h.bins[:h.tidy], h.bins[h.tidy:]
-	slices.SortFunc(fresh, func(a, b Bin) int { return cmp.Compare(a.US, b.US) })
-	out := make([]Bin, 0, len(h.bins))
-	for len(old) > 0 || len(fresh) > 0 {
-		var next Bin
-		if len(fresh) == 0 || len(old) > 0 && old[0].US <= fresh[0].US {
-			next, old = old[0], old[1:]
-		} else {
-			next, fresh = fresh[0], fresh[1:]
-		}
-		if n := len(out); n > 0 && out[n-1].US == next.US {
-			out[n-1].N += next.N
-		} else {
-			out = append(out, next)
-		}
+	out := ordered(h.bins[h.tidy:])
+	if old := h.bins[:h.tidy]; len(old) > 0 {
+		out = merged(make([]Bin, 0, len(old)+len(out)), old, out)
 	}
 	if 2*len(out) < cap(out) {
 		out = slices.Clone(out)
 	}
 	h.bins, h.tidy = out, len(out)
+}
+
+// ordered puts bins in order and joins equal ones, by merging neighbouring runs
+// until one is left. What is added comes in order, a histogram at a time, so that
+// the runs are few and long. It uses bins for its own.
+func ordered(bins []Bin) []Bin {
+	into := make([]Bin, 0, len(bins))
+	for {
+		runs := 0
+		out := into[:0]
+		for rest := bins; len(rest) > 0; runs++ {
+			var a, b []Bin
+			a, rest = run(rest)
+			b, rest = run(rest)
+			out = merged(out, a, b)
+		}
+		if runs <= 1 {
+			return out
+		}
+		bins, into = out, bins
+	}
+}
+
+// run cuts off the bins at the beginning that are in order.
+func run(bins []Bin) (first, rest []Bin) {
+	n := min(1, len(bins))
+	for n < len(bins) && bins[n].US > bins[n-1].US {
+		n++
+	}
+	return bins[:n], bins[n:]
+}
+
+// merged appends two runs to out as one, with equal bins joined.
+func merged(out, a, b []Bin) []Bin {
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].US < b[0].US:
+			out, a = append(out, a[0]), a[1:]
+		case a[0].US > b[0].US:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out = append(out, Bin{a[0].US, a[0].N + b[0].N})
+			a, b = a[1:], b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
 }
