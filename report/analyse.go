@@ -160,7 +160,7 @@ func runOf(dir *rundir.Dir, run rundir.Run, trials []*trial) Run {
 func profilesOf(run rundir.Run, trials []*trial) []Profile {
 	out := make([]Profile, 0, len(run.Profiles))
 	for i, p := range run.Profiles {
-		row := Profile{Name: p.Name, Changes: full(p.Changes), Base: i == 0, Shards: []rundir.ShardSummary{}, Parts: map[string]int{}, Versions: map[string]string{}}
+		row := Profile{Name: p.Name, About: p.About, Changes: full(p.Changes), Base: i == 0, Shards: []rundir.ShardSummary{}, Parts: map[string]int{}, Versions: map[string]string{}}
 		if at := slices.IndexFunc(run.Topology, func(t rundir.Topology) bool { return t.Profile == p.Name }); at >= 0 {
 			row.Shards, row.Parts = full(run.Topology[at].Shards), run.Topology[at].Parts
 		}

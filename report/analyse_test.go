@@ -69,7 +69,7 @@ var cases = []struct {
 	{"zero-samples", report.Invalid, 5, "not soundly measured", func(w *world) {
 		w.rate = func(_ rundir.Planned, verb string) int { return map[string]int{"list": 4}[verb] }
 	}},
-	{"censored", report.Regressed, 3, "Failed: recovery: fast: not recovered when the observation ended after 5 s", func(w *world) {
+	{"censored", report.Regressed, 3, "Failed: recovery of the slowest probe: fast: not recovered when the observation ended after 5 s", func(w *world) {
 		usual := w.recovery
 		w.recovery = func(p rundir.Planned) float64 {
 			if p.Profile == "fast" && p.Block%2 == 1 {

@@ -19,7 +19,7 @@ const hostile = "<script>alert(1)</script>\x1b[2J\x1b]0;owned\a\u202egnp.exe\u00
 // renderers, which must find it here.
 func TestHostileNames(t *testing.T) {
 	w := newWorld()
-	w.run.Profiles[1].Name = hostile
+	w.run.Profiles[1].Name, w.run.Profiles[1].About = hostile, hostile
 	w.run.About, w.run.Limits, w.run.Command = hostile, []string{hostile}, []string{"storm", "run", hostile}
 	for i := range w.run.Plan {
 		if w.run.Plan[i].Profile == "fast" {

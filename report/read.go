@@ -253,6 +253,9 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 		t.window(w, bins)
 		return nil
 	})
+	for _, c := range t.cells {
+		c.hist.Compact()
+	}
 	each(t, rundir.ScrapesFile, rec.Scrapes(), func(s rundir.Scrape) error {
 		if v, ok := total(s.Samples, "etcd_mvcc_db_total_size_in_bytes"); ok {
 			t.size[s.Component] = append(t.size[s.Component], sample{s.At, v})

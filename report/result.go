@@ -84,6 +84,7 @@ type Run struct {
 // trials.
 type Profile struct {
 	Name     string                `json:"name"`
+	About    string                `json:"about,omitempty"` // what the scenario says of it
 	Changes  []string              `json:"changes"` // empty: the scenario as it stands
 	Base     bool                  `json:"base"`
 	Shards   []rundir.ShardSummary `json:"shards"`

@@ -158,7 +158,8 @@ func subject(g rundir.Gate) string {
 	}
 	switch g.Metric {
 	case "recovery.time":
-		return strings.TrimSpace("recovery" + join(" of ", layerWord(w["layer"]), w["shard"], w["op"]+"s") + act)
+		of := join(" of ", layerWord(w["layer"]), w["shard"], w["op"]+"s")
+		return "recovery" + or(of, " of the slowest probe") + act
 	case "recovery.gap":
 		return "the gap that a client sees" + join(" in ", layerWord(w["layer"]), w["shard"], w["op"]+"s") + act
 	case "api.latency":

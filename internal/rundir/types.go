@@ -60,6 +60,7 @@ type Run struct {
 // Profile is one set of values under comparison.
 type Profile struct {
 	Name    string   `json:"name"`
+	About   string   `json:"about,omitempty"` // what the scenario says of it
 	Changes []string `json:"changes"` // "cluster.etcd.heartbeatInterval=50ms"; empty for the scenario as it stands
 }
 

@@ -44,6 +44,12 @@ func (h *Hist) Bins() []Bin {
 	return h.bins
 }
 
+// Compact gives back what room there is for more.
+func (h *Hist) Compact() {
+	h.compact()
+	h.bins = slices.Clip(slices.Clone(h.bins))
+}
+
 // Count returns the number of values.
 func (h *Hist) Count() uint64 { return h.total }
 

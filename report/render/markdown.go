@@ -294,7 +294,11 @@ func (m *markdown) foot(r *report.Result) {
 		m.linef("- on %s", escapeMarkdown(host))
 	}
 	for _, p := range r.Profiles {
-		m.linef("- profile %s: %s", escapeMarkdown(p.Name), escapeMarkdown(changesText(p)))
+		about := ""
+		if p.About != "" {
+			about = p.About + ": "
+		}
+		m.linef("- profile %s: %s%s", escapeMarkdown(p.Name), escapeMarkdown(about), escapeMarkdown(changesText(p)))
 	}
 	m.linef("\n</details>")
 }

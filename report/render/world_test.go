@@ -66,7 +66,7 @@ func quickstart() *report.Result {
 	versions := map[string]string{"etcd": "v3.6.16", "kube-apiserver": "v1.36.3", "kube-controller-manager": "v1.36.3", "kube-scheduler": "v1.36.3"}
 	r.Profiles = []report.Profile{
 		{Name: "stock", Changes: []string{}, Base: true, Shards: shards, Parts: parts, Planned: 6, Valid: 6, Versions: versions},
-		{Name: "fast-election", Changes: []string{"cluster.etcd.heartbeatInterval=50ms", "cluster.etcd.electionTimeout=500ms"}, Shards: shards, Parts: parts, Planned: 6, Valid: 6, Versions: versions},
+		{Name: "fast-election", About: "a heartbeat of 50ms and an election timeout of 500ms", Changes: []string{"cluster.etcd.heartbeatInterval=50ms", "cluster.etcd.electionTimeout=500ms"}, Shards: shards, Parts: parts, Planned: 6, Valid: 6, Versions: versions},
 	}
 	blockTrials(r, noise, started)
 	tourTrial(r, started.Add(310*time.Second))

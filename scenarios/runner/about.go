@@ -24,7 +24,7 @@ func (r *run) about() (rundir.Run, error) {
 		if err != nil {
 			return out, err
 		}
-		out.Profiles = append(out.Profiles, rundir.Profile{Name: p.Name, Changes: p.Changes})
+		out.Profiles = append(out.Profiles, rundir.Profile{Name: p.Name, About: p.Description, Changes: p.Changes})
 		out.Topology = append(out.Topology, topology(p.Name, t.Cluster))
 		if i > 0 {
 			continue
