@@ -23,6 +23,7 @@ type Kubernetes struct {
 	APIServer         Deployment `yaml:"apiserver" doc:"kube-apiserver"`
 	ControllerManager Deployment `yaml:"controllerManager" doc:"kube-controller-manager"`
 	Scheduler         Deployment `yaml:"scheduler" doc:"kube-scheduler"`
+	Workers           int        `yaml:"workers" min:"0" max:"9" doc:"nodes with a kubelet and containers, beside the control plane; none by default, since simulated nodes do for most"`
 	// The objects of priority and fairness are part of the golden state: they
 	// are there, and observed to be in force, when a trial begins.
 	PriorityLevels []PriorityLevel `yaml:"priorityLevels" doc:"PriorityLevelConfigurations to make, or to put in the place of the server's own of that name; in force before any load begins"`

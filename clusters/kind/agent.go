@@ -47,14 +47,14 @@ type answer struct {
 // errAgentGone is what scripts end with when the connection to their node does.
 var errAgentGone = errors.New("the connection to the node has ended: its container may have been stopped")
 
-// openAgent connects to a node. index is the node's number, which is also its
-// components', of those kinds. tell is called in order, until gone is closed.
-func openAgent(ctx context.Context, node string, index int, kinds []clusters.Kind, tell func([]string)) (*agent, error) {
+// openAgent connects to a node, whose logs are told by index, and which has
+// components of those kinds. tell is called in order, until gone is closed.
+func openAgent(ctx context.Context, node, index string, kinds []clusters.Kind, tell func([]string)) (*agent, error) {
 	var names []string
 	for _, kind := range kinds {
 		names = append(names, string(kind))
 	}
-	cmd := exec.Command(docker.Command(), "exec", "--interactive", node, "bash", "-c", agentScript, "agent", strconv.Itoa(index), nodeLogs, strings.Join(names, " "))
+	cmd := exec.Command(docker.Command(), "exec", "--interactive", node, "bash", "-c", agentScript, "agent", index, nodeLogs, strings.Join(names, " "))
 	// A Ctrl-C in the terminal is storm's to handle. It ends with its standard
 	// input, which storm holds.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -69,7 +69,8 @@ type Cluster struct {
 	image    image
 	shards   []shardPlaces
 	members  []etcdMember
-	nodes    []*node
+	nodes    []*node // of the control plane
+	workers  []*node
 	parts    []*part
 	binaries map[string]components.Binary // etcd's, by shard
 	restores map[string]*data.Restores    // by shard
@@ -249,6 +250,13 @@ func (c *Cluster) allNodes() []*node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.nodes)
+}
+
+// everyNode are those of the control plane, and the workers.
+func (c *Cluster) everyNode() []*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Concat(c.nodes, c.workers)
 }
 
 // each does the same to several at once. The first error ends the others and is

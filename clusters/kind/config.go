@@ -33,6 +33,7 @@ type design struct {
 	image     string
 	version   string // of Kubernetes, as far as it is known: v1.36.3, or v1.36
 	nodes     int
+	workers   int
 	shards    []shardPlaces
 	stacked   bool
 	dir       string // the cluster's own, on this machine
@@ -51,7 +52,7 @@ type design struct {
 func (d design) config() (*v1alpha4.Cluster, error) {
 	c := &v1alpha4.Cluster{
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"}, Name: d.name,
-		Networking: v1alpha4.Networking{IPFamily: v1alpha4.IPv4Family, DisableDefaultCNI: true, KubeProxyMode: "none"},
+		Networking: v1alpha4.Networking{IPFamily: v1alpha4.IPv4Family, DisableDefaultCNI: !d.needsCNI(), KubeProxyMode: "none"},
 	}
 	for i := range d.nodes {
 		mounts := []v1alpha4.Mount{
@@ -62,6 +63,9 @@ func (d design) config() (*v1alpha4.Cluster, error) {
 			mounts = append(mounts, d.memberMounts(i)...)
 		}
 		c.Nodes = append(c.Nodes, v1alpha4.Node{Role: v1alpha4.ControlPlaneRole, Image: d.image, ExtraMounts: mounts})
+	}
+	for range d.workers {
+		c.Nodes = append(c.Nodes, v1alpha4.Node{Role: v1alpha4.WorkerRole, Image: d.image, ExtraMounts: []v1alpha4.Mount{{HostPath: d.logs, ContainerPath: nodeLogs}}})
 	}
 	patch := func(doc map[string]any) error {
 		text, err := yaml.Marshal(doc)
@@ -95,6 +99,10 @@ func (d design) config() (*v1alpha4.Cluster, error) {
 	}
 	return c, nil
 }
+
+// needsCNI says whether kind is to install its own network: workers run pods, and
+// no image but storm's has a configuration for their addresses.
+func (d design) needsCNI() bool { return d.workers > 0 && !strings.HasPrefix(d.image, ownNodes+":") }
 
 // extraFlags are those that a topology comes to, by the part of a kubeadm
 // configuration that takes them.

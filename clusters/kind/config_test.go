@@ -18,7 +18,7 @@ func designOf(spec clusters.Spec, image, version string, oldCgroup bool) design 
 	spec = spec.Defaulted()
 	return design{
 		name: NameOf("20261122t100000-abc123"), image: image, version: version, nodes: *spec.Kubernetes.APIServer.Replicas,
-		shards: places(spec, network.Slot{N: 3}, nil), stacked: spec.Stacked(), dir: "/state/run", logs: "/runs/x/logs", oldCgroup: oldCgroup,
+		workers: spec.Kubernetes.Workers, shards: places(spec, network.Slot{N: 3}, nil), stacked: spec.Stacked(), dir: "/state/run", logs: "/runs/x/logs", oldCgroup: oldCgroup,
 	}
 }
 
@@ -31,11 +31,13 @@ func TestConfiguration(t *testing.T) {
 		}},
 	}
 	stacked := wide
+	stacked.Kubernetes.Workers = 2
 	stacked.Etcd.Topology = clusters.Stacked
 	for name, d := range map[string]design{
 		"one":       designOf(clusters.Spec{}, "storm/node:v1.36.3", "v1.36.3", true),
 		"wide":      designOf(wide, "kindest/node:v1.35.4", "v1.35.4", false),
 		"old":       designOf(clusters.Spec{}, "kindest/node:v1.30.0", "v1.30.0", true),
+		"workers":   designOf(clusters.Spec{Kubernetes: clusters.Kubernetes{Workers: 1}}, "kindest/node:v1.36.3", "v1.36.3", false),
 		"unnamed":   designOf(clusters.Spec{}, "localhost:5000/mine", "v1.36", true),
 		"stacked":   designOf(stacked, "storm/node:v1.36.3", "v1.36.3", false),
 		"no shards": designOf(clusters.Spec{Etcd: clusters.Etcd{Members: 5}}, "storm/node:v1.36.3", "v1.36.3", false),
@@ -65,7 +67,7 @@ func TestNamesFitHostNames(t *testing.T) {
 			t.Errorf("%s and %s are both called %s", other, run, name)
 		}
 		seen[name] = run
-		if node := nodeName(name, mostNodes-1); len(node) > 63 || notInNames.MatchString(node) {
+		if node := nodeName(name, "control-plane", mostNodes-1); len(node) > 63 || notInNames.MatchString(node) {
 			t.Errorf("run %s has a node %s", run, node)
 		}
 	}

@@ -84,8 +84,14 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 	if run := exec.RunErrorForError(err); run != nil {
 		show(&b, "what it ran says last", string(run.Output))
 	}
+	var names []string
 	for i := range *c.o.Spec.Kubernetes.APIServer.Replicas {
-		name := nodeName(c.name, i)
+		names = append(names, nodeName(c.name, "control-plane", i))
+	}
+	for i := range c.o.Spec.Kubernetes.Workers {
+		names = append(names, nodeName(c.name, "worker", i))
+	}
+	for _, name := range names {
 		if _, err := docker.Run(ctx, "inspect", "--format", "{{.Id}}", name); err != nil {
 			continue // it was not made
 		}

@@ -44,7 +44,7 @@ func (c *Cluster) goldenKey() string {
 	for _, s := range c.shards {
 		fmt.Fprintf(&text, "%s %v %d %s\n", s.Name, s.Resources, len(s.members), c.binaries[s.Name].SHA256)
 	}
-	fmt.Fprintf(&text, "%s %d %s\n", c.image.id, *c.spec.Kubernetes.APIServer.Replicas, c.spec.Etcd.Topology)
+	fmt.Fprintf(&text, "%s %d %d %s\n", c.image.id, *c.spec.Kubernetes.APIServer.Replicas, c.spec.Kubernetes.Workers, c.spec.Etcd.Topology)
 	text.WriteString(fairness.Text(c.spec.Kubernetes) + objects.Text(c.spec.Kubernetes))
 	sum := sha256.Sum256([]byte(text.String()))
 	return hex.EncodeToString(sum[:8])

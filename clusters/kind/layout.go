@@ -50,9 +50,9 @@ func NameOf(run string) string {
 	return name
 }
 
-// nodeName is what kind calls the i-th control-plane node.
-func nodeName(cluster string, i int) string {
-	name := cluster + "-control-plane"
+// nodeName is what kind calls the i-th node of a role: control-plane or worker.
+func nodeName(cluster, role string, i int) string {
+	name := cluster + "-" + role
 	if i > 0 {
 		name += strconv.Itoa(i + 1)
 	}

@@ -139,7 +139,7 @@ func (c *Cluster) design(oldCgroup bool) design {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return design{
-		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, shards: c.shards, stacked: c.spec.Stacked(),
+		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, workers: c.spec.Kubernetes.Workers, shards: c.shards, stacked: c.spec.Stacked(),
 		dir: c.o.Dir, logs: c.o.LogDir, oldCgroup: oldCgroup,
 	}
 }
@@ -214,13 +214,22 @@ func (c *Cluster) nodeFiles(nodes int) error {
 func (c *Cluster) meet(ctx context.Context, spec clusters.Spec) error {
 	var nodes []*node
 	for i := range *spec.Kubernetes.APIServer.Replicas {
-		n, err := c.openNode(ctx, i)
+		n, err := c.openControlPlane(ctx, i)
 		if err != nil {
 			return err
 		}
 		nodes = append(nodes, n)
 		c.mu.Lock()
 		c.nodes = slices.Clone(nodes)
+		c.mu.Unlock()
+	}
+	for i := range spec.Kubernetes.Workers {
+		n, err := c.openWorker(ctx, i)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.workers = append(c.workers, n)
 		c.mu.Unlock()
 	}
 	version, err := nodes[0].run(ctx, "cat /kind/version")

@@ -18,11 +18,13 @@ import (
 )
 
 // node is one of kind's: a container in which a kubelet keeps the static pods of
-// one apiserver, controller manager and scheduler.
+// one apiserver, controller manager and scheduler, or of a worker none.
 type node struct {
 	cluster *Cluster
 	name    string
 	index   int
+	logged  string          // what its logs are told by: 0, worker-0
+	kinds   []clusters.Kind // of its components
 	addr    netip.Addr
 	base    map[clusters.Kind]manifest // as kubeadm wrote them
 	alive   context.Context            // ends when storm lets go of the node
@@ -46,9 +48,19 @@ func (c *Cluster) inNodes() []clusters.Kind {
 	return besideEtcd
 }
 
+// openControlPlane opens the i-th node that has a control plane.
+func (c *Cluster) openControlPlane(ctx context.Context, i int) (*node, error) {
+	return c.openNode(ctx, &node{name: nodeName(c.name, "control-plane", i), index: i, logged: strconv.Itoa(i), kinds: c.inNodes()})
+}
+
+// openWorker opens the i-th node that has none.
+func (c *Cluster) openWorker(ctx context.Context, i int) (*node, error) {
+	return c.openNode(ctx, &node{name: nodeName(c.name, "worker", i), index: i, logged: "worker-" + strconv.Itoa(i)})
+}
+
 // openNode finds a node's address, connects to it, and reads the manifests.
-func (c *Cluster) openNode(ctx context.Context, i int) (*node, error) {
-	n := &node{cluster: c, name: nodeName(c.name, i), index: i, base: map[clusters.Kind]manifest{}, parts: map[clusters.Kind]*part{}}
+func (c *Cluster) openNode(ctx context.Context, n *node) (*node, error) {
+	n.cluster, n.base, n.parts = c, map[clusters.Kind]manifest{}, map[clusters.Kind]*part{}
 	n.alive, n.end = context.WithCancel(c.alive)
 	addr, err := docker.Run(ctx, "inspect", "--format", fmt.Sprintf(`{{(index .NetworkSettings.Networks %q).IPAddress}}`, c.name), n.name)
 	if err != nil {
@@ -60,7 +72,7 @@ func (c *Cluster) openNode(ctx context.Context, i int) (*node, error) {
 	if err := n.connect(ctx); err != nil {
 		return nil, err
 	}
-	for _, kind := range n.cluster.inNodes() {
+	for _, kind := range n.kinds {
 		text, err := n.run(ctx, fmt.Sprintf("cat %s/%s.yaml", manifestsDir, kind))
 		if err != nil {
 			return nil, err
@@ -75,7 +87,7 @@ func (c *Cluster) openNode(ctx context.Context, i int) (*node, error) {
 
 // connect opens the connection to the node.
 func (n *node) connect(ctx context.Context) error {
-	a, err := openAgent(ctx, n.name, n.index, n.cluster.inNodes(), n.hear)
+	a, err := openAgent(ctx, n.name, n.logged, n.kinds, n.hear)
 	if err != nil {
 		return err
 	}
@@ -155,7 +167,7 @@ func (n *node) tellAgain(ctx context.Context) error {
 
 // closeNodes lets go of the nodes.
 func (c *Cluster) closeNodes() {
-	for _, n := range c.allNodes() {
+	for _, n := range c.everyNode() {
 		n.end()
 		n.mu.Lock()
 		a := n.agent

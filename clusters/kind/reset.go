@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/fairness"
@@ -71,7 +74,7 @@ func (c *Cluster) stopAll(ctx context.Context) error {
 		return each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error { return m.Stop(ctx, 0) })
 	})
 	g.Go(func() error {
-		return each(ctx, c.allNodes(), func(ctx context.Context, n *node) error { return n.stop(ctx) })
+		return each(ctx, c.everyNode(), func(ctx context.Context, n *node) error { return n.stop(ctx) })
 	})
 	return g.Wait()
 }
@@ -158,7 +161,7 @@ func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
 	}); err != nil {
 		return fmt.Errorf("starting the kubelets: %w", err)
 	}
-	return each(ctx, parts, func(ctx context.Context, p *part) error {
+	if err := each(ctx, parts, func(ctx context.Context, p *part) error {
 		if err := p.await(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
 			return err
 		}
@@ -167,6 +170,40 @@ func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
 		}
 		c.o.Sink(clusters.Event{Component: p.id.String(), Text: "ready after " + seconds(time.Since(began))})
 		return nil
+	}); err != nil {
+		return err
+	}
+	return c.startWorkers(ctx)
+}
+
+// startWorkers starts the workers' kubelets, and returns when the apiserver has
+// heard from each.
+func (c *Cluster) startWorkers(ctx context.Context) error {
+	c.mu.Lock()
+	workers := c.workers
+	c.mu.Unlock()
+	if len(workers) == 0 {
+		return nil
+	}
+	client, err := coordination.NewForConfig(c.Access().REST)
+	if err != nil {
+		return err
+	}
+	return each(ctx, workers, func(ctx context.Context, n *node) error {
+		began := time.Now()
+		if _, err := n.run(ctx, "systemctl start kubelet"); err != nil {
+			return err
+		}
+		return ready.Patiently(ctx, func(ctx context.Context) error {
+			lease, err := client.Leases(corev1.NamespaceNodeLease).Get(ctx, n.name, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if at := lease.Spec.RenewTime; at == nil || at.Before(&metav1.MicroTime{Time: began}) {
+				return fmt.Errorf("the kubelet of %s has not renewed its lease", n.name)
+			}
+			return nil
+		})
 	})
 }
 
@@ -180,7 +217,7 @@ func (c *Cluster) remove(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.nodes, c.parts, c.golden = nil, nil, ""
+	c.nodes, c.workers, c.parts, c.golden = nil, nil, nil, ""
 	c.mu.Unlock()
 	return errors.Join(os.RemoveAll(filepath.Join(c.o.Dir, dataFolder)), os.RemoveAll(filepath.Join(c.o.Dir, goldenFolder)))
 }

@@ -55,6 +55,9 @@ func Check(spec clusters.Spec) []string {
 	found := spec.NotBuilt()
 	bad := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	k := spec.Kubernetes
+	if k.Workers > 0 {
+		bad("kubernetes.workers: a local cluster has no kubelets: simulate nodes (the load `nodes`), or take the provider kind")
+	}
 	for _, d := range []struct {
 		field string
 		clusters.Deployment

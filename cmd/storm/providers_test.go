@@ -28,7 +28,9 @@ func capabilityTable() string {
 		has             []clusters.Need
 	}{
 		{"local, root", "local", []clusters.Need{clusters.NeedRoot}}, {"local", "local", nil},
-		{"kind, root", "kind", []clusters.Need{clusters.NeedRoot, clusters.NeedDocker}}, {"kind", "kind", []clusters.Need{clusters.NeedDocker}},
+		{"kind, cgroup v1, root", "kind", []clusters.Need{clusters.NeedRoot, clusters.NeedDocker}}, {"kind, cgroup v1", "kind", []clusters.Need{clusters.NeedDocker}},
+		// Nothing depends on the version of control groups yet; a memory limit will.
+		{"kind, cgroup v2 (untried), root", "kind", []clusters.Need{clusters.NeedRoot, clusters.NeedDocker}}, {"kind, cgroup v2 (untried)", "kind", []clusters.Need{clusters.NeedDocker}},
 		{"existing", "existing", nil},
 	}
 	var b strings.Builder

@@ -28,6 +28,13 @@ func TestVerdictsAgree(t *testing.T) {
 		t.Run(provider, func(t *testing.T) {
 			before := p.hook.asked.Load()
 			r := s.wholly(t, file, filepath.Join(s.dir, provider), "--seed", "1", "--provider", provider)
+			// A machine with other things to do gives invalid trials, from which nothing
+			// follows: neither that a slowdown was found nor that it was missed.
+			for _, g := range r.Gates {
+				if g.Verdict == report.Invalid && r.Run.Invalid > 0 {
+					t.Skipf("%d of %d trials are invalid on this machine: %s", r.Run.Invalid, r.Run.Planned, g.Reason)
+				}
+			}
 			p.found(t, r)
 			if p.hook.asked.Load() == before {
 				t.Error("nobody asked the webhook")

@@ -1,0 +1,65 @@
+//go:build kind
+
+package kind_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/kind"
+	"github.com/storm-harness/storm/clusters/kind/kindtest"
+	"github.com/storm-harness/storm/internal/docker"
+)
+
+// TestAWorkerRunsPods and a reset ends them: in etcd, and on the worker.
+func TestAWorkerRunsPods(t *testing.T) {
+	c := kindtest.Up(t, clusters.Spec{Kubernetes: clusters.Kubernetes{Workers: 1}})
+	worker := c.Name() + "-worker"
+	runsOn(t, c, "first", worker)
+	if err := c.Reset(within(t, 5*time.Minute), c.Spec()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client(t, c).CoreV1().Pods("default").Get(t.Context(), "first", metav1.GetOptions{}); err == nil {
+		t.Error("the pod outlived the reset")
+	}
+	left, err := docker.Run(t.Context(), "exec", worker, "crictl", "pods", "--quiet")
+	if err != nil || left != "" {
+		t.Errorf("on the worker are still the pods %q (%v)", left, err)
+	}
+	runsOn(t, c, "second", worker)
+}
+
+// runsOn makes a pod, and returns when the kubelet of that node says that it runs.
+func runsOn(t *testing.T, c *kind.Cluster, name, node string) {
+	t.Helper()
+	pods := client(t, c).CoreV1().Pods("default")
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{Containers: []corev1.Container{{
+		Name: "one", Image: "registry.k8s.io/pause:3.10", ImagePullPolicy: corev1.PullNever,
+	}}}}
+	// The namespace's service account comes a moment after the cluster.
+	if err := acts.Until(within(t, time.Minute), func(ctx context.Context) error {
+		_, err := pods.Create(ctx, p, metav1.CreateOptions{})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := acts.Until(within(t, 2*time.Minute), func(ctx context.Context) error {
+		now, err := pods.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if now.Status.Phase != corev1.PodRunning || now.Spec.NodeName != node {
+			return errors.New("it is " + string(now.Status.Phase) + " on " + now.Spec.NodeName)
+		}
+		return nil
+	}); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
