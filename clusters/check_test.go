@@ -22,7 +22,7 @@ func TestSpecCheckNamesWhatIsWrong(t *testing.T) {
 		"no apiserver":  {func(s *Spec) { s.Kubernetes.APIServer.Replicas = &none }, "kubernetes.apiserver.replicas: must be at least 1"},
 		"skew":          {func(s *Spec) { s.Kubernetes.Scheduler.Version = "1.36" }, `kubernetes.scheduler.version: "1.36" is not a version`},
 		"etcd's":        {func(s *Spec) { s.Etcd.Version = "v4" }, `etcd.version: "v4" is not a version`},
-		"stacked": {func(s *Spec) { s.Etcd.Topology, s.Etcd.Members = Stacked, 3 }, "etcd.topology: stacked takes as many members of the main shard as apiservers, and there are 3 and 1"},
+		"stacked":       {func(s *Spec) { s.Etcd.Topology, s.Etcd.Members = Stacked, 3 }, "etcd.topology: stacked takes as many members of the main shard as apiservers, and there are 3 and 1"},
 		"heartbeat":     {func(s *Spec) { s.Etcd.HeartbeatInterval = ms(300) }, "etcd.heartbeatInterval: the election timeout of 1s is less than 5 heartbeats of 300ms"},
 		"of both, once": {func(s *Spec) { s.Etcd.HeartbeatInterval, s.Etcd.Shards = ms(300), shards("a", "/events") }, "etcd.heartbeatInterval: "},
 		"no whole ms":   {func(s *Spec) { s.Etcd.ElectionTimeout = unit.Duration(time.Second + time.Microsecond) }, "etcd.electionTimeout: etcd counts heartbeats and elections in whole milliseconds"},

@@ -85,7 +85,7 @@ type Run struct {
 type Profile struct {
 	Name     string                `json:"name"`
 	About    string                `json:"about,omitempty"` // what the scenario says of it
-	Changes  []string              `json:"changes"` // empty: the scenario as it stands
+	Changes  []string              `json:"changes"`         // empty: the scenario as it stands
 	Base     bool                  `json:"base"`
 	Shards   []rundir.ShardSummary `json:"shards"`
 	Parts    map[string]int        `json:"parts"`

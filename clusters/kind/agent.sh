@@ -29,11 +29,15 @@ follow() { # what process $2 of component $1 logs
 }
 
 journals() { # what the node's own services log, from the start of its container on
-  local unit
+  local unit key value booted
+  while read -r key value _; do
+    [ "$key" = btime ] && booted=$value
+  done < /proc/stat
+  stat_of 1 || return
   for unit in kubelet containerd; do
     [ -e "/run/storm/journal-$unit" ] && continue
     : > "/run/storm/journal-$unit"
-    journalctl --follow --output short-iso-precise --since "@$(stat -c %Y /proc/1)" --unit "$unit" >> "$logs/$unit-$index.log" 2>/dev/null < /dev/null &
+    journalctl --follow --output short-iso-precise --since "@$((booted + began / 100 - 1))" --unit "$unit" >> "$logs/$unit-$index.log" 2>/dev/null < /dev/null &
   done
 }
 

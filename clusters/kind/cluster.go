@@ -74,7 +74,7 @@ type Cluster struct {
 	parts    []*part
 	binaries map[string]components.Binary // etcd's, by shard
 	restores map[string]*data.Restores    // by shard
-	golden   string                       // the key of the golden copy that there is
+	goldens  map[string]bool              // the golden copies that there are, by their keys
 	touched  map[[2]clusters.ID]bool      // links that were changed
 }
 
@@ -100,7 +100,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if err := supervise.MakeDirs(o.Ledger, &o.Dir, &o.LogDir); err != nil {
 		return nil, err
 	}
-	c := &Cluster{o: o, name: NameOf(o.Ledger.RunID()), restores: map[string]*data.Restores{}, touched: map[[2]clusters.ID]bool{}}
+	c := &Cluster{o: o, name: NameOf(o.Ledger.RunID()), goldens: map[string]bool{}, restores: map[string]*data.Restores{}, touched: map[[2]clusters.ID]bool{}}
 	c.alive, c.end = context.WithCancel(context.Background())
 	if err := c.begin(ctx); err != nil {
 		return nil, errors.Join(explained(err), c.giveUp(context.WithoutCancel(ctx)))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,8 +24,9 @@ import (
 
 // The golden copy is the members' data as it stood right after the first start,
 // taken while all members are paused at once: what a crash would leave, or more,
-// and that is what etcd recovers from by design. Another topology, image or set of
-// objects of priority and fairness is another cluster, which is made anew.
+// and that is what etcd recovers from by design. There is one of the bare cluster,
+// and one for each set of objects that a spec wants in it. Another topology or
+// image is another cluster, which is made anew.
 
 const (
 	dataFolder   = "data"
@@ -36,8 +38,10 @@ func (c *Cluster) dataDir(id clusters.ID) string {
 	return filepath.Join(c.o.Dir, dataFolder, id.String())
 }
 
-// goldenKey names a topology with what runs it. Call it with the spec adopted.
-func (c *Cluster) goldenKey() string {
+// keys name the golden copies of a topology with what runs it: of the bare cluster,
+// and of the one with the spec's objects, which may be the same. Call it with the
+// spec adopted.
+func (c *Cluster) keys() (bare, full string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var text strings.Builder
@@ -45,14 +49,17 @@ func (c *Cluster) goldenKey() string {
 		fmt.Fprintf(&text, "%s %v %d %s\n", s.Name, s.Resources, len(s.members), c.binaries[s.Name].SHA256)
 	}
 	fmt.Fprintf(&text, "%s %d %d %s\n", c.image.id, *c.spec.Kubernetes.APIServer.Replicas, c.spec.Kubernetes.Workers, c.spec.Etcd.Topology)
-	text.WriteString(fairness.Text(c.spec.Kubernetes) + objects.Text(c.spec.Kubernetes))
-	sum := sha256.Sum256([]byte(text.String()))
-	return hex.EncodeToString(sum[:8])
+	named := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return hex.EncodeToString(sum[:8])
+	}
+	return named(text.String()), named(text.String() + fairness.Text(c.spec.Kubernetes) + objects.Text(c.spec.Kubernetes))
 }
 
 // takeGolden copies the members' data while none of them moves.
-func (c *Cluster) takeGolden(ctx context.Context) (err error) {
-	to := filepath.Join(c.o.Dir, goldenFolder)
+func (c *Cluster) takeGolden(ctx context.Context, key string) (err error) {
+	began := time.Now()
+	to := filepath.Join(c.o.Dir, goldenFolder, key)
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}
@@ -74,20 +81,38 @@ func (c *Cluster) takeGolden(ctx context.Context) (err error) {
 	if err := c.copyData(ctx, filepath.Join(c.o.Dir, dataFolder), to); err != nil {
 		return err
 	}
-	c.golden = c.goldenKey()
+	c.goldens[key] = true
+	c.o.Sink(clusters.Event{Text: "golden copy taken in " + seconds(time.Since(began))})
 	return nil
 }
 
-// putBack replaces the data by the golden copy, and has it on the disk before
+// furnish makes the objects that the spec wants in a bare cluster, and takes the
+// golden copy with them.
+func (c *Cluster) furnish(ctx context.Context) error {
+	spec := c.Spec()
+	if err := fairness.Apply(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
+		return err
+	}
+	if err := objects.Apply(ctx, c.Access().REST, spec.Kubernetes, c.o.Sink); err != nil {
+		return err
+	}
+	_, full := c.keys()
+	if err := c.takeGolden(ctx, full); err != nil {
+		return fmt.Errorf("taking the golden copy: %w", err)
+	}
+	return nil
+}
+
+// putBack replaces the data by a golden copy, and has it on the disk before
 // anything starts: the first fsyncs of a trial must not pay for the copy.
-func (c *Cluster) putBack(ctx context.Context) error {
+func (c *Cluster) putBack(ctx context.Context, key string) error {
 	to := filepath.Join(c.o.Dir, dataFolder) // it stays: nodes may have it mounted
 	for _, m := range c.allMembers() {
 		if err := os.RemoveAll(c.dataDir(m.ID())); err != nil {
 			return err
 		}
 	}
-	if err := c.copyData(ctx, filepath.Join(c.o.Dir, goldenFolder), to); err != nil {
+	if err := c.copyData(ctx, filepath.Join(c.o.Dir, goldenFolder, key), to); err != nil {
 		return err
 	}
 	d, err := os.Open(to)

@@ -18,15 +18,13 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
-	"github.com/storm-harness/storm/clusters/fairness"
-	"github.com/storm-harness/storm/clusters/objects"
 	"github.com/storm-harness/storm/clusters/pki"
 	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
 // fromNothing makes the containers of a spec, and returns with everything serving
-// and the golden copy taken. Nothing of the cluster is there when it is called.
+// and the golden copies taken. Nothing of the cluster is there when it is called.
 func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
 	began := time.Now()
 	if err := c.adopt(ctx, spec); err != nil {
@@ -78,18 +76,14 @@ func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
 	if err := c.cordon(ctx); err != nil {
 		return err
 	}
-	if err := fairness.Apply(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
-		return err
-	}
-	if err := objects.Apply(ctx, c.Access().REST, spec.Kubernetes, c.o.Sink); err != nil {
-		return err
-	}
-	copied := time.Now()
-	if err := c.takeGolden(ctx); err != nil {
+	bare, full := c.keys()
+	if err := c.takeGolden(ctx, bare); err != nil {
 		return fmt.Errorf("taking the golden copy: %w", err)
 	}
-	c.o.Sink(clusters.Event{Text: "golden copy taken in " + seconds(time.Since(copied))})
-	return nil
+	if full == bare {
+		return nil
+	}
+	return c.furnish(ctx)
 }
 
 // adopt takes over a spec: it gets what runs, gives every member its place, and

@@ -21,7 +21,7 @@ import (
 	"github.com/storm-harness/storm/internal/ledger"
 )
 
-// Reset implements clusters.Cluster. Where the golden copy is of the spec's
+// Reset implements clusters.Cluster. Where there is a golden copy of the spec's
 // topology, the nodes' containers stay: what runs in them, their kubelets
 // included, and the members end, the data goes back, and new ones start. Otherwise
 // the whole cluster is made anew.
@@ -40,25 +40,36 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 	if err := c.adopt(ctx, spec); err != nil {
 		return fmt.Errorf("resetting the cluster: %w", err)
 	}
-	if c.goldenKey() != c.golden {
+	bare, full := c.keys()
+	if !c.goldens[bare] {
 		if err := c.remove(ctx); err != nil {
 			return fmt.Errorf("resetting the cluster: %w", err)
 		}
 		if err := c.fromNothing(ctx, spec); err != nil {
 			return err
 		}
-		c.o.Sink(clusters.Event{Text: "made anew, since its topology, image or objects of priority and fairness are others, in " + seconds(time.Since(began))})
+		c.o.Sink(clusters.Event{Text: "made anew, since its topology or image is another, in " + seconds(time.Since(began))})
 		return nil
 	}
 	stopped := time.Now()
-	if err := c.putBack(ctx); err != nil {
+	from := full
+	if !c.goldens[full] {
+		from = bare
+	}
+	if err := c.putBack(ctx, from); err != nil {
 		return fmt.Errorf("putting the golden copy back: %w", err)
 	}
 	copied := time.Now()
 	if err := c.startAgain(ctx, copied); err != nil {
 		return err
 	}
-	if err := fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
+	finish := c.furnish
+	if from == full {
+		finish = func(ctx context.Context) error {
+			return fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink)
+		}
+	}
+	if err := finish(ctx); err != nil {
 		return err
 	}
 	c.o.Sink(clusters.Event{Text: fmt.Sprintf("back at the golden copy in place, in %s (stop %s, copy %s, start %s)", seconds(time.Since(began)),
@@ -217,7 +228,7 @@ func (c *Cluster) remove(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.nodes, c.workers, c.parts, c.golden = nil, nil, nil, ""
+	c.nodes, c.workers, c.parts, c.goldens = nil, nil, nil, map[string]bool{}
 	c.mu.Unlock()
 	return errors.Join(os.RemoveAll(filepath.Join(c.o.Dir, dataFolder)), os.RemoveAll(filepath.Join(c.o.Dir, goldenFolder)))
 }

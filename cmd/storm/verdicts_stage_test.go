@@ -97,7 +97,6 @@ func (s *slow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-
 // slowdown is a webhook that answers late, and what puts it in an API server's way.
 type slowdown struct {
 	hook  *slow

@@ -61,7 +61,7 @@ type Run struct {
 type Profile struct {
 	Name    string   `json:"name"`
 	About   string   `json:"about,omitempty"` // what the scenario says of it
-	Changes []string `json:"changes"` // "cluster.etcd.heartbeatInterval=50ms"; empty for the scenario as it stands
+	Changes []string `json:"changes"`         // "cluster.etcd.heartbeatInterval=50ms"; empty for the scenario as it stands
 }
 
 // Planned is one trial of the plan.
