@@ -14,6 +14,7 @@ import (
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/exec"
 
+	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
@@ -111,7 +112,7 @@ const shownLines = 8
 // show adds the last lines of a text.
 func show(b *strings.Builder, what, text string) {
 	var lines []string
-	for line := range strings.Lines(text) {
+	for _, line := range ready.WithoutFrames(strings.Split(text, "\n")) {
 		if line = strings.TrimSpace(line); line != "" {
 			const longest = 300
 			if len(line) > longest {
@@ -136,7 +137,7 @@ var hints = []struct {
 	{[]string{"pool overlaps with other one on this address space"}, "another Docker network has these addresses: run `docker network prune`"},
 	{[]string{"all predefined address pools have been fully subnetted"}, "Docker has no addresses left: run `docker network prune`"},
 	{[]string{"failed to pull image", "pull access denied", "manifest unknown", "failed to resolve reference"}, "an image is missing: load it with `docker load`, or build it with `make kind-image`"},
-	{[]string{"this version of kubeadm only supports", "is not supported by this version of kubeadm", "unsupported or unknown kubernetes version", "does not match the version of kubeadm"}, "kubeadm refuses the version: name a node image of it with --node-image"},
+	{[]string{"this version of kubeadm only supports", "is not supported by this version of kubeadm", "unsupported or unknown kubernetes version", "your configuration file uses an old api spec", "does not match the version of kubeadm"}, "kubeadm refuses the version: name a node image of it with --node-image"},
 	{[]string{"too many open files", "inotify_"}, "raise fs.inotify.max_user_instances and max_user_watches"},
 }
 
@@ -149,6 +150,9 @@ func explained(err error) error {
 	for _, h := range hints {
 		for _, says := range h.says {
 			if strings.Contains(text, says) && !strings.Contains(text, strings.ToLower(h.hint)) {
+				if strings.Contains(err.Error(), "\n") { // it ends with somebody's log
+					return fmt.Errorf("%w\n  what to do: %s", err, h.hint)
+				}
 				return fmt.Errorf("%w: %s", err, h.hint)
 			}
 		}

@@ -56,7 +56,7 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 					t.Error(err)
 				}
 			})
-		}, []string{"overlaps", "docker network prune"}},
+		}, []string{"addresses are taken", "docker network prune"}},
 		"disk full": {func(t *testing.T, o *kind.Options) {
 			small := t.TempDir()
 			if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=24m"); err != nil {
@@ -112,7 +112,7 @@ func oldInName(t *testing.T) string {
 		}
 	}()
 	file := filepath.Join(t.TempDir(), "version")
-	if err := os.WriteFile(file, []byte("v1.20.0"), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte("v1.30.0"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	const name = "storm/test-node:old"

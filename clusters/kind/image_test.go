@@ -41,11 +41,12 @@ func TestVersionInAName(t *testing.T) {
 
 func TestErrorsHaveANextStep(t *testing.T) {
 	for said, want := range map[string]string{
-		"write /var/lib: no space left on device":                                                           "docker system prune",
-		"Bind for 127.0.0.1:6443 failed: port is already allocated":                                         "a port is taken",
-		`node(s) already exist for a cluster with the name "storm-x"`:                                       "storm cleanup",
-		"failed to pull image \"kindest/node:v1\"":                                                          "make kind-image",
-		"this version of kubeadm only supports deploying clusters with the control plane version >= 1.35.0": "--node-image",
+		"write /var/lib: no space left on device":                                                               "docker system prune",
+		"Bind for 127.0.0.1:6443 failed: port is already allocated":                                             "a port is taken",
+		`node(s) already exist for a cluster with the name "storm-x"`:                                           "storm cleanup",
+		"failed to pull image \"kindest/node:v1\"":                                                              "make kind-image",
+		`your configuration file uses an old API spec: "kubeadm.k8s.io/v1beta2" (kind: "ClusterConfiguration")`: "--node-image",
+		"this version of kubeadm only supports deploying clusters with the control plane version >= 1.35.0":     "--node-image",
 	} {
 		err := errors.New(said)
 		if got := explained(err); !errors.Is(got, err) || !strings.Contains(got.Error(), want) {

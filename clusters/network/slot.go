@@ -107,7 +107,7 @@ func ClaimSlot() (*Claim, error) {
 	if busy != nil {
 		return nil, fmt.Errorf("no free ports for a cluster: other processes listen on %s on all addresses", strings.Join(busy, ", "))
 	}
-	return nil, fmt.Errorf("all %d slots of addresses are taken: run `storm cluster list`, and `storm cleanup` for what was left behind", Slots)
+	return nil, fmt.Errorf("all %d slots of addresses are taken: run `storm cluster list`, and `storm cleanup` for what was left behind; nothing else of this machine, such as a Docker network (`docker network prune`), may have addresses of 198.18.0.0/15", Slots)
 }
 
 // freeOffset returns the first offset at which all ports can be listened on,

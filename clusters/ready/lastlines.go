@@ -46,8 +46,8 @@ func LastLines(path string, from int64, n int) []string {
 		return nil
 	}
 	var lines []string
-	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimRight(line, "\n"); len(line) > longest {
+	for _, line := range WithoutFrames(strings.Split(string(data), "\n")) {
+		if len(line) > longest {
 			line = line[:longest] + "…"
 		}
 		if line != "" {
