@@ -42,6 +42,7 @@ func TestVersionInAName(t *testing.T) {
 func TestErrorsHaveANextStep(t *testing.T) {
 	for said, want := range map[string]string{
 		"write /var/lib: no space left on device":                                                               "docker system prune",
+		"Error starting userland proxy: listen tcp4 127.0.0.1:18999: bind: address already in use":              "a port is taken",
 		"Bind for 127.0.0.1:6443 failed: port is already allocated":                                             "a port is taken",
 		`node(s) already exist for a cluster with the name "storm-x"`:                                           "storm cleanup",
 		"failed to pull image \"kindest/node:v1\"":                                                              "make kind-image",
