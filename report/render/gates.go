@@ -92,8 +92,8 @@ func why(value, reason string) string {
 		return reason
 	}
 	rest = strings.TrimLeft(rest, ",; ")
-	if strings.HasPrefix(rest, "(") && strings.HasSuffix(rest, ")") {
-		rest = rest[1 : len(rest)-1]
+	if inner, more, closed := strings.Cut(strings.TrimPrefix(rest, "("), ")"); closed && strings.HasPrefix(rest, "(") {
+		rest = inner + more
 	}
 	return rest
 }
