@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report/stats"
@@ -56,6 +57,8 @@ func (c *Comparison) verdict(family int) (Verdict, string) {
 	case worseHigh < limit:
 		return Pass, fmt.Sprintf("%s: within the margin of %s", c.Text, percent(c.Margin))
 	default:
+		// With the same interval a comparison without a margin finds no difference.
+		c.Text = strings.Replace(c.Text, noDifference, "not decided", 1)
 		return Inconclusive, fmt.Sprintf("%s: the interval reaches over the margin of %s, so more blocks, or less noise, would have to tell", c.Text, percent(c.Margin))
 	}
 }

@@ -26,7 +26,11 @@ func atNoCost(r *Result, found *Gate) string {
 			if c == nil || c.Base != better.Base || c.Profile != better.Profile {
 				continue
 			}
-			if res.Verdict != Pass && res.Verdict != Improved {
+			switch res.Verdict {
+			case Pass:
+			case Improved: // a gain of its own, which is no lack of a cost
+				continue
+			default:
 				return ""
 			}
 			shown, widest = append(shown, subject(g.Gate)), max(widest, c.Margin)

@@ -8,6 +8,9 @@ import (
 	"github.com/storm-harness/storm/internal/unit"
 )
 
+// noDifference is said where an interval holds the ratio 1.
+const noDifference = "no difference found"
+
 // phrase says in words what a comparison found: "2.1× faster (96.9 % interval
 // 1.8–2.4)". A factor is always above 1 and its word says the direction.
 func (c *Comparison) phrase() string {
@@ -20,7 +23,7 @@ func (c *Comparison) phrase() string {
 	low, high := c.Low.Float(), c.High.Float()
 	confidence := percent(c.Confidence)
 	if low <= 1 && high >= 1 {
-		return fmt.Sprintf("no difference found (ratio %s, %s interval %s–%s%s)", digits(c.Ratio.Float()), confidence, digits(low), digits(high), c.censored())
+		return fmt.Sprintf(noDifference+" (ratio %s, %s interval %s–%s%s)", digits(c.Ratio.Float()), confidence, digits(low), digits(high), c.censored())
 	}
 	finding := factor(c.Ratio.Float(), c.words())
 	if c.Bound {

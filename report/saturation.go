@@ -14,18 +14,54 @@ import (
 const busyShare = .9
 
 // saturation says whether storm or the server was at its limit in the steady
-// phases; empty where nothing is known of that.
+// phases, under the profile that used the most; empty where nothing is known of
+// that.
 func saturation(run rundir.Run, trials []*trial) string {
 	cores := float64(run.Host.Cores)
-	var server, storm []float64 // processors in use, a trial
 	late, looked := 0, 0
 	for _, t := range trials {
-		if t.state != TrialValid && t.state != TrialInvalid {
-			continue
+		if t.state == TrialValid || t.state == TrialInvalid {
+			looked++
+			if len(t.done.Health.Problems) > 0 {
+				late++
+			}
 		}
-		looked++
-		if len(t.done.Health.Problems) > 0 {
-			late++
+	}
+	most := used{}
+	for _, p := range run.Profiles {
+		if u := usedBy(trials, p.Name); u.server+u.storm > most.server+most.storm {
+			most, most.profile = u, p.Name
+		}
+	}
+	if most.trials == 0 || cores == 0 {
+		return ""
+	}
+	of := "median of " + unit.Count(most.trials, "trial")
+	if len(run.Profiles) > 1 {
+		of += " with " + most.profile + ", the most of all profiles"
+	}
+	text := fmt.Sprintf("In the steady phases the control plane used %s and storm %s of %d processor cores (%s): ", digits(most.server), digits(most.storm), run.Host.Cores, of)
+	switch {
+	case late > 0 && 2*late >= looked:
+		return text + "storm itself could not keep up with its load, so that the figures may be its own."
+	case most.server+most.storm >= busyShare*cores:
+		return text + "the machine was saturated, and storm kept up with its load; latencies are those of a server at its limit."
+	}
+	return text + "the processors were not full, which says nothing of disks and queues."
+}
+
+// used is how many processors a profile's trials took in the steady phases.
+type used struct {
+	profile       string
+	server, storm float64 // medians
+	trials        int
+}
+
+func usedBy(trials []*trial, profile string) used {
+	var server, storm []float64
+	for _, t := range trials {
+		if t.Profile != profile || t.state != TrialValid && t.state != TrialInvalid {
+			continue
 		}
 		g := gateOn("process.cpu", "phase", "steady")
 		own := gateOn("process.cpu", "phase", "steady", "component", "storm")
@@ -35,19 +71,10 @@ func saturation(run rundir.Run, trials []*trial) string {
 			server, storm = append(server, all.v/span), append(storm, mine.v/span)
 		}
 	}
-	if len(server) == 0 || cores == 0 {
-		return ""
+	if len(server) == 0 {
+		return used{}
 	}
 	slices.Sort(server)
 	slices.Sort(storm)
-	s, m := stats.Median(server), stats.Median(storm)
-	text := fmt.Sprintf("In the steady phases the control plane used %s and storm %s of %d processor cores (median of %s): ",
-		digits(s), digits(m), run.Host.Cores, unit.Count(len(server), "trial"))
-	switch {
-	case late > 0 && 2*late >= looked:
-		return text + "storm itself could not keep up with its load, so that the figures may be its own."
-	case s+m >= busyShare*cores:
-		return text + "the machine was saturated, and storm kept up with its load; latencies are those of a server at its limit."
-	}
-	return text + "neither was at its limit."
+	return used{server: stats.Median(server), storm: stats.Median(storm), trials: len(server)}
 }

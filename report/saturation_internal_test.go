@@ -19,12 +19,12 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 		tr.done.Health.Problems = problems
 		return []*trial{tr}
 	}
-	run := rundir.Run{Host: rundir.Host{Cores: 2}}
+	run := rundir.Run{Host: rundir.Host{Cores: 2}, Profiles: []rundir.Profile{{Name: ""}}}
 	for name, c := range map[string]struct {
 		trials []*trial
 		want   string
 	}{
-		"idle":              {at(.5, .1), "used 0.5 and storm 0.1 of 2 processor cores (median of 1 trial): neither was at its limit"},
+		"idle":              {at(.5, .1), "used 0.5 and storm 0.1 of 2 processor cores (median of 1 trial): the processors were not full"},
 		"a busy server":     {at(1.6, .3), "the machine was saturated, and storm kept up"},
 		"a late storm":      {at(1.2, .8, "late"), "storm itself could not keep up"},
 		"nothing measured":  {[]*trial{{state: TrialValid}}, ""},
@@ -34,5 +34,11 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+	two := rundir.Run{Host: rundir.Host{Cores: 2}, Profiles: []rundir.Profile{{Name: "idle"}, {Name: "busy"}}}
+	both := append(at(.5, .1), at(1.7, .2)...)
+	both[0].Profile, both[1].Profile = "idle", "busy"
+	if got := saturation(two, both); !strings.Contains(got, "with busy, the most of all profiles): the machine was saturated") {
+		t.Errorf("of two profiles: %q", got)
 	}
 }

@@ -123,6 +123,21 @@ func recovered(r rundir.Recovery) Recovered {
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./:=,@%+-]+$`)
 
+// withoutDir leaves out which run directory was made: there is one there now.
+func withoutDir(words []string) []string {
+	var out []string
+	for i := 0; i < len(words); i++ {
+		switch {
+		case words[i] == "--dir":
+			i++
+		case strings.HasPrefix(words[i], "--dir="):
+		default:
+			out = append(out, words[i])
+		}
+	}
+	return out
+}
+
 // repeat returns the shell line that repeats the run with the same seed.
 func repeat(run rundir.Run) string {
 	words := slices.Clone(run.Command)
@@ -130,6 +145,7 @@ func repeat(run rundir.Run) string {
 		words = []string{"storm", "run", run.Scenario}
 	}
 	words[0] = filepath.Base(words[0])
+	words = withoutDir(words)
 	seeded := slices.ContainsFunc(words, func(w string) bool { return w == "--seed" || strings.HasPrefix(w, "--seed=") })
 	if !seeded {
 		words = append(words, "--seed="+strconv.FormatInt(run.Seed, 10))

@@ -283,6 +283,9 @@ func GateText(g rundir.Gate) string {
 	for _, name := range slices.Sorted(maps.Keys(g.Where)) {
 		where = append(where, name+" "+g.Where[name])
 	}
+	if g.Profile != "" {
+		where = append(where, "profile "+g.Profile)
+	}
 	if len(where) > 0 {
 		text += " (" + strings.Join(where, ", ") + ")"
 	}

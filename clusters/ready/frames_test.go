@@ -16,7 +16,7 @@ func TestWithoutFrames(t *testing.T) {
 			"this version of kubeadm only supports v1.35 and later\nk8s.io/kubernetes/cmd/kubeadm/app/util/config.NormalizeKubernetesVersion\n\tcmd/kubeadm/app/util/config/common.go:156\nruntime.main\n\truntime/proc.go:290\nruntime.goexit\n\truntime/asm_amd64.s:1771",
 			"this version of kubeadm only supports v1.35 and later",
 		},
-		"klog": {"I1126 07:14:25.964 12 server.go:123] \"Starting\"\nE1126 07:14:26.964 12 run.go:72] \"command failed\"", "I1126 07:14:25.964 12 server.go:123] \"Starting\"\nE1126 07:14:26.964 12 run.go:72] \"command failed\""},
+		"klog":                {"I1126 07:14:25.964 12 server.go:123] \"Starting\"\nE1126 07:14:26.964 12 run.go:72] \"command failed\"", "I1126 07:14:25.964 12 server.go:123] \"Starting\"\nE1126 07:14:26.964 12 run.go:72] \"command failed\""},
 		"nothing but a place": {"\tmain.go:3", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,9 @@ package runner
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
@@ -19,6 +22,9 @@ func (r *run) about() (rundir.Run, error) {
 		ID: r.o.RunID, Scenario: s.Name, About: s.Description, Storm: r.o.Version, Command: r.o.Command,
 		Started: time.Now().UTC(), Seed: r.o.Seed, Blocks: s.Blocks, Alpha: s.Alpha, Plan: r.plan, Gates: s.Gates, Host: r.o.Host,
 	}
+	var base clusters.Spec
+	most := 0                     // members of all shards
+	own := map[float64][]string{} // profiles by what storm itself writes to etcd
 	for i, p := range s.Profiles {
 		t, err := s.Trial(p.Name, "")
 		if err != nil {
@@ -26,16 +32,26 @@ func (r *run) about() (rundir.Run, error) {
 		}
 		out.Profiles = append(out.Profiles, rundir.Profile{Name: p.Name, About: p.Description, Changes: p.Changes})
 		out.Topology = append(out.Topology, topology(p.Name, t.Cluster))
+		most = max(most, t.Cluster.Members())
+		own[etcdWrites(t)] = append(own[etcdWrites(t)], p.Name)
 		if i > 0 {
 			continue
 		}
 		out.Provider = t.Cluster.Provider
-		out.Limits = limits(t.Cluster, r.o.Host)
+		base = t.Cluster
 		for _, w := range t.Workloads {
 			out.Workloads = append(out.Workloads, rundir.Described{Name: w.Name, Kind: w.Kind, Text: w.Load.Describe()})
 		}
 		out.Timeline = steps(t.Timeline)
 		out.ShortSteady = steady(t.Timeline) < sloWindow
+	}
+	out.Limits = limits(base, most, r.o.Host)
+	if len(own) > 1 {
+		var said []string
+		for _, rate := range slices.Sorted(maps.Keys(own)) {
+			said = append(said, fmt.Sprintf("%.0f/s with %s", rate, strings.Join(own[rate], ", ")))
+		}
+		out.Limits = append(out.Limits, "storm's own witness and probes write to every shard and member of etcd, and so are part of the difference: "+strings.Join(said, "; ")+".")
 	}
 	for _, tour := range s.Tours {
 		t, err := s.Trial(tour.Profile, tour.Name)
@@ -117,15 +133,15 @@ func doingTo(spec clusters.Spec) doing {
 	return doing{"starting the cluster", "the cluster is up after %.1fs", "back to the golden copy", "ending the cluster"}
 }
 
-// limits says what this box cannot tell, beside the verdict.
-func limits(spec clusters.Spec, host rundir.Host) []string {
+// limits says what this box cannot tell, beside the verdict. members is how many
+// etcd members the profile has that has the most.
+func limits(spec clusters.Spec, members int, host rundir.Host) []string {
 	if spec.Provider != "local" && spec.Provider != "kind" {
 		return nil
 	}
-	members := spec.Members()
 	out := []string{fmt.Sprintf("storm, its load and the whole control plane share %d processor cores: absolute latencies and throughputs are this machine's, ratios between profiles carry further.", host.Cores)}
 	if members > 1 {
-		out = append(out, fmt.Sprintf("All %d etcd members write to one disk: what more members or more shards cost or save in disk time cannot be told here.", members))
+		out = append(out, fmt.Sprintf("All etcd members, %d at most, write to one disk: what more members or more shards cost or save in disk time cannot be told here.", members))
 	}
 	return append(out, "Members are connected by a virtual network of this machine: round trips are shorter than between real hosts.")
 }
