@@ -96,6 +96,11 @@ func Check(spec clusters.Spec) []string {
 	if spec.Stacked() && os.Geteuid() != 0 {
 		bad("etcd.topology: stacked takes root with kind: the members' data belongs to the nodes' root")
 	}
+	for _, name := range []string{"listen-client-urls", "listen-metrics-urls"} {
+		if _, given := spec.Etcd.Flags[name]; given && spec.Stacked() {
+			bad("etcd.flags.%s: the nodes of a stacked member give it: its apiserver and its kubelet find it there", name)
+		}
+	}
 	if n := spec.Members(); n > mostMembers {
 		bad("etcd: %d members in all are more than the %d that have addresses", n, mostMembers)
 	}

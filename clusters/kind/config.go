@@ -47,8 +47,9 @@ type design struct {
 //
 // The authorities, and what opens etcd, are there before kubeadm looks, which
 // then keeps them: storm issues certificates of the same authority. What runs on
-// the nodes besides the control plane (a CNI, kube-proxy, CoreDNS) is left out:
-// storm's nodes are simulated, and these would be a load of their own.
+// the nodes besides the control plane (kube-proxy, CoreDNS, and a CNI unless workers
+// need it) is left out: storm's nodes are simulated, and these would be a load of
+// their own.
 func (d design) config() (*v1alpha4.Cluster, error) {
 	c := &v1alpha4.Cluster{
 		TypeMeta: v1alpha4.TypeMeta{Kind: "Cluster", APIVersion: "kind.x-k8s.io/v1alpha4"}, Name: d.name,

@@ -67,6 +67,9 @@ func TestNamesFitHostNames(t *testing.T) {
 			t.Errorf("%s and %s are both called %s", other, run, name)
 		}
 		seen[name] = run
+		if balancer := name + "-external-load-balancer"; len(balancer) > 63 {
+			t.Errorf("run %s has a %s", run, balancer)
+		}
 		if node := nodeName(name, "control-plane", mostNodes-1); len(node) > 63 || notInNames.MatchString(node) {
 			t.Errorf("run %s has a node %s", run, node)
 		}

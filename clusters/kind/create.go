@@ -86,19 +86,20 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 		show(&b, "what it ran says last", string(run.Output))
 	}
 	var names []string
-	for i := range *c.o.Spec.Kubernetes.APIServer.Replicas {
+	spec := c.Spec()
+	for i := range *spec.Kubernetes.APIServer.Replicas {
 		names = append(names, nodeName(c.name, "control-plane", i))
 	}
-	for i := range c.o.Spec.Kubernetes.Workers {
+	for i := range spec.Kubernetes.Workers {
 		names = append(names, nodeName(c.name, "worker", i))
 	}
 	for _, name := range names {
 		if _, err := docker.Run(ctx, "inspect", "--format", "{{.Id}}", name); err != nil {
 			continue // it was not made
 		}
-		if out, err := docker.Run(ctx, "exec", name, "journalctl", "--no-pager", "--output", "cat", "--lines", strconv.Itoa(shownLines), "--unit", "kubelet"); err == nil {
+		if out, err := docker.Run(ctx, "exec", name, "journalctl", "--no-pager", "--output", "cat", "--lines", strconv.Itoa(readLines), "--unit", "kubelet"); err == nil {
 			show(&b, "the kubelet of "+name+" logs last", out)
-		} else if out, err := docker.Run(ctx, "logs", "--tail", strconv.Itoa(shownLines), name); err == nil {
+		} else if out, err := docker.Run(ctx, "logs", "--tail", strconv.Itoa(readLines), name); err == nil {
 			show(&b, "node "+name+" logs last", out)
 		}
 	}
@@ -106,8 +107,12 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 	return errors.New(b.String())
 }
 
-// shownLines is how much of each log an error shows.
-const shownLines = 8
+// shownLines is how much of each log an error shows, of the last readLines: a Go
+// stack may be among them.
+const (
+	shownLines = 8
+	readLines  = 200
+)
 
 // show adds the last lines of a text.
 func show(b *strings.Builder, what, text string) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,19 +64,8 @@ func (c *Cluster) takeGolden(ctx context.Context, key string) (err error) {
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}
-	defer func() {
-		err = errors.Join(err, each(context.WithoutCancel(ctx), c.allMembers(), func(ctx context.Context, m etcdMember) error {
-			_, err := docker.Run(ctx, "unpause", m.home().box)
-			if docker.Says(err, "is not paused") {
-				return nil
-			}
-			return err
-		}))
-	}()
-	if err := each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error {
-		_, err := docker.Run(ctx, "pause", m.home().box)
-		return err
-	}); err != nil {
+	defer func() { err = errors.Join(err, c.everyBox(context.WithoutCancel(ctx), "unpause")) }()
+	if err := c.everyBox(ctx, "pause"); err != nil {
 		return err
 	}
 	if err := c.copyData(ctx, filepath.Join(c.o.Dir, dataFolder), to); err != nil {
@@ -84,6 +74,23 @@ func (c *Cluster) takeGolden(ctx context.Context, key string) (err error) {
 	c.goldens[key] = true
 	c.o.Sink(clusters.Event{Text: "golden copy taken in " + seconds(time.Since(began))})
 	return nil
+}
+
+// everyBox pauses or unpauses the container of every member, of all of them also
+// where one fails.
+func (c *Cluster) everyBox(ctx context.Context, command string) error {
+	members := c.allMembers()
+	errs := make([]error, len(members))
+	var wg sync.WaitGroup
+	for i, m := range members {
+		wg.Go(func() {
+			if _, err := docker.Run(ctx, command, m.home().box); !docker.Says(err, "is not paused") {
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // furnish makes the objects that the spec wants in a bare cluster, and takes the

@@ -33,9 +33,9 @@ const (
 	nodesBits   = 27
 )
 
-// longestName is how long a cluster's name may be, so that its nodes' names,
-// which are host names, keep to 64 letters.
-const longestName = 44
+// longestName is how long a cluster's name may be, so that its nodes' names and
+// that of kind's load balancer, which are host names, keep to 64 letters.
+const longestName = 40
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 

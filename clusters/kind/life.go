@@ -96,6 +96,14 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	if i, err = i.pull(ctx, c.o.Sink); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	if i.id == c.image.id {
+		i.version = c.image.version // as its nodes say it
+	}
+	c.mu.Unlock()
+	if err := i.fits(spec.Kubernetes.Version); err != nil {
+		return err
+	}
 	binaries, err := etcdBinaries(ctx, c.o.Store, spec, c.o.Sink)
 	if err != nil {
 		return err

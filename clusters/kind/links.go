@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -94,23 +96,32 @@ func (c *Cluster) linked(ctx context.Context, from, to clusters.ID, do func(from
 // mendAll makes every link whole that was changed and may still be.
 func (c *Cluster) mendAll(ctx context.Context) error {
 	c.mu.Lock()
-	touched := c.touched
-	c.touched = map[[2]clusters.ID]bool{}
+	touched := slices.Collect(maps.Keys(c.touched))
 	c.mu.Unlock()
-	for link := range touched {
-		for _, id := range link {
-			// A host that does not run has no links; it has whole ones when it does.
-			if comp, ok := clusters.Find(c, id); !ok || !comp.State().Running {
-				delete(touched, link)
+	var errs []error
+	for _, link := range touched {
+		// A host that does not run has no links; it has whole ones when it does.
+		if c.hostRuns(ctx, link[0]) && c.hostRuns(ctx, link[1]) {
+			if err := c.Mend(ctx, link[0], link[1]); err != nil {
+				errs = append(errs, err)
+				continue
 			}
 		}
+		c.mu.Lock()
+		delete(c.touched, link)
+		c.mu.Unlock()
 	}
-	for link := range touched {
-		if err := c.Mend(ctx, link[0], link[1]); err != nil {
-			return err
-		}
+	return errors.Join(errs...)
+}
+
+// hostRuns says whether the container runs that a component is in.
+func (c *Cluster) hostRuns(ctx context.Context, id clusters.ID) bool {
+	h, err := c.hostOf(id)
+	if err != nil {
+		return false
 	}
-	return nil
+	running, err := docker.Run(ctx, "inspect", "--format", "{{.State.Running}}", h.container)
+	return err == nil && running == "true"
 }
 
 // join tells the supervisor which network a container has now.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,13 +19,14 @@ import (
 	"github.com/storm-harness/storm/internal/procfs"
 )
 
-// node is one of kind's: a container in which a kubelet keeps the static pods of
-// one apiserver, controller manager and scheduler, or of a worker none.
+// node is one of kind's: a container with a kubelet. One of the control plane keeps
+// the static pods of one apiserver, controller manager and scheduler, and of a
+// stacked etcd member; a worker keeps none.
 type node struct {
 	cluster *Cluster
 	name    string
 	index   int
-	logged  string          // what its logs are told by: 0, worker-0
+	logName string          // what its logs are told by: 0, worker-0
 	kinds   []clusters.Kind // of its components
 	addr    netip.Addr
 	base    map[clusters.Kind]manifest // as kubeadm wrote them
@@ -50,12 +53,12 @@ func (c *Cluster) inNodes() []clusters.Kind {
 
 // openControlPlane opens the i-th node that has a control plane.
 func (c *Cluster) openControlPlane(ctx context.Context, i int) (*node, error) {
-	return c.openNode(ctx, &node{name: nodeName(c.name, "control-plane", i), index: i, logged: strconv.Itoa(i), kinds: c.inNodes()})
+	return c.openNode(ctx, &node{name: nodeName(c.name, "control-plane", i), index: i, logName: strconv.Itoa(i), kinds: c.inNodes()})
 }
 
 // openWorker opens the i-th node that has none.
 func (c *Cluster) openWorker(ctx context.Context, i int) (*node, error) {
-	return c.openNode(ctx, &node{name: nodeName(c.name, "worker", i), index: i, logged: "worker-" + strconv.Itoa(i)})
+	return c.openNode(ctx, &node{name: nodeName(c.name, "worker", i), index: i, logName: "worker-" + strconv.Itoa(i)})
 }
 
 // openNode finds a node's address, connects to it, and reads the manifests.
@@ -69,25 +72,57 @@ func (c *Cluster) openNode(ctx context.Context, n *node) (*node, error) {
 	if n.addr, err = netip.ParseAddr(addr); err != nil {
 		return nil, fmt.Errorf("node %s: %w", n.name, err)
 	}
+	if err := n.makeLogs(); err != nil {
+		return nil, err
+	}
 	if err := n.connect(ctx); err != nil {
 		return nil, err
 	}
-	for _, kind := range n.kinds {
-		text, err := n.run(ctx, fmt.Sprintf("cat %s/%s.yaml", manifestsDir, kind))
-		if err != nil {
-			return nil, err
-		}
-		if n.base[kind], err = readManifest(text); err != nil {
-			return nil, fmt.Errorf("node %s: %w", n.name, err)
-		}
+	if err := n.readManifests(ctx); err != nil {
+		n.end()
+		n.agent.close()
+		return nil, err
 	}
 	go n.keepConnected()
 	return n, nil
 }
 
+// makeLogs makes the files that the node's logs go to, so that they are storm's own
+// and not those of the node's root.
+func (n *node) makeLogs() error {
+	names := []string{"kubelet", "containerd"}
+	for _, kind := range n.kinds {
+		names = append(names, map[bool]string{true: "etcd-main", false: string(kind)}[kind == clusters.KindEtcd])
+	}
+	for _, name := range names {
+		f, err := os.OpenFile(filepath.Join(n.cluster.o.LogDir, name+"-"+n.logName+".log"), os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readManifests reads what kubeadm wrote for the node's components.
+func (n *node) readManifests(ctx context.Context) error {
+	for _, kind := range n.kinds {
+		text, err := n.run(ctx, fmt.Sprintf("cat %s/%s.yaml", manifestsDir, kind))
+		if err != nil {
+			return err
+		}
+		if n.base[kind], err = readManifest(text); err != nil {
+			return fmt.Errorf("node %s: %w", n.name, err)
+		}
+	}
+	return nil
+}
+
 // connect opens the connection to the node.
 func (n *node) connect(ctx context.Context) error {
-	a, err := openAgent(ctx, n.name, n.logged, n.kinds, n.hear)
+	a, err := openAgent(ctx, n.name, n.logName, n.kinds, n.hear)
 	if err != nil {
 		return err
 	}
@@ -151,12 +186,16 @@ func (n *node) hear(words []string) {
 
 // lost notes that nothing of the node can be seen: its container has stopped.
 func (n *node) lost() {
-	n.mu.Lock()
-	parts := n.parts
-	n.mu.Unlock()
-	for _, p := range parts {
+	for _, p := range n.allParts() {
 		p.ends("its node " + n.name + " ended")
 	}
+}
+
+// allParts are the handles of what runs in it.
+func (n *node) allParts() []*part {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Values(n.parts))
 }
 
 // tellAgain has the node tell of all its processes, also those that it told of.

@@ -64,7 +64,7 @@ func (n *node) newPart(kind clusters.Kind) *part {
 	return p
 }
 
-// partOf begins a handle, and has the node tell it which process it is.
+// partOf begins a handle, which is told of processes that the node finds from now on.
 func (n *node) partOf(id clusters.ID) *part {
 	p := &part{node: n, id: id, log: filepath.Join(n.cluster.o.LogDir, id.String()+".log"), news: make(chan struct{})}
 	n.mu.Lock()

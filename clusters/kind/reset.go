@@ -41,39 +41,44 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 		return fmt.Errorf("resetting the cluster: %w", err)
 	}
 	bare, full := c.keys()
-	if !c.goldens[bare] {
+	how := "back at the golden copy in place, in "
+	switch {
+	case !c.goldens[bare]:
+		how = "made anew, since its topology or image is another, and back at the golden copy, in "
 		if err := c.remove(ctx); err != nil {
 			return fmt.Errorf("resetting the cluster: %w", err)
 		}
 		if err := c.fromNothing(ctx, spec); err != nil {
+			return explained(err)
+		}
+	case !c.goldens[full]:
+		how = "furnished with objects of the spec, and back at the golden copy, in "
+		if err := c.putBack(ctx, bare); err != nil {
+			return fmt.Errorf("putting the golden copy back: %w", err)
+		}
+		if err := c.startAgain(ctx, time.Now()); err != nil {
 			return err
 		}
-		c.o.Sink(clusters.Event{Text: "made anew, since its topology or image is another, in " + seconds(time.Since(began))})
-		return nil
+		if err := c.furnish(ctx); err != nil {
+			return err
+		}
+	}
+	// Every trial's servers start from a golden copy, with all objects there.
+	if err := c.stopAll(ctx); err != nil {
+		return fmt.Errorf("resetting the cluster: %w", err)
 	}
 	stopped := time.Now()
-	from := full
-	if !c.goldens[full] {
-		from = bare
-	}
-	if err := c.putBack(ctx, from); err != nil {
+	if err := c.putBack(ctx, full); err != nil {
 		return fmt.Errorf("putting the golden copy back: %w", err)
 	}
 	copied := time.Now()
 	if err := c.startAgain(ctx, copied); err != nil {
 		return err
 	}
-	finish := c.furnish
-	if from == full {
-		finish = func(ctx context.Context) error {
-			return fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink)
-		}
-	}
-	if err := finish(ctx); err != nil {
+	if err := fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
 		return err
 	}
-	c.o.Sink(clusters.Event{Text: fmt.Sprintf("back at the golden copy in place, in %s (stop %s, copy %s, start %s)", seconds(time.Since(began)),
-		seconds(stopped.Sub(began)), seconds(copied.Sub(stopped)), seconds(time.Since(copied)))})
+	c.o.Sink(clusters.Event{Text: how + fmt.Sprintf("%s (copy %s, start %s)", seconds(time.Since(began)), seconds(copied.Sub(stopped)), seconds(time.Since(copied)))})
 	return nil
 }
 
@@ -92,9 +97,7 @@ func (c *Cluster) stopAll(ctx context.Context) error {
 
 // stop ends the node's kubelet and all pods.
 func (n *node) stop(ctx context.Context) error {
-	n.mu.Lock()
-	parts := n.parts
-	n.mu.Unlock()
+	parts := n.allParts()
 	var pids strings.Builder
 	for _, p := range parts {
 		p.mu.Lock()

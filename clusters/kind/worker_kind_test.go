@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/acts"
@@ -26,8 +27,8 @@ func TestAWorkerRunsPods(t *testing.T) {
 	if err := c.Reset(within(t, 5*time.Minute), c.Spec()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client(t, c).CoreV1().Pods("default").Get(t.Context(), "first", metav1.GetOptions{}); err == nil {
-		t.Error("the pod outlived the reset")
+	if _, err := client(t, c).CoreV1().Pods("default").Get(t.Context(), "first", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the pod outlived the reset: %v", err)
 	}
 	left, err := docker.Run(t.Context(), "exec", worker, "crictl", "pods", "--quiet")
 	if err != nil || left != "" {

@@ -99,7 +99,7 @@ func TestFairnessIsPartOfTheGoldenState(t *testing.T) {
 		}
 	}
 	const one = "priority levels in force: global-default has 49 seats"
-	if got := slices.Compact(said); !slices.Equal(got, []string{one}) {
+	if len(said) < 2 || !slices.Equal(slices.Compact(slices.Clone(said)), []string{one}) {
 		t.Errorf("said was %q", said)
 	}
 }
