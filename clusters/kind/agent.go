@@ -30,7 +30,7 @@ type agent struct {
 	node string
 	in   io.WriteCloser
 	kill func()
-	tell func(event []string) // runs NAME PID START, or ends NAME
+	tell func(event []string) // runs NAME PID START POD, or ends NAME
 	gone chan struct{}        // closed when the connection has ended
 
 	mu      sync.Mutex

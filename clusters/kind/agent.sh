@@ -1,5 +1,5 @@
 # Runs in a node while storm holds its standard input open. It tells which process
-# each component of the control plane is (runs NAME PID START, ends NAME), has a
+# each component of the control plane is (runs NAME PID START POD, ends NAME), has a
 # component's log and the node's own written to storm's folder too, and does what it is told
 # (ID SCRIPT, the script in base64), answering with (done ID CODE OUTPUT).
 index=$1
@@ -26,6 +26,20 @@ follow() { # what process $2 of component $1 logs
   [ "$1" = etcd ] && log=etcd-main
   file=$(ls -t /var/log/pods/kube-system_"$1"-*/"$1"/*.log 2>/dev/null | head -n 1)
   [ -n "$file" ] && tail -n +1 -F --pid="$2" "$file" >> "$logs/$log-$index.log" 2>/dev/null < /dev/null &
+}
+
+pod_of() { # reads the name of the pod that process $1 is of into pod
+  local line dir uid
+  pod=unknown
+  while read -r line; do
+    [[ $line =~ pod([0-9a-f_-]{32,36}) ]] || continue
+    uid=${BASH_REMATCH[1]//_/-}
+    for dir in /var/log/pods/*_"$uid"; do
+      dir=${dir##*/kube-system_}
+      pod=${dir%_*}
+      return
+    done
+  done 2>/dev/null < "/proc/$1/cgroup"
 }
 
 journals() { # what the node's own services log, from the start of its container on
@@ -65,7 +79,8 @@ look() {
     p=${d#/proc/}
     if [ -z "${pid[$name]:-}" ] && stat_of "$p"; then
       pid[$name]=$p start[$name]=$began
-      echo "runs $name $p $began"
+      pod_of "$p"
+      echo "runs $name $p $began $pod"
       follow "$name" "$p" "$began"
     fi
   done

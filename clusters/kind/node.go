@@ -175,10 +175,10 @@ func (n *node) hear(words []string) {
 	n.mu.Unlock()
 	switch {
 	case p == nil:
-	case words[0] == "runs" && len(words) == 4:
+	case words[0] == "runs" && len(words) == 5:
 		inner, _ := strconv.Atoi(words[2])
 		ticks, _ := strconv.ParseUint(words[3], 10, 64)
-		p.runs(inner, ticks)
+		p.runs(inner, ticks, words[4])
 	case words[0] == "ends":
 		p.ends("")
 	}

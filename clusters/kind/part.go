@@ -39,6 +39,7 @@ type part struct {
 
 	mu     sync.Mutex
 	change clusters.Change
+	placed string // what the name of the pod holds that was placed last; empty for kubeadm's
 	state  clusters.State
 	inner  int           // its process, as the node numbers it
 	logged int64         // size of the log when the present process was started
@@ -109,8 +110,16 @@ func (p *part) deployment() clusters.Deployment {
 	return k.APIServer
 }
 
-// runs takes over a process that the node has found.
-func (p *part) runs(inner int, ticks uint64) {
+// runs takes over a process that the node has found. One of a pod before the
+// present one is none of it: a kubelet may start that once more before it sees that
+// its manifest is gone, and then ends it.
+func (p *part) runs(inner int, ticks uint64, pod string) {
+	p.mu.Lock()
+	placed := p.placed
+	p.mu.Unlock()
+	if placed != "" && !strings.Contains(pod+"-", "-"+placed+"-") {
+		return
+	}
 	started, err := sinceBoot(ticks)
 	if err != nil {
 		started = time.Now()
@@ -270,10 +279,14 @@ func (p *part) Start(ctx context.Context, change clusters.Change) error {
 // placing is a script that puts the manifest where the kubelet finds it, whole at
 // once, as another pod than it was.
 func (p *part) placing(ctx context.Context, change clusters.Change) (string, error) {
-	text, err := p.write(ctx, change, strconv.FormatInt(time.Now().UnixMilli(), 36))
+	start := strconv.FormatInt(time.Now().UnixMilli(), 36)
+	text, err := p.write(ctx, change, start)
 	if err != nil {
 		return "", fmt.Errorf("the manifest of %s: %w", p.id, err)
 	}
+	p.mu.Lock()
+	p.placed = start
+	p.mu.Unlock()
 	return fmt.Sprintf("base64 -d > %[1]s <<< %[2]s && mv -f %[1]s %[3]s", p.away(), base64.StdEncoding.EncodeToString([]byte(text)), p.file()), nil
 }
 
