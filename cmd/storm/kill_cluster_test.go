@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/storm-harness/storm/internal/procfs"
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
@@ -69,6 +70,9 @@ func TestKilled(t *testing.T) {
 			kill(t, p.Process.Pid)
 			if c.both {
 				kill(t, supervisor)
+				// Until the kernel has taken it apart it lives, as far as anybody can see,
+				// and cleanup keeps off.
+				until(t, "the supervisor's end", func() bool { st, err := procfs.ReadStat(supervisor); return err != nil || st.Dead() })
 			}
 			if _, sig := p.end(); sig != syscall.SIGKILL {
 				t.Fatalf("it was not killed:\n%s", p.said())
