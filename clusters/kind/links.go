@@ -43,13 +43,13 @@ func (c *Cluster) Dropped(ctx context.Context, from, to clusters.ID) (n uint64, 
 	if err != nil {
 		return 0, err
 	}
-	return c.supervisor.Dropped(ctx, a.name, b.name)
+	return c.supervisor.Dropped(ctx, a.container, b.container)
 }
 
 // host is a container with a network of its own.
 type host struct {
-	name, container string
-	addr            netip.Addr
+	container string
+	addr      netip.Addr
 }
 
 // hostOf is the host that a component runs on: a member's own container, or the
@@ -57,12 +57,12 @@ type host struct {
 func (c *Cluster) hostOf(id clusters.ID) (host, error) {
 	for _, m := range c.allMembers() {
 		if at := m.home(); at.id == id {
-			return host{at.box, at.box, at.addr}, nil
+			return host{at.box, at.addr}, nil
 		}
 	}
 	for _, p := range c.partsOf() {
 		if p.id == id {
-			return host{p.node.name, p.node.name, p.node.addr}, nil
+			return host{p.node.name, p.node.addr}, nil
 		}
 	}
 	return host{}, fmt.Errorf("there is no component %s", id)
@@ -82,7 +82,7 @@ func (c *Cluster) linked(ctx context.Context, from, to clusters.ID, do func(from
 		if err := c.join(ctx, h); err != nil {
 			return err
 		}
-		names = append(names, h.name)
+		names = append(names, h.container)
 	}
 	if names[0] == names[1] {
 		return fmt.Errorf("%s and %s are on the same node, which has no link to itself", from, to)
@@ -134,5 +134,5 @@ func (c *Cluster) join(ctx context.Context, h host) error {
 	if err != nil || pid == 0 {
 		return fmt.Errorf("container %s does not run, and has no network to change", h.container)
 	}
-	return c.supervisor.Join(ctx, h.name, h.addr, pid)
+	return c.supervisor.Join(ctx, h.container, h.addr, pid)
 }

@@ -90,12 +90,16 @@ func (c *Cluster) openNode(ctx context.Context, n *node) (*node, error) {
 // makeLogs makes the files that the node's logs go to, so that they are storm's own
 // and not those of the node's root.
 func (n *node) makeLogs() error {
-	names := []string{"kubelet", "containerd"}
+	names := []string{"kubelet-" + n.logName, "containerd-" + n.logName}
 	for _, kind := range n.kinds {
-		names = append(names, map[bool]string{true: "etcd-main", false: string(kind)}[kind == clusters.KindEtcd])
+		id := clusters.ID{Kind: kind, Index: n.index}
+		if kind == clusters.KindEtcd {
+			id.Shard = clusters.MainShard
+		}
+		names = append(names, id.String())
 	}
 	for _, name := range names {
-		f, err := os.OpenFile(filepath.Join(n.cluster.o.LogDir, name+"-"+n.logName+".log"), os.O_CREATE|os.O_WRONLY, 0o600)
+		f, err := os.OpenFile(filepath.Join(n.cluster.o.LogDir, name+".log"), os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}

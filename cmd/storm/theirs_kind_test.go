@@ -10,21 +10,9 @@ import (
 
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
+	"github.com/storm-harness/storm/clusters/kind/kindtest"
 	"github.com/storm-harness/storm/internal/docker"
 )
-
-// plainKind is a cluster as docs/kind.md has it made by hand, from the same image.
-const plainKind = `kind: Cluster
-apiVersion: kind.x-k8s.io/v1alpha4
-networking: {disableDefaultCNI: true, kubeProxyMode: none}
-kubeadmConfigPatches:
-- |
-  kind: InitConfiguration
-  skipPhases: [preflight, addon/kube-proxy, addon/coredns]
-- |
-  kind: KubeletConfiguration
-  failCgroupV1: false
-`
 
 // theirCluster has kind make a cluster, in which storm has no part; its etcd is
 // asked with what kubeadm has for that.
@@ -42,7 +30,7 @@ func theirCluster(t *testing.T, s *stage) *theirs {
 			t.Error(err)
 		}
 	})
-	if err := provider.Create(name, kindcluster.CreateWithRawConfig([]byte(plainKind)), kindcluster.CreateWithNodeImage(images[0]), kindcluster.CreateWithKubeconfigPath(c.Kubeconfig)); err != nil {
+	if err := provider.Create(name, kindcluster.CreateWithRawConfig([]byte(kindtest.Plain)), kindcluster.CreateWithNodeImage(images[0]), kindcluster.CreateWithKubeconfigPath(c.Kubeconfig)); err != nil {
 		t.Fatal(err)
 	}
 	node := name + "-control-plane"

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/kind/kindtest"
 	"github.com/storm-harness/storm/clusters/kind/machine"
 	"github.com/storm-harness/storm/internal/docker"
 )
@@ -154,18 +155,7 @@ func create(t *testing.T, name string, roles []string) apiClient {
 
 // config is docs/kind.md's.
 func config(roles []string) string {
-	text := `kind: Cluster
-apiVersion: kind.x-k8s.io/v1alpha4
-networking: {disableDefaultCNI: true, kubeProxyMode: none}
-kubeadmConfigPatches:
-- |
-  kind: InitConfiguration
-  skipPhases: [preflight, addon/kube-proxy, addon/coredns]
-- |
-  kind: KubeletConfiguration
-  failCgroupV1: false
-nodes:
-`
+	text := kindtest.Plain + "nodes:\n"
 	for _, role := range roles {
 		text += "- role: " + role + "\n"
 	}

@@ -103,3 +103,17 @@ func EmptyImage(t testing.TB) string {
 	}
 	return image
 }
+
+// Plain is the configuration of a cluster that kind makes by itself from storm's
+// node image, as docs/kind.md has it.
+const Plain = `kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+networking: {disableDefaultCNI: true, kubeProxyMode: none}
+kubeadmConfigPatches:
+- |
+  kind: InitConfiguration
+  skipPhases: [preflight, addon/kube-proxy, addon/coredns]
+- |
+  kind: KubeletConfiguration
+  failCgroupV1: false
+`
