@@ -14,7 +14,12 @@ KIND_ETCD       ?= v3.6.16
 KIND_NODE_ETCD  ?=
 KIND_MIRROR     ?=
 
-.PHONY: all build run test test-unit test-browser test-cluster test-kind test-long kind-image lint bench bench-fleet clean help
+FUZZTIME ?= 10s
+
+# The packages that have tests on real components. test-unit runs all others.
+CLUSTERED = $(shell grep -rlE --include='*_test.go' '^//go:build .*\bcluster\b' . | xargs -n1 dirname | sort -u)
+
+.PHONY: all build run test test-unit test-browser test-cluster test-kind test-long fuzz kind-image lint bench bench-kind bench-fleet clean help
 
 all: build
 
@@ -32,13 +37,18 @@ test-unit: ## pure logic, with the race detector
 test-browser: ## the report's page in a real Chromium; skipped, and said so, where there is none and this is no CI
 	$(GO) test -tags browser -run Browser -v ./report/render
 
-test-cluster: build ## the same and more on real components; one package at a time, they share the cores
+test-cluster: build ## on real components; one package at a time, they share the cores
 	$(BIN) components get
-	$(GO) test -tags cluster -p 1 -timeout 25m ./...
+	$(GO) test -tags cluster -p 1 -timeout 25m $(CLUSTERED)
 
 test-kind: build ## the kind provider on real kind clusters: needs Docker and a node image (docs/providers.md)
 	$(BIN) components get
-	$(GO) test -tags kind -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner ./cmd/storm
+	$(GO) test -tags kind -short -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner ./cmd/storm
+
+fuzz: ## every fuzz target for a while, beyond the inputs that test-unit tries; FUZZTIME=10s
+	@targets=$$(grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sed -E 's/^(.*)\/[^/]+:[0-9]+:func (.*)/\1 \2/'); test -n "$$targets"; \
+	echo "$$targets" | while read -r dir name; do \
+		echo "$$name in $$dir"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; done
 
 kind-image: ## images for kind without a registry, from Go modules and Debian packages; KIND_KUBERNETES=v1.36.3 KIND_ETCD="v3.6.16 v3.5.35" (docs/kind.md)
 	$(GO) run ./clusters/kind/image/cmd -kubernetes "$(KIND_KUBERNETES)" -etcd "$(KIND_ETCD)" -node-etcd "$(KIND_NODE_ETCD)" -mirror "$(KIND_MIRROR)"
@@ -54,6 +64,10 @@ bench: build ## figures: pacer, recorder, a link, analysis and rendering, cluste
 	$(BIN) components get
 	$(GO) test -run '^$$' -bench 'Pacer|Record|Cut|RoundTrip|Report|Render' -benchtime 2s ./internal/pace ./measure ./clusters/network ./report/render
 	$(GO) test -tags cluster -run '^$$' -bench 'Up|Reset' -benchtime 3x ./clusters/local
+
+bench-kind: build ## figures: a cluster of one kind node by storm and by kind alone, in turns, and its reset; needs what test-kind does
+	$(BIN) components get
+	$(GO) test -tags kind -run '^$$' -bench 'Up|Reset' -benchtime 3x ./clusters/kind
 
 bench-fleet: ## figures of the fleet and the client beside KWOK, hey, wrk and curl; ARGS="-rows a,c,d -span 1m", ARGS=-help (docs/performance.md)
 	$(GO) build -trimpath -o bin/bench-fleet ./bench

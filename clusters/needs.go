@@ -9,6 +9,21 @@ const (
 	NeedDocker Need = "Docker" // a daemon that answers, on this machine
 )
 
+// ToCome are capabilities that have their place and are not built: for faults and
+// operations that need one, a name and a method, and nothing else of a cluster.
+var ToCome = []struct {
+	Capability Capability
+	Text       string
+}{
+	{"disk", "slow down or fill the disk below a member's data"},
+	{"rate", "limit how much a link carries"},
+	{"memory", "limit a component's memory"},
+	{"diverge", "have a member's data differ from the others'"},
+	{"members", "add, promote, remove and replace etcd members while the cluster lives"},
+	{"version", "run components in another version while the cluster lives: upgrades, and the way back"},
+	{"split", "move resources to a shard of their own while the cluster lives"},
+}
+
 // Described are the capabilities in words, in the order in which they are listed.
 var Described = []struct {
 	Capability Capability

@@ -135,7 +135,7 @@ func TestGCPausesAreFound(t *testing.T) {
 	}
 }
 
-func TestProcessSamplerSeesItselfAndAChild(t *testing.T) {
+func TestProcessSamplerSeesItselfAChildAndTheMachine(t *testing.T) {
 	child := exec.Command("sleep", "60")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestProcessSamplerSeesItselfAndAChild(t *testing.T) {
 	seen := map[string]rundir.Process{}
 	s := NewProcessSampler(NewClock(), func(p rundir.Process) {
 		seen[p.Component] = p
-		if len(seen) == 2 {
+		if len(seen) == 3 {
 			cancel()
 		}
 	}, time.Millisecond, func() map[string]int {
@@ -155,14 +155,17 @@ func TestProcessSamplerSeesItselfAndAChild(t *testing.T) {
 	if err := s.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	storm, sleep := seen[StormComponent], seen["sleep"]
+	storm, sleep := seen[rundir.StormComponent], seen["sleep"]
 	if storm.PID != os.Getpid() || storm.RSS < 1<<20 || storm.UserNS+storm.SystemNS < 0 {
 		t.Errorf("storm: %+v", storm)
 	}
 	if sleep.PID != child.Process.Pid || sleep.RSS <= 0 || sleep.RSS >= storm.RSS || sleep.RunQueue != 0 {
 		t.Errorf("sleep: %+v", sleep)
 	}
-	if len(seen) != 2 {
+	if m := seen[rundir.MachineComponent]; m.UserNS+m.SystemNS < storm.UserNS+storm.SystemNS+sleep.UserNS+sleep.SystemNS || m.RSS != 0 {
+		t.Errorf("the machine: %+v", m)
+	}
+	if len(seen) != 3 {
 		t.Errorf("a process that is not there was recorded: %v", seen)
 	}
 }

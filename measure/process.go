@@ -10,11 +10,8 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
-// StormComponent is the name under which storm's own process is recorded.
-const StormComponent = "storm"
-
 // ProcessSampler records the CPU time, memory and disk writes of the
-// components' processes, and of storm itself.
+// components' processes and of storm itself, and the CPU time of the machine.
 type ProcessSampler struct {
 	clock    *Clock
 	sink     func(rundir.Process)
@@ -46,11 +43,23 @@ func (s *ProcessSampler) Run(ctx context.Context) error {
 
 // Sample records every process once.
 func (s *ProcessSampler) Sample() {
-	s.sample(StormComponent, os.Getpid())
+	s.machine()
+	s.sample(rundir.StormComponent, os.Getpid())
 	for component, pid := range s.pids() {
 		if pid != 0 {
 			s.sample(component, pid)
 		}
+	}
+}
+
+// machine records what all of the machine has used, so that what others took of it
+// is known.
+func (s *ProcessSampler) machine() {
+	if m, err := procfs.ReadMachine(); err == nil {
+		s.sink(rundir.Process{
+			At: s.clock.Now(), Component: rundir.MachineComponent,
+			UserNS: int64(m.User), SystemNS: int64(m.System), Stolen: int64(m.Stolen),
+		})
 	}
 }
 
@@ -71,7 +80,7 @@ func (s *ProcessSampler) sample(component string, pid int) {
 	if io, err := procfs.ReadIO(pid); err == nil {
 		p.Written = io.WriteBytes
 	}
-	if queue, err := procfs.ReadRunQueue(pid); err == nil && component == StormComponent {
+	if queue, err := procfs.ReadRunQueue(pid); err == nil && component == rundir.StormComponent {
 		p.RunQueue = int64(queue.Waiting)
 	}
 	s.sink(p)

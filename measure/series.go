@@ -21,7 +21,8 @@ type Series struct {
 type lane struct {
 	mu sync.Mutex
 	laneData
-	_ [64]byte // the next lane's lock lies on another cache line
+	longest int64    // ns, of all successes
+	_       [64]byte // the next lane's lock lies on another cache line
 }
 
 // laneData is what a lane collects between two cuts. The histograms, which
@@ -54,6 +55,7 @@ func (s *Series) Record(intended, sent, done int64, code string, bytes int64) {
 	}
 	if code == "" {
 		l.ok++
+		l.longest = max(l.longest, done-intended)
 		// Within range, so neither can fail.
 		_ = l.hist.RecordValue(micros(done - intended))
 	} else {
@@ -69,6 +71,30 @@ func (s *Series) Record(intended, sent, done int64, code string, bytes int64) {
 		l.bytes += uint64(bytes)
 	}
 	l.mu.Unlock()
+}
+
+// CodeUnended is the code of what a watch saw begin and did not see end before
+// the load did, for ten seconds or more.
+const CodeUnended = "unended"
+
+// slow is how long something must have been under way when a load ends, for it to
+// say anything that it has not ended: what began a moment ago might be quick.
+const slow = 10 * time.Second
+
+// Unended counts what began at that time, in ns since the clock's origin, and has
+// not ended now that its load does, if it has been under way for long, and for
+// longer than anything that ended: so that it surely ranks behind all of that.
+func (s *Series) Unended(begun, now int64, code string) {
+	longest := int64(slow)
+	for i := range s.lanes {
+		l := &s.lanes[i]
+		l.mu.Lock()
+		longest = max(longest, l.longest)
+		l.mu.Unlock()
+	}
+	if now-begun >= longest {
+		s.Record(begun, begun, now, code, 0)
+	}
 }
 
 // AddBytes counts bytes that came over the wire without being a request's

@@ -196,8 +196,12 @@ func differences(before, after *rundir.Dir, old, now Run) []string {
 		differ("an fsync", fmt.Sprintf("%.0f µs", f), fmt.Sprintf("%.0f µs", g))
 	}
 	differ("the components", components(before), components(after))
+	out = append(out, unlike(before, after)...)
 	for _, r := range []Run{old, now} {
-		if !r.Complete {
+		switch {
+		case r.Complete && r.Valid < r.Planned:
+			out = append(out, fmt.Sprintf("of the run %s %d of %s are valid: what made the others invalid may be a difference too", r.ID, r.Valid, unit.Count(r.Planned, "trial")))
+		case !r.Complete:
 			out = append(out, fmt.Sprintf("the run %s is not complete: %d of %s are valid", r.ID, r.Valid, unit.Count(r.Planned, "trial")))
 		}
 	}

@@ -27,6 +27,7 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnBeside(run, trials)
 	j := &judgement{run: run, trials: trials}
 	scenario, damaged := scenarioLines(dir)
 	r := &Result{

@@ -270,10 +270,37 @@ func TestFailuresAreCountedByCodeAndLoad(t *testing.T) {
 	}
 }
 
+// A request that timed out ranks behind those that were answered, whoever's
+// deadline it was; one that was answered with an error has no latency.
+func TestWhatTimedOutRanksLast(t *testing.T) {
+	for code, want := range map[string]report.Verdict{
+		"timeout": report.Regressed, "refused": report.Regressed, "504 too-slow": report.Regressed, "500 server-timeout": report.Regressed,
+		"429": report.Pass, "409": report.Pass, "reset": report.Pass, "500 no-space": report.Pass,
+	} {
+		w := newWorld()
+		w.errors = map[string]uint64{code: 1000} // more than one in a hundred
+		w.run.Gates = []rundir.Gate{{Metric: "api.latency", Where: map[string]string{"verb": "mutating", "phase": "fault"}, Stat: "p99", Max: ptr(200)}}
+		r, err := report.Analyse(w.write(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := map[report.Verdict]string{report.Regressed: "did not end in time and rank behind all others", report.Pass: "failed and have no latency"}[want]
+		if g := r.Gates[0]; g.Verdict != want || !strings.Contains(g.Reason, said) {
+			t.Errorf("%s: %s: %s", code, g.Verdict, g.Reason)
+		}
+		for _, l := range r.Latency {
+			if l.Verb == "create" && l.Phase == "fault" && l.P50.Finite() != (want == report.Pass) {
+				t.Errorf("%s: p50 %v in the table", code, l.P50)
+			}
+		}
+	}
+}
+
 // What took longer than a histogram reaches is no number of its: the report says
 // that it took longer, the bound does not hold, and a ratio has no end.
 func TestLatenciesBeyondTheHistogramAreSaidToBe(t *testing.T) {
 	w := newWorld()
+	w.errors = nil
 	// Of stock a few in a hundred take over 5 minutes, of fast most do.
 	w.slow = func(p rundir.Planned) float64 { return map[string]float64{"stock": 1, "fast": 200_000}[p.Profile] }
 	w.run.Gates = []rundir.Gate{
@@ -290,10 +317,10 @@ func TestLatenciesBeyondTheHistogramAreSaidToBe(t *testing.T) {
 		verdict report.Verdict
 		reason  string
 	}{
-		{report.Regressed, "over 5 min"},
+		{report.Regressed, "∞"},
 		{report.Invalid, "beyond what storm measures"},
 		{report.Invalid, "took over 5 min"},
-		{report.Regressed, "fast took over 5 min in 6 of 6 blocks"},
+		{report.Regressed, "fast has no known end in 6 of 6 blocks"},
 	} {
 		if g := r.Gates[i]; g.Verdict != want.verdict || !strings.Contains(g.Reason, want.reason) {
 			t.Errorf("%s: %s: %s", g.Title, g.Verdict, g.Reason)
@@ -315,6 +342,46 @@ func TestLatenciesBeyondTheHistogramAreSaidToBe(t *testing.T) {
 						t.Fatalf("%s of %s is infinite", chart.Name, l.Trial)
 					}
 				}
+			}
+		}
+	}
+}
+
+// Where more trials of one profile than of the other cannot be used, what is left is no
+// fair choice: neither a gate nor a row for information draws a conclusion from it.
+func TestImbalancedProfilesAreNotCompared(t *testing.T) {
+	w := newWorld()
+	fast := 0
+	w.change = func(trial *rundir.Trial) {
+		if trial.Acts[0].Recovery[0].RTO >= 1.5e9 {
+			return // of stock
+		}
+		if fast++; fast <= 3 {
+			trial.Health.Problems = []string{"send lag p99 of 210ms is over its bound of 50ms"}
+		}
+	}
+	r, err := report.Analyse(w.write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Comparisons) == 0 {
+		t.Fatal("nothing is held against anything")
+	}
+	for _, c := range r.Comparisons {
+		if c.Ratio.Is() || c.Low.Is() || c.P.Is() || c.Confidence != 0 || !strings.Contains(c.Text, "what is left is no fair comparison") {
+			t.Errorf("%s: %+v", c.Title, c)
+		}
+	}
+	for _, g := range r.Gates {
+		if g.Compare == "" {
+			continue
+		}
+		if g.Verdict != report.Invalid {
+			t.Errorf("%s: %s: %s", g.Title, g.Verdict, g.Reason)
+		}
+		for _, j := range g.Results {
+			if j.Comparison.Ratio.Is() || j.Comparison.PFlip.Is() {
+				t.Errorf("%s: %+v", g.Title, j.Comparison)
 			}
 		}
 	}

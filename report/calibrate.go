@@ -98,11 +98,7 @@ func Calibrate(dir *rundir.Dir) (*Calibration, error) {
 		c.Warnings = append(c.Warnings, why)
 	}
 	gates := gatedMetrics(run.Gates)
-	for _, g := range gates {
-		if g.Compare != "" {
-			c.Family += len(run.Profiles) - 1
-		}
-	}
+	c.Family = comparisonsOf(run)
 	for _, g := range gates {
 		c.Metrics = append(c.Metrics, j.noise(g, c))
 	}
@@ -111,6 +107,24 @@ func Calibrate(dir *rundir.Dir) (*Calibration, error) {
 	}
 	cleanText(c)
 	return c, nil
+}
+
+// comparisonsOf is how many comparisons Holm's correction counts: of the scenario
+// that an A/A run stands for. A run of before that was written down has its gates.
+func comparisonsOf(run rundir.Run) int {
+	if run.Comparisons > 0 {
+		return run.Comparisons
+	}
+	n := 0
+	for _, g := range run.Gates {
+		switch {
+		case g.Compare != "" && g.Profile != "":
+			n++
+		case g.Compare != "":
+			n += len(run.Profiles) - 1
+		}
+	}
+	return n
 }
 
 // gatedMetrics are what the gates of the blocks look at, each once, with the

@@ -286,7 +286,7 @@ func (t *trial) processorCost() []found {
 func (t *trial) componentKinds() []string {
 	kinds := map[string]bool{}
 	for name := range t.procs {
-		if name != "storm" {
+		if name != rundir.StormComponent {
 			kinds[kindOf(name)] = true
 		}
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
@@ -44,7 +45,7 @@ func (t *trial) latenciesOf(g group) *latency.Hist {
 	var h latency.Hist
 	for k, c := range t.cells {
 		if selects(gateOn("api.latency", "verb", g.String()), k) && t.counts(rundir.Gate{}, k.phase) {
-			h.Merge(&c.hist)
+			c.rankIn(&h)
 		}
 	}
 	return &h
@@ -75,6 +76,10 @@ func quantileOf(q float64, all *latency.Hist, each []*latency.Hist, confidence f
 	}
 	at := all.Seconds(q)
 	out.Seconds = Number(at)
+	if math.IsInf(at, 1) {
+		out.Needs = "requests that end"
+		return out
+	}
 	clusters := make([]stats.Cluster, len(each))
 	for i, h := range each {
 		clusters[i] = stats.Cluster{Values: h.Count(), Above: h.Count() - h.Within(at)}

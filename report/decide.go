@@ -39,6 +39,9 @@ func decide(r *Judged, c *Comparison, family int) {
 
 func (c *Comparison) verdict(family int) (Verdict, string) {
 	if v, reason := c.usable(); v != "" {
+		if c.unfair() {
+			c.withhold(reason)
+		}
 		return v, reason
 	}
 	worseLow, worseHigh := math.Log(c.Low.Float()), math.Log(c.High.Float())
@@ -78,7 +81,7 @@ func (c *Comparison) usable() (Verdict, string) {
 		return Invalid, "nothing was measured in " + c.empty
 	case c.Used == 0:
 		return Invalid, fmt.Sprintf("not one of %s could be used%s", unit.Count(c.Planned, "block"), why)
-	case imbalanced(c.badBase, c.badProfile, c.Planned):
+	case c.unfair():
 		return Invalid, fmt.Sprintf("%d trials of %s and %d of %s cannot be used%s: what is left is no fair comparison",
 			c.badBase, c.Base, c.badProfile, c.Profile, why)
 	case c.Used < need && c.Planned >= need:
@@ -87,12 +90,22 @@ func (c *Comparison) usable() (Verdict, string) {
 		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, unit.Count(c.Used, "block"), confidence, need)
 	case 2*c.bothCensored() >= c.Used:
 		what := "neither profile recovered while it was watched"
-		if m, ok := metricOf(c.Metric); ok && m.Bounded() {
-			what = "both profiles took " + overLong
+		if m, ok := metricOf(c.Metric); ok && (m.Bounded() || c.Metric == "isolation") {
+			what = "neither profile's has a known end"
 		}
 		return Inconclusive, fmt.Sprintf("in %d of %d blocks %s, which says nothing about the ratio", c.bothCensored(), c.Used, what)
 	}
 	return "", ""
+}
+
+// unfair says whether what made trials unusable may be the difference.
+func (c *Comparison) unfair() bool { return imbalanced(c.badBase, c.badProfile, c.Planned) }
+
+// withhold takes back what no conclusion may be drawn from, and says why.
+func (c *Comparison) withhold(why string) {
+	c.Text = "no comparison: " + why
+	c.Ratio, c.Low, c.High, c.P, c.PFlip, c.Confidence, c.Bound = Missing(), Missing(), Missing(), Missing(), Missing(), 0, false
+	c.FlipSampled, c.FlipError, c.Note = 0, 0, []string{}
 }
 
 func (c *Comparison) bothCensored() (n int) {

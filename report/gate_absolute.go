@@ -18,7 +18,7 @@ import (
 // median over the trials, and the worst is shown.
 var worstTrial = map[string]bool{
 	"recovery.time": true, "recovery.gap": true, "writes.lost": true, "restore.lost": true,
-	"restore.mismatch": true, "operation.duration": true, "etcd.leader.changes": true,
+	"restore.mismatch": true, "operation.duration": true, "etcd.leader.changes": true, "etcd.elections": true,
 	"api.errors": true, "lease.onTime": true,
 	"apf.rejected": true, "apf.dispatched": true, "apf.seats": true,
 	"server.requests": true, "server.watchLists": true, "etcd.snapshots": true, "etcd.db.inUse": true,

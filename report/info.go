@@ -45,6 +45,10 @@ func (j *judgement) information() []Comparison {
 			}
 			c := j.compare(q.gate, m.Lower, m.Unit, bases, mine, p.Name)
 			c.Group, c.PMargin = q.group, Missing()
+			if c.unfair() {
+				_, why := c.usable()
+				c.withhold(why)
+			}
 			if c.Used > 0 && c.says() {
 				out = append(out, *c)
 			}
@@ -86,7 +90,13 @@ func (j *judgement) questions() []question {
 		ask("load", gateOn("api.errors", "phase", phase))
 	}
 	ask("server", gateOn("etcd.leader.changes"))
-	for _, kind := range j.componentKinds() {
+	ask("server", gateOn("etcd.requests"))
+	kinds := j.componentKinds()
+	if shards := slices.DeleteFunc(slices.Clone(kinds), func(k string) bool { return !strings.HasPrefix(k, "etcd-") }); len(shards) > 1 {
+		// Profiles may have other shards: only together are they the same thing.
+		ask("server", gateOn("process.cpu", "component", "etcd"))
+	}
+	for _, kind := range kinds {
 		ask("server", gateOn("process.memory", "component", kind))
 		ask("server", gateOn("process.cpu", "component", kind))
 	}

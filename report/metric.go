@@ -78,13 +78,13 @@ func (t *trial) measure(g rundir.Gate) value {
 // quantiles gives the quantile of each statistic.
 var quantiles = map[string]float64{"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
-// apiLatency is a statistic of the successful requests' latencies.
+// apiLatency is a statistic of the requests' latencies.
 func (t *trial) apiLatency(g rundir.Gate) value {
 	var h latency.Hist
 	var failed uint64
 	for k, c := range t.cells {
 		if selects(g, k) && t.counts(g, k.phase) {
-			h.Merge(&c.hist)
+			c.rankIn(&h)
 			failed += c.failed
 		}
 	}
@@ -94,20 +94,32 @@ func (t *trial) apiLatency(g rundir.Gate) value {
 // latencyValue is a statistic of latencies, with what has to be said of it.
 func latencyValue(h *latency.Hist, failed uint64, stat, noun string) value {
 	v := value{v: statistic(h, stat), samples: h.Count(), seen: math.NaN()}
+	count := func(n uint64) string { return unit.Count(n, noun) }
 	var notes []string
 	if n := h.Beyond(); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %s took %s", n, unit.Count(h.Count(), noun), overLong))
+		notes = append(notes, fmt.Sprintf("%d of %s took %s", n, count(h.Count()), overLong))
 	}
 	if math.IsInf(v.v, 0) {
-		v.censored, v.seen = true, longest
+		v.censored = true
+		if h.Unended() == 0 {
+			v.seen = longest
+		}
 	}
 	if need := needed(stat); h.Count() == 0 {
 		notes = append(notes, "no "+noun+" succeeded")
 	} else if h.Count() < need {
-		notes = append(notes, fmt.Sprintf("of %s the %s is the largest", unit.Count(h.Count(), noun), stat))
+		notes = append(notes, fmt.Sprintf("of %s the %s is the largest", count(h.Count()), stat))
 	}
-	if failed > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %s failed and have no latency", failed, unit.Count(failed+h.Count(), noun)))
+	asked := failed + h.Count() - h.Unended()
+	if n := h.Unended(); n > 0 {
+		what := "and rank behind all others"
+		if stat == "mean" {
+			what = "and are not in the mean"
+		}
+		notes = append(notes, fmt.Sprintf("%d of %s did not end in time %s", n, count(asked), what))
+	}
+	if n := failed - h.Unended(); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %s failed and have no latency", n, count(asked)))
 	}
 	v.note = strings.Join(notes, "; ")
 	return v

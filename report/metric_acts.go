@@ -177,7 +177,7 @@ func ofAct(g rundir.Gate, name, kind string) bool {
 func ofComponent(g rundir.Gate, name string) bool {
 	w, ok := g.Where["component"]
 	if !ok {
-		return name != "storm"
+		return name != rundir.StormComponent
 	}
 	return name == w || strings.HasPrefix(name, w+"-")
 }

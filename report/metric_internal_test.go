@@ -135,6 +135,23 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// What loads count when they end, after the last phase, is of the last phase that
+// was measured: an informer that was never in sync keeps no bound.
+func TestWhatIsSettledAfterTheLastPhaseCounts(t *testing.T) {
+	for code, want := range map[string]float64{"unsynced": math.Inf(1), "reset": .5} {
+		tr := aTrial()
+		tr.done.Phases = append(tr.done.Phases, rundir.Phase{Name: "cooldown", From: 20 * s, To: 21 * s})
+		tr.window(rundir.Window{
+			Key: rundir.Key{Workload: "herd", Verb: "sync", Resource: "pods", Via: "watch"}, From: 21 * s, To: 22 * s, Errors: map[string]uint64{code: 1},
+		}, nil)
+		g := gateOn("informer.sync")
+		g.Stat = "max"
+		if got := tr.measure(g); math.Abs(got.v-want) > 1e-3 {
+			t.Errorf("%s: %v (%s), want %v", code, got.v, got.note, want)
+		}
+	}
+}
+
 // Every metric of the vocabulary can be measured: a new one needs a line here.
 func TestEveryMetricIsMeasured(t *testing.T) {
 	for _, m := range rundir.Metrics() {

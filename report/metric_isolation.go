@@ -38,20 +38,26 @@ func (t *trial) isolation(g rundir.Gate) value {
 		switch {
 		case !selects(victim, k) || k.phase == "warmup" || k.phase == "":
 		case float64(asked[k.phase]) < quietShare*float64(all):
-			quiet.Merge(&c.hist)
+			quiet.Merge(&c.hist) // what times out here may have begun beside the aggressor
 		default:
-			loud.Merge(&c.hist)
-			failed += c.failed
+			c.rankIn(&loud)
+			failed += c.failed - c.unended()
 		}
 	}
 	for h, where := range map[*latency.Hist]string{&quiet: "without the aggressor", &loud: "with it"} {
-		if h.Count() < needed("p99") {
-			return missing(fmt.Sprintf("%d requests succeeded %s: a p99 takes %d", h.Count(), where, needed("p99")))
+		if h.Count()-h.Unended() < needed("p99") {
+			return missing(fmt.Sprintf("%d requests succeeded %s: a p99 takes %d", h.Count()-h.Unended(), where, needed("p99")))
 		}
 	}
 	alone, beside := statistic(&quiet, "p99"), statistic(&loud, "p99")
-	v := value{v: alone / beside, samples: quiet.Count() + loud.Count(), seen: math.NaN()}
-	v.note = fmt.Sprintf("p99 %s alone, %s beside the aggressor", Format(Number(alone), "seconds"), Format(Number(beside), "seconds"))
+	if math.IsInf(alone, 1) {
+		return missing("the victim's p99 without the aggressor has no known end")
+	}
+	v := value{v: alone / beside, censored: math.IsInf(beside, 1), samples: quiet.Count() + loud.Count(), seen: math.NaN()}
+	v.note = fmt.Sprintf("p99 %s alone, %s beside the aggressor", FormatOf("api.latency", Number(alone), "seconds"), FormatOf("api.latency", Number(beside), "seconds"))
+	if n := loud.Unended(); n > 0 {
+		v.note += fmt.Sprintf("; %d requests did not end in time and rank behind all others", n)
+	}
 	if failed > 0 {
 		v.note += fmt.Sprintf("; %d requests failed and have no latency", failed)
 	}

@@ -23,7 +23,7 @@ func (t *trial) watched(g rundir.Gate) value {
 	var failed uint64
 	t.shown(g, shownBy[g.Metric], func(k cellKey, c *cell) {
 		if !given || k.Detail == detail {
-			h.Merge(&c.hist)
+			c.rankIn(&h)
 			failed += c.failed
 		}
 	})

@@ -29,6 +29,7 @@ type serverMetric struct {
 var serverMetrics = map[string]serverMetric{
 	"etcd.db.size":      {"etcd_mvcc_db_total_size_in_bytes", asPeak, "etcd_mvcc_db_total_size_in_bytes"},
 	"etcd.db.inUse":     {"etcd_mvcc_db_total_size_in_use_in_bytes", asPeak, "etcd_mvcc_db_total_size_in_use_in_bytes"},
+	"etcd.elections":    {"etcd_server_leader_changes_seen_total", asGrowth, "etcd_server_leader_changes_seen_total"},
 	"etcd.requests":     {"etcd_request_duration_seconds_count", asGrowth, "etcd_request_duration_seconds_count"},
 	"etcd.snapshots":    {"etcd_snap_fsync_duration_seconds_count", asGrowth, "etcd_snap_fsync_duration_seconds_count"},
 	"apf.rejected":      {"apiserver_flowcontrol_rejected_requests_total", asGrowth, seatsFamily},

@@ -97,6 +97,12 @@ func TestIsolation(t *testing.T) {
 		}
 		return tr
 	}
+	timedOut := func(phase string) *trial {
+		tr := trialOf(10_000, 50_000, 200, 0)
+		c := tr.cells[cellKey{rundir.Key{Workload: "apps", Verb: "create", Resource: "pods"}, phase}]
+		c.failed, c.codes = 20, map[string]uint64{"timeout": 20}
+		return tr
+	}
 	gate := gateOn("isolation", "workload", "apps", "verb", "mutating", "aggressor", "rogue")
 	for _, c := range []struct {
 		name string
@@ -110,6 +116,8 @@ func TestIsolation(t *testing.T) {
 		{"a straggler leaves the quiet quiet", trialOf(10_000, 50_000, 200, 5), gate, 0.2, ""},
 		{"without a quiet phase", trialOf(10_000, 50_000, 200, 500), gate, math.NaN(), "0 requests succeeded without the aggressor"},
 		{"too few for a p99", trialOf(10_000, 50_000, 99, 0), gate, math.NaN(), "99 requests succeeded"},
+		{"timeouts beside the aggressor", timedOut("steady"), gate, 0, "p99 10 ms alone, ∞ beside the aggressor; 20 requests did not end in time"},
+		{"timeouts that end when it is over", timedOut("cooldown"), gate, 0.2, ""},
 		{"no aggressor", trialOf(10_000, 50_000, 200, 0), gateOn("isolation", "workload", "apps", "aggressor", "other"), math.NaN(), "the aggressor made no request"},
 	} {
 		got := c.t.measure(c.gate)

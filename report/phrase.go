@@ -40,7 +40,7 @@ func (c *Comparison) phrase() string {
 }
 
 // censored says on which side trials did not recover while they were watched,
-// or took longer than is measured.
+// or latencies have no known end.
 func (c *Comparison) censored() (s string) {
 	var base, profile int
 	for _, p := range c.Pairs {
@@ -52,8 +52,11 @@ func (c *Comparison) censored() (s string) {
 		}
 	}
 	did := "did not recover"
-	if m, ok := metricOf(c.Metric); ok && m.Bounded() {
-		did = "took " + overLong
+	switch m, ok := metricOf(c.Metric); {
+	case ok && m.Bounded():
+		did = "has no known end"
+	case c.Metric == "isolation":
+		did = "has a p99 without a known end"
 	}
 	if profile > 0 {
 		s += fmt.Sprintf("; %s %s in %d of %s", c.Profile, did, profile, unit.Count(c.Used, "block"))

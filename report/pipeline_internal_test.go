@@ -111,7 +111,7 @@ func TestPowerOfTheWholePipeline(t *testing.T) {
 	const runs = 1000
 	for _, c := range []struct {
 		margin, least float64
-	}{{0, 0.95}, {0.10, 0.95}, {0.25, 0}} {
+	}{{0, 0.95}, {0.10, 0.95}, {0.25, 0.65}} {
 		m := noisyMachine{blocks: 8, gates: 1, margin: c.margin, effect: 1.5}
 		rate := m.rate(t, runs, 20261126, Regressed)
 		t.Logf("1.5 times slower, 8 blocks, margin %.0f %%: regressed in %.1f %% of runs", 100*c.margin, 100*rate)

@@ -39,6 +39,8 @@ type measured struct {
 	size  map[string][]sample  // etcd's database size by component
 	procs map[string][]process // by component
 
+	machine []machine
+
 	scrapes map[string][]scraped // by component, of what metrics of servers look at
 
 	readings map[string][]gauged // by component
@@ -275,10 +277,14 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 		return nil
 	})
 	each(t, rundir.ProcessFile, rec.Processes(), func(p rundir.Process) error {
+		t.end = max(t.end, p.At)
+		if p.Component == rundir.MachineComponent {
+			t.machine = append(t.machine, machine{at: p.At, used: float64(p.UserNS+p.SystemNS) / 1e9, stolen: float64(p.Stolen) / 1e9})
+			return nil
+		}
 		t.procs[p.Component] = append(t.procs[p.Component], process{
 			at: p.At, pid: p.PID, cpu: float64(p.UserNS+p.SystemNS) / 1e9, rss: float64(p.RSS),
 		})
-		t.end = max(t.end, p.At)
 		return nil
 	})
 	return nil
@@ -304,23 +310,33 @@ func (t *trial) window(w rundir.Window, bins []latency.Bin) {
 		w.Via = ""
 	}
 	k := cellKey{w.Key, t.phaseAt(w.From + (w.To-w.From)/2)}
-	c := t.cells[k]
-	if c == nil {
-		c = &cell{codes: map[string]uint64{}}
-		t.cells[k] = c
-	}
+	c := t.cell(k)
 	c.ok += w.OK
 	c.bytes += w.Bytes
 	c.inflated += w.Inflated
 	for code, n := range w.Errors {
-		c.failed += n
-		c.codes[code] += n
+		of := c
+		if k.phase == "" && settled[code] {
+			of = t.cell(cellKey{w.Key, t.lastMeasured()})
+		}
+		of.failed += n
+		of.codes[code] += n
 	}
 	c.hist.Add(bins)
 	if isLoad(w.Key) {
 		t.chart(w, bins)
 		t.countNodes(w)
 	}
+}
+
+// cell returns what a series did in a phase, to be added to.
+func (t *trial) cell(k cellKey) *cell {
+	c := t.cells[k]
+	if c == nil {
+		c = &cell{codes: map[string]uint64{}}
+		t.cells[k] = c
+	}
+	return c
 }
 
 // phaseAt returns the name of the phase at an instant, the latest begun of

@@ -30,7 +30,8 @@ type Trial struct {
 	Warnings []string  `json:"warnings,omitempty"`
 	Origin   time.Time `json:"origin,omitzero"`
 	Duration Number    `json:"duration"`
-	Reset    Number    `json:"reset"` // seconds the reset before it took
+	Reset    Number    `json:"reset"`              // seconds the reset before it took
+	ResetHow string    `json:"resetHow,omitempty"` // in which way it came about
 	Phases   []Span    `json:"phases"`
 	Acts     []Act     `json:"acts"`
 	Events   []Moment  `json:"events"` // leader changes, alarms, exits, starts, warnings, notes

@@ -9,13 +9,12 @@ import (
 	"github.com/storm-harness/storm/report/stats"
 )
 
-// busyShare is the share of the machine's processor time, used by storm and the
-// control plane together, from which on the machine counts as saturated.
+// busyShare is the share of the machine's processor time, used by storm, the
+// control plane and everything else together, from which on the machine counts as saturated.
 const busyShare = .9
 
 // saturation says whether storm or the server was at its limit in the steady
-// phases, under the profile that used the most; empty where nothing is known of
-// that.
+// phases, under the profile that used the most, or that nothing is known of that.
 func saturation(run rundir.Run, trials []*trial) string {
 	cores := float64(run.Host.Cores)
 	late, looked := 0, 0
@@ -34,17 +33,21 @@ func saturation(run rundir.Run, trials []*trial) string {
 		}
 	}
 	if most.trials == 0 || cores == 0 {
-		return ""
+		return "How busy the machine was in the steady phases is not known."
 	}
 	of := "median of " + unit.Count(most.trials, "trial")
 	if len(run.Profiles) > 1 {
 		of += " with " + most.profile + ", the most of all profiles"
 	}
-	text := fmt.Sprintf("In the steady phases the control plane used %s and storm %s of %d processor cores (%s): ", digits(most.server), digits(most.storm), run.Host.Cores, of)
+	others := ""
+	if b, id := besideMost(trials); id != "" {
+		others = fmt.Sprintf("; everything else on the machine took at most %s, in %s", digits(b.all()), id)
+	}
+	text := fmt.Sprintf("In the steady phases the control plane used %s and storm %s of %d processor cores (%s)%s: ", digits(most.server), digits(most.storm), run.Host.Cores, of, others)
 	switch {
 	case late > 0 && 2*late >= looked:
 		return text + "storm itself could not keep up with its load, so that the figures may be its own."
-	case most.server+most.storm >= busyShare*cores:
+	case most.server+most.storm+most.others >= busyShare*cores:
 		return text + "the machine was saturated, and storm kept up with its load; latencies are those of a server at its limit."
 	}
 	return text + "the processors were not full, which says nothing of disks and queues."
@@ -54,21 +57,23 @@ func saturation(run rundir.Run, trials []*trial) string {
 type used struct {
 	profile       string
 	server, storm float64 // medians
+	others        float64 // median of what everything else took
 	trials        int
 }
 
 func usedBy(trials []*trial, profile string) used {
-	var server, storm []float64
+	var server, storm, others []float64
 	for _, t := range trials {
 		if t.Profile != profile || t.state != TrialValid && t.state != TrialInvalid {
 			continue
 		}
 		g := gateOn("process.cpu", "phase", "steady")
-		own := gateOn("process.cpu", "phase", "steady", "component", "storm")
+		own := gateOn("process.cpu", "phase", "steady", "component", rundir.StormComponent)
 		span := t.seconds(g)
 		all, mine := t.cpu(g), t.cpu(own)
 		if span > 0 && all.samples > 0 && mine.samples > 0 {
-			server, storm = append(server, all.v/span), append(storm, mine.v/span)
+			beside, _ := t.besideIn("steady") // none, of a run of before that was sampled
+			server, storm, others = append(server, all.v/span), append(storm, mine.v/span), append(others, beside.all())
 		}
 	}
 	if len(server) == 0 {
@@ -76,5 +81,6 @@ func usedBy(trials []*trial, profile string) used {
 	}
 	slices.Sort(server)
 	slices.Sort(storm)
-	return used{server: stats.Median(server), storm: stats.Median(storm), trials: len(server)}
+	slices.Sort(others)
+	return used{server: stats.Median(server), storm: stats.Median(storm), others: stats.Median(others), trials: len(server)}
 }

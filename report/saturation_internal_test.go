@@ -12,6 +12,7 @@ import (
 func TestWhoWasAtTheirLimit(t *testing.T) {
 	at := func(server, storm float64, problems ...string) []*trial {
 		tr := aTrial() // 8 s of steady
+		tr.ID = "001"
 		tr.procs = map[string][]process{
 			"kube-apiserver-0": {{at: 2 * s, pid: 1}, {at: 10 * s, pid: 1, cpu: 8 * server}},
 			"storm":            {{at: 2 * s, pid: 2}, {at: 10 * s, pid: 2, cpu: 8 * storm}},
@@ -27,13 +28,32 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 		"idle":              {at(.5, .1), "used 0.5 and storm 0.1 of 2 processor cores (median of 1 trial): the processors were not full"},
 		"a busy server":     {at(1.6, .3), "the machine was saturated, and storm kept up"},
 		"a late storm":      {at(1.2, .8, "late"), "storm itself could not keep up"},
-		"nothing measured":  {[]*trial{{state: TrialValid}}, ""},
-		"no trial that ran": {[]*trial{{state: TrialMissing}}, ""},
+		"nothing measured":  {[]*trial{{state: TrialValid}}, "in the steady phases is not known"},
+		"no trial that ran": {[]*trial{{state: TrialMissing}}, "is not known"},
 	} {
 		got := saturation(run, c.trials)
-		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+		if !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+	beside := at(.5, .1)
+	beside[0].machine = []machine{{at: 2 * s, used: 100}, {at: 10 * s, used: 100 + 8*.9, stolen: 8 * .1}}
+	if got := saturation(run, beside); !strings.Contains(got, "(median of 1 trial); everything else on the machine took at most 0.4, in 001: the processors were") {
+		t.Errorf("beside others: %q", got)
+	}
+	warnBeside(run, beside)
+	if w := strings.Join(beside[0].warnings, ""); !strings.Contains(w, "others took 0.4 of the machine's 2 cores in the steady phases (processes beside the control plane and storm 0.3, the hypervisor 0.1)") {
+		t.Errorf("beside others: warned %q", w)
+	}
+	full := at(.5, .1)
+	full[0].machine = []machine{{at: 2 * s}, {at: 10 * s, used: 8 * 1.9}}
+	if got := saturation(run, full); !strings.Contains(got, "everything else on the machine took at most 1.3, in 001: the machine was saturated") {
+		t.Errorf("filled by others: %q", got)
+	}
+	alone := at(1.8, .1)
+	alone[0].machine = []machine{{at: 2 * s, used: 100}, {at: 10 * s, used: 100 + 8*2}}
+	if warnBeside(run, alone); len(alone[0].warnings) > 0 {
+		t.Errorf("alone on the machine: warned %q", alone[0].warnings)
 	}
 	two := rundir.Run{Host: rundir.Host{Cores: 2}, Profiles: []rundir.Profile{{Name: "idle"}, {Name: "busy"}}}
 	both := append(at(.5, .1), at(1.7, .2)...)

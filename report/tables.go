@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/latency"
 	"github.com/storm-harness/storm/report/stats"
 )
 
@@ -146,15 +147,20 @@ func (r *latencyOf) add(c *cell, seconds float64) {
 	if seconds > 0 {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
 	}
+	h := &c.hist
+	if c.unended() > 0 { // no copy where none is needed
+		h = &latency.Hist{}
+		c.rankIn(h)
+	}
 	for i, q := range latencyQuantiles {
 		v := math.NaN()
-		if float64(c.hist.Count())*(1-q) >= 1-1e-9 {
-			v = c.hist.Seconds(q)
+		if float64(h.Count())*(1-q) >= 1-1e-9 {
+			v = h.Seconds(q)
 		}
 		r.p[i] = append(r.p[i], v)
 	}
-	if c.hist.Count() > 0 {
-		r.max = append(r.max, c.hist.Max())
+	if h.Count() > 0 {
+		r.max = append(r.max, h.Max())
 	}
 }
 

@@ -35,7 +35,7 @@ func trialsOf(trials []*trial) []Trial {
 			row.Duration = sec(t.end)
 		}
 		if t.state == TrialValid || t.state == TrialInvalid {
-			row.Reset = sec(int64(t.done.Reset))
+			row.Reset, row.ResetHow = sec(int64(t.done.Reset)), t.done.ResetHow
 		}
 		for _, p := range t.done.Phases {
 			row.Phases = append(row.Phases, Span{p.Name, sec(p.From).Float(), sec(p.To).Float()})

@@ -39,18 +39,19 @@ func Format(n Number, unit string) string {
 	}
 }
 
-// longest is what the histograms of latencies reach, in seconds, and overLong
-// how a latency is written that is beyond.
+// longest is what the histograms of latencies reach, in seconds, overLong how a
+// latency is told of that is beyond, and endless how any is written that has no
+// known end.
 const (
 	longest  = float64(rundir.HistHighest) / 1e6
 	overLong = "over 5 min"
+	endless  = "∞"
 )
 
-// FormatOf is Format for a metric's value: a latency that is beyond what its
-// histogram reaches is "over 5 min".
+// FormatOf is Format for a metric's value: a latency without a known end is "∞".
 func FormatOf(metric string, n Number, unit string) string {
 	if m, ok := metricOf(metric); ok && m.Bounded() && math.IsInf(n.Float(), 1) {
-		return overLong
+		return endless
 	}
 	return Format(n, unit)
 }
@@ -184,6 +185,8 @@ func subject(g rundir.Gate) string {
 		return "the share of leases renewed in time" + join(" of ", w["workload"]) + phase
 	case "etcd.leader.changes":
 		return "the number of leader changes" + join(" in ", w["shard"]) + phase
+	case "etcd.elections":
+		return "changes of leader that members counted" + join(" in ", w["shard"]) + phase
 	case "isolation":
 		return "isolation of" + join(" ", w["workload"]) + requests(map[string]string{"verb": w["verb"], "resource": w["resource"]}) + join(" from ", w["aggressor"])
 	case "etcd.db.size":

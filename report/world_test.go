@@ -153,7 +153,7 @@ func (w *world) trial(t testing.TB, d *rundir.Dir, p rundir.Planned) {
 		rec.RTO, rec.Longest, rec.Censored = 0, 0, true
 	}
 	trial := rundir.Trial{
-		Origin: origin, Duration: 10 * second, Outcome: "done", Phases: phases, Reset: 4 * time.Second,
+		Origin: origin, Duration: 10 * second, Outcome: "done", Phases: phases, Reset: 4 * time.Second, ResetHow: "back at the golden copy",
 		Acts: []rundir.Act{{
 			Name: "leaderKill", Kind: "leaderKill", Sort: "fault", Shard: "main", Target: "etcd-main-0",
 			Intended: 5 * second, Injected: 5*second + 2e6, Proven: 5*second + 9e8, Healing: 6 * second, Healed: 6*second + 8e8,

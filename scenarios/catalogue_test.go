@@ -41,6 +41,7 @@ func TestCatalogueLoads(t *testing.T) {
 			if len(s.Warnings) > 0 && name != "two-builds" {
 				t.Errorf("a ready scenario has warnings: %v", s.Warnings)
 			}
+			heldAgainstItself(t, s)
 			text, err := s.Describe()
 			if err != nil {
 				t.Fatal(err)
@@ -54,6 +55,27 @@ func TestCatalogueLoads(t *testing.T) {
 				golden.Check(t, "describe-quickstart", text)
 			}
 		})
+	}
+}
+
+// heldAgainstItself makes an A/A run of every profile: gates of other profiles and of
+// shards that it does not have are none of its, and the rest says what Holm counts.
+func heldAgainstItself(t *testing.T, s *Scenario) {
+	t.Helper()
+	for _, p := range s.Profiles {
+		aa, err := s.Twice(p.Name, 8)
+		if err != nil {
+			t.Errorf("%s against itself: %v", p.Name, err)
+			continue
+		}
+		if len(aa.Gates) == 0 || len(aa.Gates) > len(s.Gates) || aa.Comparisons() != s.Comparisons() {
+			t.Errorf("%s against itself: %d of %d gates, %d comparisons of %d", p.Name, len(aa.Gates), len(s.Gates), aa.Comparisons(), s.Comparisons())
+		}
+		for _, g := range aa.Gates {
+			if g.Profile != "" || g.Compare != "" && g.Compare != FirstTwin {
+				t.Errorf("%s against itself: the gate %+v", p.Name, g)
+			}
+		}
 	}
 }
 
@@ -76,7 +98,7 @@ var beyondSchema = []string{
 	"election-too-short", "election-too-short-in-profile", "empty-timeline", "fault-without-time", "flow-schema-of-no-level", "gate-isolation-of-nobody", "gate-profile-not-there", "priority-level-without-type", "fleet-act-rules", "fleet-cannot", "fleet-none", "fleet-not-said", "from-not-built", "proxy-not-built",
 	"gate-act-not-there", "gate-decides-nothing", "gate-min-on-latency", "gate-nothing-to-measure", "gate-phase-not-there", "gate-share", "gate-two-bounds", "gate-unknown-names",
 	"gate-without-bound", "gate-without-its-load", "gate-wrong-label", "gate-wrong-stat", "gate-wrong-unit", "heal-by-nobody", "margin-without-compare", "merge-key",
-	"no-apiserver", "object-beyond-request-limit", "object-nobody-can-churn", "not-a-version", "not-yaml", "partition-of-one", "partition-on-loopback", "patch-deletes-nothing", "patch-removes-what-a-gate-needs",
+	"no-apiserver", "object-beyond-request-limit", "object-nobody-can-churn", "not-a-version", "not-yaml", "partition-of-one", "partition-on-loopback", "provider-of-one-profile", "patch-deletes-nothing", "patch-removes-what-a-gate-needs",
 	"quota-out-of-reach", "rate-of-zero", "rate-peak-too-large", "rate-step-without-time", "recovery-from-nothing", "restore-from-unknown", "restore-without-backup", "shard-named-main", "shard-resource-twice", "shares-not-all",
 	"shard-without-resources", "tab", "tag", "tour-compares", "tour-unknown-profile", "two-documents", "unclosed-bracket", "unknown-member",
 	"unknown-fleet", "unknown-shard", "warmup-not-first",

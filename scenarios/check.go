@@ -9,6 +9,7 @@ import (
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/strict"
+	"github.com/storm-harness/storm/workloads"
 )
 
 // check is what one decoded document is checked by. Checks add problems by
@@ -127,10 +128,16 @@ func (c *check) own(key string, found []string) {
 
 // workloads checks the loads by their own rules.
 func (c *check) workloads() {
+	var all []workloads.Workload
+	found := len(c.problems)
 	for i, w := range c.doc.Spec.Workloads {
 		if w.Load.Value != nil {
+			all = append(all, w.Load.Value)
 			c.own(fmt.Sprintf("spec.workloads[%d].%s", i, w.Load.Kind), w.Load.Value.Check())
 		}
+	}
+	if len(c.problems) == found {
+		c.own("spec.workloads", workloads.CheckTogether(all))
 	}
 }
 

@@ -12,12 +12,7 @@ func (c *check) comparison() {
 	spec := c.doc.Spec
 	comparisons := 0
 	for _, g := range spec.Gates {
-		switch {
-		case g.Compare != "" && g.Profile != "":
-			comparisons++
-		case g.Compare != "":
-			comparisons += max(1, len(spec.Profiles)-1)
-		}
+		comparisons += compares(string(g.Compare), string(g.Profile), len(spec.Profiles))
 	}
 	if n := len(spec.Profiles); n > 1 && comparisons == 0 && len(spec.Gates) > 0 {
 		c.warn("spec.gates", "no gate compares the %d profiles, so the verdict does not say which is better: add one such as {metric: api.latency, verb: mutating, compare: %s, stat: p99, margin: 25%%}", n, spec.Profiles[0].Name)
@@ -36,6 +31,32 @@ func (c *check) comparison() {
 		c.warn("spec.blocks", "with %s no regression can ever be claimed at alpha %s: Holm's correction counts %d comparisons, and the smallest p of one is 1/2^%d = %.3g; take at least %d",
 			unit.Count(n, "block"), spec.Alpha, comparisons, n, math.Ldexp(1, -n), claim)
 	}
+}
+
+// compares is how many comparisons one gate is: with every other profile, or with
+// one.
+func compares(base, profile string, profiles int) int {
+	switch {
+	case base == "":
+		return 0
+	case profile != "":
+		return 1
+	default:
+		return max(1, profiles-1)
+	}
+}
+
+// Comparisons is how many comparisons the gates make, which Holm's correction
+// counts; for an A/A run those of the scenario that it stands for.
+func (s *Scenario) Comparisons() int {
+	if s.comparisons > 0 {
+		return s.comparisons
+	}
+	n := 0
+	for _, g := range s.Gates {
+		n += compares(g.Compare, g.Profile, len(s.Profiles))
+	}
+	return n
 }
 
 // LeastBlocks returns how many blocks it takes for a comparison to come to any

@@ -66,9 +66,13 @@ type Scenario struct {
 	// the caller's to refuse.
 	TooFew strict.Problems
 
-	source  *strict.Node // with Changes applied
-	kinds   Kinds
-	patches map[string]*strict.Node // by profile
+	source *strict.Node // with Changes applied
+	kinds  Kinds
+	// provider makes the clusters of all profiles.
+	provider string
+	// Of the scenario that an A/A run stands for; 0 elsewhere.
+	comparisons int
+	patches     map[string]*strict.Node // by profile
 }
 
 // Profile is one set of values under comparison.
@@ -147,6 +151,7 @@ func fromNode(root *strict.Node, kinds Kinds, problems strict.Problems) (*Scenar
 	c := newCheck(kinds, root, problems)
 	c.document()
 	s.fill(c.doc)
+	s.provider = c.doc.Spec.Cluster.Defaulted().Provider
 	s.Gates, s.Warnings, s.TooFew = c.gates, c.warnings, c.tooFew
 	problems = c.problems
 
@@ -156,6 +161,9 @@ func fromNode(root *strict.Node, kinds Kinds, problems strict.Problems) (*Scenar
 		root, merged := s.patched(v.profile, v.tour)
 		c := newCheck(kinds, root, merged)
 		c.profile = v.profile
+		if is, was := c.doc.Spec.Cluster.Defaulted().Provider, s.provider; is != was {
+			c.add("spec.cluster.provider", "is %s here and %s elsewhere: all trials of a run are on clusters of one provider", is, was)
+		}
 		c.variant(v.tour)
 		problems = addNew(problems, c.problems, v.suffix())
 		s.Warnings = addNew(s.Warnings, c.warnings, v.suffix())

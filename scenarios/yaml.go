@@ -117,7 +117,7 @@ type gate struct {
 	Min       *Amount       `yaml:"min" doc:"the value is at least this"`
 	Compare   Name          `yaml:"compare" doc:"instead of a bound: every other profile is compared with this one"`
 	Stat      string        `yaml:"stat" enum:"p50,p90,p99,p99.9,mean,max" doc:"which statistic is compared"`
-	Margin    *unit.Percent `yaml:"margin" doc:"with 25%, ratios from 1/1.25 to 1.25 count as equal"`
+	Margin    *unit.Percent `yaml:"margin" doc:"how much worse does not matter: with 25%, a ratio of 1.25 where less is better, of 1/1.25 where more is; how much better has no bound"`
 	Note      string        `yaml:"note" doc:"a remark for the report"`
 }
 
@@ -143,7 +143,7 @@ type Witness struct {
 
 // Floor is what the load must reach before a fault for a trial to be valid.
 type Floor struct {
-	AtLeast unit.Percent `yaml:"atLeast" default:"90%" max:"100%" doc:"the share of the intended requests that must succeed outside of faults"`
+	AtLeast unit.Percent `yaml:"atLeast" default:"90%" max:"100%" doc:"the share of the requests that ended in the steady phases that must have succeeded: in those before the first fault or operation, or in all where none is before it"`
 }
 
 // Name is a DNS label, since names become parts of file and object names.

@@ -41,6 +41,9 @@ func (d *Deployments) loop() OpenLoop {
 	return OpenLoop{Rate: d.Churn, Arrivals: d.Arrivals, InFlight: d.InFlight, Timeout: d.Timeout}
 }
 
+// Sockets implements Connected.
+func (d *Deployments) Sockets() uint64 { return d.loop().Sockets() }
+
 // maxDeployments and maxReplicas are beyond what a control plane is known to bear.
 const (
 	maxDeployments = 100_000

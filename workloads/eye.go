@@ -22,9 +22,16 @@ type eye struct {
 	reflector reflector.Reflector
 	synced    chan struct{} // closed when everything that was there has been seen
 	once      sync.Once
-	sink      reflector.Sink
+	sink      settler
 	end       context.CancelFunc
 	alive     sync.WaitGroup
+}
+
+// settler is a sink that is told when its watch is over, and counts what it saw
+// begin and did not see end.
+type settler interface {
+	reflector.Sink
+	settle(now int64)
 }
 
 // atOnce bounds what an eye's agenda does at once.
@@ -32,7 +39,7 @@ const atOnce = 1000
 
 // observe opens a watch of a collection, and returns once it has seen what was
 // there before. query has its selectors, encoded. It goes on until closed.
-func (e *Env) observe(ctx context.Context, c *client.Client, r resource, path, query string, sink reflector.Sink) (*eye, error) {
+func (e *Env) observe(ctx context.Context, c *client.Client, r resource, path, query string, sink settler) (*eye, error) {
 	of := func(verb string) *measure.Series {
 		return e.Recorder.Series(rundir.Key{Workload: e.Name, Verb: verb, Resource: r.String(), Scope: "cluster", Detail: "observer"})
 	}
@@ -72,9 +79,13 @@ func (y *eye) Synced(at int64) {
 // It may be called twice.
 func (y *eye) close() {
 	y.reflector.Shared.End()
+	open := y.reflector.Open()
 	y.reflector.Stop()
 	y.end()
 	y.alive.Wait()
+	if open { // what a broken watch has not shown may be over
+		y.sink.settle(y.reflector.Shared.Clock.Now())
+	}
 }
 
 // spans measures by a watch how long objects take from one state to another.
@@ -144,6 +155,16 @@ func (s *spans) see(at int64, kind string, seen sight) {
 	if kind == "DELETED" {
 		delete(s.known, seen.uid)
 	}
+}
+
+// settle implements settler.
+func (s *spans) settle(now int64) {
+	for _, o := range s.known {
+		if !o.over && o.begun >= 0 {
+			s.series.Unended(o.begun, now, measure.CodeUnended)
+		}
+	}
+	clear(s.known)
 }
 
 // Synced implements reflector.Sink: what the list did not hold is gone, at a

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"testing"
+	"time"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/measure"
@@ -20,6 +21,7 @@ func TestSpansCountWhatWasSeenFromEndToEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		steps      []step
 		ok, failed uint64
+		unended    uint64
 	}{
 		"begun and ended":             {steps: []step{{"ADDED", begun}, {"MODIFIED", begun}, {"MODIFIED", ended}}, ok: 1},
 		"ended once":                  {steps: []step{{"ADDED", begun}, {"MODIFIED", ended}, {"MODIFIED", ended}, {"DELETED", ended}}, ok: 1},
@@ -30,10 +32,13 @@ func TestSpansCountWhatWasSeenFromEndToEnd(t *testing.T) {
 		"only its end was seen":       {steps: []step{{"DELETED", ended}}},
 		"ended while it was broken":   {steps: []step{{"ADDED", begun}, {"LISTED", ended}, {synced, sight{}}}, ok: 1},
 		"gone while it was broken":    {steps: []step{{"ADDED", begun}, {synced, sight{}}, {"DELETED", ended}}},
+		"not over when the load is":   {steps: []step{{"ADDED", begun}}, unended: 1},
 		"there still, and then ended": {steps: []step{{"ADDED", begun}, {"LISTED", begun}, {synced, sight{}}, {"MODIFIED", ended}}, ok: 1},
 	} {
-		var ok, bad uint64
-		rec := measure.NewRecorder(measure.NewClock(), func(w rundir.Window) { ok, bad = ok+w.OK, bad+w.Errors["failed"] })
+		var ok, bad, unended uint64
+		rec := measure.NewRecorder(measure.NewClock(), func(w rundir.Window) {
+			ok, bad, unended = ok+w.OK, bad+w.Errors["failed"], unended+w.Errors[measure.CodeUnended]
+		})
 		s := newSpans(&Env{Name: "x", Recorder: rec}, "complete", resources["jobs"], "created-complete", nil)
 		for i, st := range c.steps {
 			if st.kind == synced {
@@ -42,9 +47,10 @@ func TestSpansCountWhatWasSeenFromEndToEnd(t *testing.T) {
 			}
 			s.see(int64(i), st.kind, st.seen)
 		}
+		s.settle(int64(time.Minute))
 		rec.Close()
-		if ok != c.ok || bad != c.failed {
-			t.Errorf("%s: %d counted, %d failed, want %d and %d", name, ok, bad, c.ok, c.failed)
+		if ok != c.ok || bad != c.failed || unended != c.unended {
+			t.Errorf("%s: %d counted, %d failed, %d unended; want %d, %d and %d", name, ok, bad, unended, c.ok, c.failed, c.unended)
 		}
 	}
 }

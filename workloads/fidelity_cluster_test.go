@@ -33,7 +33,7 @@ func (r *real) testFidelity(t *testing.T) {
 					}
 					return out
 				}
-				before := open()
+				before, counted := open(), r.countsOfNodes(t)
 				l := r.put(t, name, of(func(n *Nodes) { n.Count, n.Connections, n.Sync = nodes, connections, sync }))
 				opened := func() map[string]float64 {
 					more := open()
@@ -65,6 +65,7 @@ func (r *real) testFidelity(t *testing.T) {
 					return true
 				})
 				r.whoAsked(t, name, connections == "perNode", nodes)
+				r.countedAs(t, counted, nodes)
 				l.end()
 				r.removeNodes(t, name)
 				if f := l.failures(); len(f) > 0 {
@@ -130,9 +131,57 @@ func (r *real) whoAsked(t *testing.T, workload string, certificates bool, nodes 
 	for _, resource := range []string{"nodes", "services", "endpointslices", "servicecidrs"} {
 		want = append(want, "system:kube-proxy: watch "+resource)
 	}
+	// And nothing else, but for what is done again and again, and lists where they
+	// are not streamed.
+	model := map[string]bool{"a node: get leases": true, "a node: update leases": true, "a node: patch nodes": true}
 	for _, w := range want {
 		if asked[w] != nodes {
 			t.Errorf("%s: %d times, want %d", w, asked[w], nodes)
+		}
+		model[w], model[strings.Replace(w, "watch", "list", 1)] = true, true
+	}
+	for what, n := range asked {
+		if who, _, _ := strings.Cut(what, ":"); (who == "a node" || who == "system:kube-proxy") && !model[what] {
+			t.Errorf("%s: %d times, and no kubelet does that here", what, n)
+		}
+	}
+}
+
+// levels are where the API server's own flow schemas put what nodes and their
+// kube-proxies ask for, by schema and priority level.
+var levels = [][2]string{{"system-node-high", "node-high"}, {"system-nodes", "system"}, {"global-default", "global-default"}}
+
+// countsOfNodes are the server's counts of what nobody but nodes does here: requests
+// by verb and resource, and what the levels of priority and fairness let through.
+func (r *real) countsOfNodes(t *testing.T) map[string]float64 {
+	t.Helper()
+	out := map[string]float64{}
+	for _, resource := range []string{"nodes", "csinodes"} {
+		out["POST "+resource] = r.metric(t, "apiserver_request_total", map[string]string{"verb": "POST", "resource": resource, "code": "201"})
+	}
+	for _, l := range levels {
+		out[l[0]] = r.metric(t, "apiserver_flowcontrol_dispatched_requests_total", map[string]string{"flow_schema": l[0], "priority_level": l[1]})
+	}
+	return out
+}
+
+// countedAs holds what the server has counted since against the model of a node.
+func (r *real) countedAs(t *testing.T, before map[string]float64, nodes int) {
+	t.Helper()
+	now := r.countsOfNodes(t)
+	for what, want := range map[string]int{"POST nodes": 1, "POST csinodes": 1} {
+		if got := now[what] - before[what]; got != float64(want*nodes) {
+			t.Errorf("the server counts %.0f %s, want %d", got, what, want*nodes)
+		}
+	}
+	// At least: leases are renewed, and lists come with watches that are not streamed.
+	for what, want := range map[string]int{
+		"system-node-high": 3, // a node and its lease are created, and the node is watched
+		"system-nodes":     5, // a CSINode is created; pods, Services, RuntimeClasses and CSIDrivers are watched
+		"global-default":   4, // the kube-proxy's watches: it is no service account of kube-system here
+	} {
+		if got := now[what] - before[what]; got < float64(want*nodes) {
+			t.Errorf("the flow schema %s let %.0f requests through, want %d at least", what, got, want*nodes)
 		}
 	}
 }

@@ -47,3 +47,27 @@ func TestLoadsBeyondTheOpenFileLimitAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// Each load has files enough for itself, and all of them have not.
+func TestLoadsShareTheOpenFiles(t *testing.T) {
+	nodes, herd := newNodes().(*Nodes), newInformers().(*Informers)
+	nodes.Count, nodes.Connections = 1000, "perNode"
+	herd.Count, herd.Connections, herd.Resource = 900, "own", "configmaps"
+	const files = 2000
+	if found := nodes.check(files); len(found) > 0 {
+		t.Errorf("nodes alone: %v", found)
+	}
+	if found := herd.check(herd.Resource, files); len(found) > 0 {
+		t.Errorf("informers alone: %v", found)
+	}
+	both := []Workload{nodes, herd, newEventChurn(), newRogueDaemonSet(), newDeployments()}
+	if found := together(both, files); len(found) != 1 || !strings.Contains(found[0], "may open 2000: raise the limit") {
+		t.Errorf("together: %v", found)
+	}
+	if found := together(both, 3000); len(found) > 0 {
+		t.Errorf("with files enough: %v", found)
+	}
+	if one := together([]Workload{newRogueDaemonSet()}, 1); len(one) != 1 {
+		t.Error("a load's own connections are not counted")
+	}
+}

@@ -42,6 +42,7 @@ type waiter struct {
 type filled struct {
 	created        int64 // below 0: not known
 	bound, running bool
+	started        bool // it has run
 	listed         bool // in the list that is coming in
 }
 
@@ -118,7 +119,11 @@ func (f *filling) see(at int64, kind string, p *lean.Pod) {
 	switch {
 	case runs && !o.running:
 		f.now.running++
-		f.count(f.start, o, at)
+		if !o.started {
+			f.count(f.start, o, at)
+		}
+		f.tell(at)
+		o.started = true
 	case !runs && o.running:
 		f.now.running--
 		f.tell(at)
@@ -161,6 +166,22 @@ func (f *filling) drop(at int64, uid string, o *filled) {
 		f.now.running--
 	}
 	f.tell(at)
+}
+
+// settle implements settler: of a pod without a node both are unended, having one
+// and running.
+func (f *filling) settle(now int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for uid, o := range f.pods {
+		if f.start != nil && o.created >= 0 && !o.started {
+			f.start.Unended(o.created, now, measure.CodeUnended)
+			if !o.bound {
+				f.bind.Unended(o.created, now, measure.CodeUnended)
+			}
+		}
+		delete(f.pods, uid)
+	}
 }
 
 // Synced implements reflector.Sink: what the list did not hold is gone.

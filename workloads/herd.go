@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
@@ -53,23 +51,16 @@ func (w Watching) check(name string, files uint64) []string {
 	return append(problems, checkTimeout(w.Timeout)...)
 }
 
-// openFiles is how many files this process may open.
-func openFiles() uint64 {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
+// Sockets implements Connected.
+func (w Watching) Sockets() uint64 {
+	if w.Connections == "own" {
+		return uint64(max(w.Count, 0))
 	}
-	return limit.Cur
+	return uint64(max(w.Count, 0)/streamsPerConnection + 1)
 }
 
-// files is how many files the watches may need open: one for every connection.
-func (w Watching) files() uint64 {
-	connections := w.Count/streamsPerConnection + 1
-	if w.Connections == "own" {
-		connections = w.Count
-	}
-	return uint64(connections + filesBeside)
-}
+// files is how many files the watches may need open.
+func (w Watching) files() uint64 { return w.Sockets() + filesBeside }
 
 // manner says in words how the watches are made.
 func (w Watching) manner() string {

@@ -105,10 +105,6 @@ type informers struct {
 // was to start anew, or when the load ended, after ten seconds or more.
 const CodeUnsynced = "unsynced"
 
-// slowSync is how long an informer may have been at it when the load ends
-// without that saying anything.
-const slowSync = 10 * time.Second
-
 // start returns what starts informer i, whatever became of it before.
 func (n *informers) start(i int) func(context.Context, int64) {
 	return func(_ context.Context, at int64) {
@@ -131,8 +127,8 @@ func (n *informers) unsynced(since int64) {
 func (n *informers) settle() {
 	now := n.env.Clock.Now()
 	for i := range n.reflectors {
-		if since, syncing := n.reflectors[i].Stop(); syncing && now-since >= int64(slowSync) {
-			n.unsynced(since)
+		if since, syncing := n.reflectors[i].Stop(); syncing {
+			n.shared.Sync.Unended(since, now, CodeUnsynced)
 		}
 	}
 }

@@ -27,6 +27,7 @@ func TestLoadsAreWhatTheServerSees(t *testing.T) {
 	t.Run("nodes", r.testNodes)
 	t.Run("statuses", r.testStatuses)
 	t.Run("pods", r.testPods)
+	t.Run("references", r.testReferences)
 	t.Run("events", r.testEvents)
 	t.Run("lists", r.testLists)
 	t.Run("outage", r.testOutage)
@@ -278,11 +279,22 @@ func (r *real) testPods(t *testing.T) {
 			t.Errorf("failures: %v", f)
 		}
 	}
-	patched := len(r.requests(t, "fleet", func(a audited) bool {
-		return a.Verb == "patch" && a.Object.Resource == "pods" && a.Object.Subresource == "status" &&
-			strings.HasPrefix(a.Impersonated.Username, "system:node:") && a.Response.Code == 200
-	}))
-	nodes.agrees("pods gone running", patched, nodes.soFar("patch", "pods/status", "").OK)
+	// What a kubelet asks for its pods, as the server logged it of the nodes' own users.
+	asked := func(verb, resource, sub string, code int) int {
+		return len(r.requests(t, "fleet", func(a audited) bool {
+			return a.Verb == verb && a.Object.Resource == resource && a.Object.Subresource == sub && a.Stage == "ResponseComplete" &&
+				strings.HasPrefix(a.Impersonated.Username, "system:node:") && a.Response.Code == code
+		}))
+	}
+	for _, c := range []struct {
+		verb, resource, sub string
+		code                int
+	}{
+		{"patch", "pods", "status", 200}, {"delete", "pods", "", 200}, {"create", "events", "", 201},
+	} {
+		what := strings.TrimSuffix(c.resource+"/"+c.sub, "/")
+		nodes.agrees(c.verb+" "+what, asked(c.verb, c.resource, c.sub, c.code), nodes.soFar(c.verb, what, "").OK)
+	}
 	if w := nodes.startOf("created-running"); w.OK == 0 || w.Hist == "" {
 		t.Errorf("no pod start was observed: %+v", w)
 	}

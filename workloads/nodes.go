@@ -71,9 +71,6 @@ const maxNodes = 100_000
 // connection for every so many watches.
 const streamsPerConnection = 100
 
-// filesBeside is what storm needs of open files beside the fleet's connections.
-const filesBeside = 256
-
 // Check implements Workload.
 func (n *Nodes) Check() []string {
 	return n.check(openFiles())
@@ -135,15 +132,18 @@ func (n *Nodes) check(files uint64) []string {
 	return append(problems, checkTimeout(n.Timeout)...)
 }
 
-// files is how many files the fleet may need open: one for every connection.
-func (n *Nodes) files() uint64 {
+// Sockets implements Connected.
+func (n *Nodes) Sockets() uint64 {
 	connections := n.InFlight / streamsPerConnection
 	watches := n.Count * len(n.Watches)
 	if n.Connections == "perNode" {
 		connections += n.Count
 	}
-	return uint64(connections + watches/streamsPerConnection + filesBeside)
+	return uint64(max(connections+watches/streamsPerConnection, 0))
 }
+
+// files is how many files the fleet may need open: one for every connection.
+func (n *Nodes) files() uint64 { return n.Sockets() + filesBeside }
 
 // Describe implements Workload.
 func (n *Nodes) Describe() string {

@@ -44,10 +44,13 @@ func (o OpenLoop) checkBounds() []string {
 	return append(problems, checkTimeout(o.Timeout)...)
 }
 
+// Sockets implements Connected.
+func (o OpenLoop) Sockets() uint64 { return uint64(max(o.InFlight, 0) / streamsPerConnection) }
+
 // checkInFlight checks a bound of requests in flight, for which there must be
 // connections enough, given how many files may be open.
 func checkInFlight(n int, files uint64) []string {
-	need := uint64(max(n, 0)/streamsPerConnection + filesBeside)
+	need := OpenLoop{InFlight: n}.Sockets() + filesBeside
 	switch {
 	case n < 1 || n > maxInFlight:
 		return []string{fmt.Sprintf("inFlight: %d is not between 1 and %d", n, maxInFlight)}

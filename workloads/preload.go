@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -12,8 +13,9 @@ import (
 )
 
 // Preload is what a cluster has gathered over the years: objects by kind, number
-// and size, written before the measured time as fast as the server takes them.
-// It is no load by itself.
+// and size, written as fast as the server takes them, into the golden copy that
+// trials begin from, or where there is none before the measured time. It is no
+// load by itself.
 type Preload struct {
 	Objects  []PreloadObjects `yaml:"objects" required:"true" doc:"what is to be there"`
 	Parallel int              `yaml:"parallel" min:"1" max:"1000" doc:"objects that are written at once; 32 by default"`
@@ -75,7 +77,7 @@ func (p *Preload) Describe() string {
 		}
 		texts[i] = fmt.Sprintf("%s %s of %s%s", unit.Grouped(o.Count), o.Resource, o.Size, where)
 	}
-	return "A base population, written before the load begins: " + strings.Join(texts, ", ") + "."
+	return "A base population, there before the load begins: " + strings.Join(texts, ", ") + "."
 }
 
 // Prepare implements Workload: it writes the objects. Where the server refuses
@@ -123,6 +125,12 @@ func (p *Preload) write(ctx context.Context, env *Env, c *client.Client, o Prelo
 		env.Log.Info("preloaded", "workload", env.Name, "resource", o.Resource, "count", o.Count, "took", took.Round(time.Millisecond))
 	}
 	return err
+}
+
+// Population implements Lasting. How fast it is written is no part of it.
+func (p *Preload) Population() (string, error) {
+	text, err := json.Marshal(p.Objects)
+	return string(text), err
 }
 
 // Run implements Workload: it does nothing until ctx ends.

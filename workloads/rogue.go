@@ -74,6 +74,9 @@ func (r *RogueDaemonSet) rate() float64 { return float64(r.Count) / r.Period.D()
 
 func (r *RogueDaemonSet) loop() OpenLoop { return OpenLoop{InFlight: r.InFlight, Timeout: r.Timeout} }
 
+// Sockets implements Connected.
+func (r *RogueDaemonSet) Sockets() uint64 { return r.loop().Sockets() }
+
 func (r *RogueDaemonSet) detail() string {
 	if r.ResourceVersion == "0" {
 		return "rv0"

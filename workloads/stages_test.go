@@ -72,6 +72,28 @@ func TestFillingCountsPods(t *testing.T) {
 	}
 }
 
+// A pod that has run is none that did not start, whatever became of it.
+func TestFillingCountsThePodsThatDoNotStart(t *testing.T) {
+	got := map[string]uint64{}
+	rec := measure.NewRecorder(measure.NewClock(), func(w rundir.Window) { got[w.Verb] += w.Errors[measure.CodeUnended] })
+	f := newFilling(func(verb, detail string) *measure.Series {
+		return rec.Series(rundir.Key{Verb: verb, Detail: detail})
+	})
+	f.begin("x")
+	f.mu.Lock()
+	f.see(0, "ADDED", aPod("ran", "n", "Pending"))
+	f.see(1, "MODIFIED", aPod("ran", "n", "Running"))
+	f.see(2, "MODIFIED", aPod("ran", "n", "Failed"))
+	f.see(3, "ADDED", aPod("bound", "n", "Pending"))
+	f.see(4, "ADDED", aPod("waits", "", "Pending"))
+	f.mu.Unlock()
+	f.settle(int64(time.Minute))
+	rec.Close()
+	if got["start"] != 2 || got["bind"] != 1 {
+		t.Errorf("counted %v", got)
+	}
+}
+
 // Workers take every pod of a stage once, and never one more while too many
 // have no node.
 func TestWorkersPauseAtTheBound(t *testing.T) {

@@ -22,7 +22,7 @@ type Workload interface {
 	// Describe returns one sentence for a reader who has not seen the scenario.
 	Describe() string
 	// Prepare makes what the load needs before the measured time: namespaces,
-	// nodes. It runs once a trial, with the cluster ready.
+	// nodes. It runs once a trial, with the cluster ready (but see Lasting).
 	Prepare(ctx context.Context, env *Env) error
 	// Run puts the load on until ctx ends; then it stops in good order and
 	// returns nil. An error means that the load could not be put on, which
@@ -33,6 +33,15 @@ type Workload interface {
 // Lengthy is a load whose Prepare takes a while in each trial: roughly so long
 // on a small machine.
 type Lengthy interface{ Preparing() time.Duration }
+
+// Lasting is a load whose Prepare makes what every trial begins with alike: where
+// the cluster keeps golden copies it is made once, into one: then Prepare gets an Env
+// without a Recorder and without Etcd, and the trials' Run one without REST.
+type Lasting interface {
+	// Population is what Prepare makes, in words of its own: equal texts are equal
+	// populations.
+	Population() (string, error)
+}
 
 // Needy is a load that needs of a cluster what only some can do.
 type Needy interface{ Needs() []clusters.Capability }
@@ -50,7 +59,7 @@ type Env struct {
 	Admin    *rest.Config    // the same, as the administrator
 	Recorder *measure.Recorder
 	Clock    *measure.Clock
-	Seed     int64  // of this trial and workload, for anything random
+	Seed     int64  // of this trial and workload, for anything random; of the run for a Lasting one
 	RunID    string // to label what the load makes
 	Log      *slog.Logger
 	// Etcd returns the https URLs of a shard's members; it is nil where the

@@ -157,6 +157,19 @@ func (s *Store) Have(ctx context.Context, r Request) (b Binary, ok bool, err err
 	return b, err == nil, nil
 }
 
+// Newest returns the newest patch release of a component's minor version.
+func (s *Store) Newest(ctx context.Context, name, minor string) (string, error) {
+	p, err := projectOf(name)
+	if err != nil {
+		return "", err
+	}
+	version, open, err := parseVersion(p, minor)
+	if err != nil || !open {
+		return version, err
+	}
+	return s.settle(ctx, p, name, version)
+}
+
 // sourcesOf are the sources that can have a project.
 func (s *Store) sourcesOf(p project) []Source {
 	if p.released {

@@ -11,7 +11,9 @@ type Member struct {
 	PeerURL        string
 	InitialCluster string
 	Token          string // the name by which the members of one cluster know each other
-	CA, Cert, Key  string // files
+	CA             string // file of whom it trusts as a client
+	PeerCA         string // and as a peer
+	Cert, Key      string // its own
 }
 
 // Etcd are the flags of one member of a shard. version is the binary's: some
@@ -32,7 +34,7 @@ func Etcd(m Member, s clusters.Shard, version string, over map[string]string) Se
 		"cert-file", m.Cert,
 		"key-file", m.Key,
 		"peer-client-cert-auth", "true",
-		"peer-trusted-ca-file", m.CA,
+		"peer-trusted-ca-file", m.PeerCA,
 		"peer-cert-file", m.Cert,
 		"peer-key-file", m.Key,
 		"logger", "zap",

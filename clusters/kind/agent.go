@@ -30,7 +30,7 @@ type agent struct {
 	node string
 	in   io.WriteCloser
 	kill func()
-	tell func(event []string) // runs NAME PID START POD, or ends NAME
+	tell func(event []string) // runs NAME PID START POD CONTAINER, or ends NAME
 	gone chan struct{}        // closed when the connection has ended
 
 	mu      sync.Mutex
@@ -54,7 +54,7 @@ func openAgent(ctx context.Context, node, index string, kinds []clusters.Kind, t
 	for _, kind := range kinds {
 		names = append(names, string(kind))
 	}
-	cmd := exec.Command(docker.Command(), "exec", "--interactive", node, "bash", "-c", agentScript, "agent", index, nodeLogs, strings.Join(names, " "))
+	cmd := exec.Command(docker.Command(), "exec", "--interactive", node, "bash", "-c", agentScript, "agent", index, nodeLogs, manifestsDir, strings.Join(names, " "))
 	// A Ctrl-C in the terminal is storm's to handle. It ends with its standard
 	// input, which storm holds.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,10 +1,11 @@
 # Runs in a node while storm holds its standard input open. It tells which process
-# each component of the control plane is (runs NAME PID START POD, ends NAME), has a
-# component's log and the node's own written to storm's folder too, and does what it is told
-# (ID SCRIPT, the script in base64), answering with (done ID CODE OUTPUT).
+# each component of the control plane is (runs NAME PID START POD CONTAINER, ends NAME),
+# has a component's log and the node's own written to storm's folder too, and does
+# what it is told (ID SCRIPT, the script in base64), answering with (done ID CODE OUTPUT).
 index=$1
 logs=$2
-components=$3
+manifests=$3
+components=$4
 umask 077
 declare -A pid start
 mkdir -p /run/storm
@@ -19,27 +20,33 @@ stat_of() {
   [ "$st" != Z ] && [ "$st" != X ]
 }
 
-follow() { # what process $2 of component $1 logs
+follow() { # what process $2 of component $1 logs, which is of the pod that pod_of read
   [ -e "/run/storm/followed-$2-$3" ] && return
   : > "/run/storm/followed-$2-$3"
-  local file log=$1
+  local file log=$1 at=/var/log/pods/kube-system_${pod}_$uid/$1
   [ "$1" = etcd ] && log=etcd-main
-  file=$(ls -t /var/log/pods/kube-system_"$1"-*/"$1"/*.log 2>/dev/null | head -n 1)
-  [ -n "$file" ] && tail -n +1 -F --pid="$2" "$file" >> "$logs/$log-$index.log" 2>/dev/null < /dev/null &
+  {
+    until file=$(ls -v "$at"/*.log | tail -n 1) && [ -n "$file" ]; do
+      kill -0 "$2" || exit # it ended before it had one
+      sleep 0.1
+    done
+    exec tail -n +1 -F --pid="$2" "$file" >> "$logs/$log-$index.log"
+  } > /dev/null 2>&1 < /dev/null &
 }
 
-pod_of() { # reads the name of the pod that process $1 is of into pod
-  local line dir uid
-  pod=unknown
+pod_of() { # reads what process $1 is of into pod and uid, and its container into box
+  local line dir
   while read -r line; do
-    [[ $line =~ pod([0-9a-f_-]{32,36}) ]] || continue
-    uid=${BASH_REMATCH[1]//_/-}
-    for dir in /var/log/pods/*_"$uid"; do
+    [[ $line =~ pod([0-9a-f_-]{32,36})[^/]*/(.*-)?([0-9a-f]{64}) ]] || continue
+    uid=${BASH_REMATCH[1]//_/-} box=${BASH_REMATCH[3]}
+    for dir in /var/log/pods/kube-system_*_"$uid"; do
+      [ -d "$dir" ] || continue
       dir=${dir##*/kube-system_}
       pod=${dir%_*}
-      return
+      return 0
     done
   done 2>/dev/null < "/proc/$1/cgroup"
+  return 1
 }
 
 journals() { # what the node's own services log, from the start of its container on
@@ -55,8 +62,10 @@ journals() { # what the node's own services log, from the start of its container
   done
 }
 
+# look tells what has changed. Where a component has no manifest none is looked for:
+# that may be so for a whole trial, and a look at every process is not cheap.
 look() {
-  local name d comm p missing=
+  local name d comm p missing=' '
   for name in $components; do
     p=${pid[$name]:-}
     if [ -n "$p" ] && stat_of "$p" && [ "$began" = "${start[$name]}" ]; then continue; fi
@@ -64,9 +73,9 @@ look() {
       pid[$name]=
       echo "ends $name"
     fi
-    missing=1
+    [ -e "$manifests/$name.yaml" ] && missing+="$name "
   done
-  [ -n "$missing" ] || return
+  [ "$missing" != ' ' ] || return
   for d in /proc/[0-9]*; do
     { read -r comm < "$d/comm"; } 2>/dev/null || continue
     case $comm in
@@ -76,14 +85,24 @@ look() {
       etcd | etcd-*) name=etcd ;;
       *) continue ;;
     esac
+    [[ $missing == *" $name "* ]] || continue
     p=${d#/proc/}
-    if [ -z "${pid[$name]:-}" ] && stat_of "$p"; then
+    # One whose pod is not to be seen yet is looked at again the next time.
+    if [ -z "${pid[$name]:-}" ] && stat_of "$p" && pod_of "$p"; then
       pid[$name]=$p start[$name]=$began
-      pod_of "$p"
-      echo "runs $name $p $began $pod"
+      echo "runs $name $p $began $pod $box"
       follow "$name" "$p" "$began"
     fi
   done
+}
+
+hit() { # sends signal $2 to the process of component $1, unless that has ended
+  local p=${pid[$1]:-}
+  if [ -z "$p" ] || ! stat_of "$p" || [ "$began" != "${start[$1]}" ]; then
+    echo "it has ended"
+    return 1
+  fi
+  kill -"$2" "$p"
 }
 
 obey() {

@@ -24,6 +24,7 @@ import (
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/data"
 	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/layers"
 	"github.com/storm-harness/storm/clusters/network"
 	"github.com/storm-harness/storm/clusters/pki"
 	"github.com/storm-harness/storm/clusters/supervise"
@@ -48,7 +49,8 @@ type Options struct {
 	Exited func(id clusters.ID, how string)
 	// NodeImage takes the place of the image that the version comes to.
 	NodeImage string
-	// Retain keeps the containers of a cluster that does not come up.
+	// Retain keeps the containers of a cluster that does not come up, and Dir; they
+	// stay in the ledger.
 	Retain bool
 }
 
@@ -59,12 +61,12 @@ type Cluster struct {
 	supervisor *supervise.Client
 	slot       network.Slot
 	pki        *pki.PKI
-	etcdTLS    *tls.Config
 	adminTLS   *tls.Config
 	alive      context.Context // ends with Close
 	end        context.CancelFunc
 
 	mu       sync.Mutex
+	etcdTLS  *tls.Config // for the members of all shards
 	spec     clusters.Spec
 	image    image
 	shards   []shardPlaces
@@ -74,14 +76,19 @@ type Cluster struct {
 	parts    []*part
 	binaries map[string]components.Binary // etcd's, by shard
 	restores map[string]*data.Restores    // by shard
+	lived    bool                         // containers have been made
+	broken   bool                         // a reset could not bring it up
 	goldens  map[string]bool              // the golden copies that there are, by their keys
+	how      string                       // the last reset came about
 	touched  map[[2]clusters.ID]bool      // links that were changed
 }
 
 var (
-	_ clusters.Cluster  = (*Cluster)(nil)
-	_ clusters.Linker   = (*Cluster)(nil)
-	_ clusters.Restorer = (*Cluster)(nil)
+	_ interface{ ResetHow() string } = (*Cluster)(nil) // which the runner asks
+	_ clusters.Cluster               = (*Cluster)(nil)
+	_ clusters.Populated             = (*Cluster)(nil)
+	_ clusters.Linker                = (*Cluster)(nil)
+	_ clusters.Restorer              = (*Cluster)(nil)
 )
 
 // Up starts a cluster and returns when all of it serves and the golden copy,
@@ -103,7 +110,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{o: o, name: NameOf(o.Ledger.RunID()), goldens: map[string]bool{}, restores: map[string]*data.Restores{}, touched: map[[2]clusters.ID]bool{}}
 	c.alive, c.end = context.WithCancel(context.Background())
 	if err := c.begin(ctx); err != nil {
-		return nil, errors.Join(explained(err), c.giveUp(context.WithoutCancel(ctx)))
+		return nil, errors.Join(explained(err), c.giveUp(context.WithoutCancel(ctx), o.Retain && ctx.Err() == nil))
 	}
 	return c, nil
 }
@@ -121,27 +128,35 @@ func (c *Cluster) begin(ctx context.Context) error {
 	if c.pki, err = pki.Open(filepath.Join(c.o.Dir, "pki")); err != nil {
 		return err
 	}
-	if c.etcdTLS, err = c.pki.ClientTLS(pki.EtcdClientPair, pki.EtcdCA); err != nil {
-		return err
-	}
 	if c.adminTLS, err = c.pki.ClientTLS(pki.AdminPair, pki.ClusterCA); err != nil {
 		return err
 	}
-	return c.fromNothing(ctx, c.o.Spec)
+	if err := c.adopt(ctx, c.o.Spec); err != nil {
+		return err
+	}
+	_, err = layers.Climb(ctx, c.layers(clusters.Population{}), copies{c})
+	return err
 }
 
 // giveUp removes what there is of a cluster that did not come up, or leaves its
-// containers for the user to look at.
-func (c *Cluster) giveUp(ctx context.Context) error {
+// containers for the user to look at, and what of this machine they have mounted.
+func (c *Cluster) giveUp(ctx context.Context, retain bool) error {
 	if c.supervisor == nil {
 		return c.o.Ledger.RemoveDir(c.o.Dir)
 	}
-	if !c.o.Retain {
-		return c.Close(ctx)
+	var kept []string
+	var err error
+	if retain {
+		kept, err = docker.Lines(ctx, "ps", "-a", "--filter", "network="+c.name, "--format", "{{.Names}}")
 	}
-	c.o.Sink(clusters.Event{Text: fmt.Sprintf("the containers are kept: remove them with `%s rm -f -v $(%s ps -aq --filter network=%s)` and `%s network rm %s`",
-		docker.Command(), docker.Command(), c.name, docker.Command(), c.name)})
-	return errors.Join(c.o.Ledger.Undo(ledger.Containers, c.name), c.Close(ctx))
+	if len(kept) == 0 {
+		return errors.Join(err, c.Close(ctx))
+	}
+	slices.Sort(kept)
+	c.o.Sink(clusters.Event{Text: fmt.Sprintf("kept are the containers %s, and %s: `storm cleanup` removes them", strings.Join(kept, ", "), c.o.Dir)})
+	c.end()
+	c.closeNodes()
+	return errors.Join(c.o.Ledger.Keep(), c.supervisor.Leave(ctx))
 }
 
 // Spec implements clusters.Cluster.
@@ -208,8 +223,16 @@ func (c *Cluster) Provenance() []rundir.Provenance {
 }
 
 // Close implements clusters.Cluster: the supervisor removes the containers, their
-// network, and the directory.
+// network, and the directory. One that a reset could not bring up may be kept, as
+// one that never came up.
 func (c *Cluster) Close(ctx context.Context) error {
+	c.mu.Lock()
+	kept := c.broken && c.o.Retain
+	c.broken = false
+	c.mu.Unlock()
+	if kept {
+		return c.giveUp(ctx, true)
+	}
 	c.end()
 	c.closeNodes()
 	return c.supervisor.Shutdown(ctx)

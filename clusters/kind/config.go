@@ -21,10 +21,11 @@ const clientQPS = 1000
 
 // Where things are in a node.
 const (
-	nodePKI      = "/etc/kubernetes/pki"
-	nodeServing  = nodePKI + "/serving" // of controller managers and schedulers
-	nodeLogs     = "/storm/logs"        // the cluster's folder of logs
-	manifestsDir = "/etc/kubernetes/manifests"
+	nodePKI       = "/etc/kubernetes/pki"
+	nodeEtcdTrust = nodePKI + "/etcd/trust.crt"
+	nodeServing   = nodePKI + "/serving" // of controller managers and schedulers
+	nodeLogs      = "/storm/logs"        // the cluster's folder of logs
+	manifestsDir  = "/etc/kubernetes/manifests"
 )
 
 // design is what a cluster's configuration is made of.
@@ -74,7 +75,7 @@ func (d design) config() (*v1alpha4.Cluster, error) {
 		return err
 	}
 	etcd := map[string]any{"external": map[string]any{
-		"endpoints": clientURLs(d.shards[0]), "caFile": nodePKI + "/etcd/ca.crt",
+		"endpoints": clientURLs(d.shards[0]), "caFile": nodeEtcdTrust,
 		"certFile": nodePKI + "/apiserver-etcd-client.crt", "keyFile": nodePKI + "/apiserver-etcd-client.key",
 	}}
 	if d.stacked {
@@ -121,6 +122,9 @@ func (d design) extraFlags() []partFlags {
 	api := flags.Of("profiling", "false")
 	if o := overrides(d.shards); o != "" {
 		api = append(api, flags.Of("etcd-servers-overrides", o)...)
+		if d.stacked { // kubeadm has the main shard's authority alone
+			api = append(api, flags.Of("etcd-cafile", nodeEtcdTrust)...)
+		}
 	}
 	return []partFlags{{"apiServer", api}, {"controllerManager", served("kube-controller-manager")}, {"scheduler", served("kube-scheduler")}}
 }

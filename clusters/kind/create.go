@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
@@ -36,8 +37,9 @@ func runtime() kindcluster.ProviderOption {
 }
 
 // create has kind make the nodes. Kept for now where that fails, so that what they
-// logged can be told.
-func (c *Cluster) create(ctx context.Context, config *v1alpha4.Cluster) error {
+// logged can be told. wanted ends where the cluster comes to nothing, be it that
+// ctx does.
+func (c *Cluster) create(ctx, wanted context.Context, config *v1alpha4.Cluster) error {
 	log, err := os.OpenFile(filepath.Join(c.o.LogDir, "kind.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -65,16 +67,54 @@ func (c *Cluster) create(ctx context.Context, config *v1alpha4.Cluster) error {
 	}()
 	select {
 	case err = <-done:
-	case <-ctx.Done():
-		// kind knows no end but its own: without its containers it comes to one.
-		_, _, rmErr := docker.RemoveOwned(context.WithoutCancel(ctx), c.o.Ledger.RunID(), c.name)
-		<-done //nolint:errcheck // why it was given up is known; its containers are gone now
-		return errors.Join(context.Cause(ctx), rmErr)
+	case <-wanted.Done():
+		return errors.Join(context.Cause(wanted), c.breakOff(ctx, done))
 	}
 	if err == nil {
 		return nil
 	}
 	return c.createError(context.WithoutCancel(ctx), err, log.Name())
+}
+
+// breakOff has kind come to an end, of which it knows none but its own: it does
+// without its containers, or, where these are to be kept, without the kubeadm that it
+// runs in them. Who has storm end wants to keep nothing.
+func (c *Cluster) breakOff(ctx context.Context, done <-chan error) error {
+	if c.o.Retain {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for ctx.Err() == nil {
+			for _, name := range c.nodeNames() {
+				_, _ = docker.Run(ctx, "exec", name, "bash", "-c", endKubeadm) // there may be no such node yet
+			}
+			select {
+			case <-done: //nolint:errcheck // why it was given up is known
+				return nil
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	}
+	_, _, err := docker.RemoveOwned(context.WithoutCancel(ctx), c.o.Ledger.RunID(), c.name)
+	<-done //nolint:errcheck // why it was given up is known; its containers are gone now
+	return err
+}
+
+const endKubeadm = `for d in /proc/[0-9]*; do
+  if { read -r comm < "$d/comm"; } 2>/dev/null && [ "$comm" = kubeadm ]; then kill -9 "${d#/proc/}"; fi
+done`
+
+// nodeNames are what kind calls the nodes of the spec.
+func (c *Cluster) nodeNames() []string {
+	var names []string
+	spec := c.Spec()
+	for i := range *spec.Kubernetes.APIServer.Replicas {
+		names = append(names, nodeName(c.name, "control-plane", i))
+	}
+	for i := range spec.Kubernetes.Workers {
+		names = append(names, nodeName(c.name, "worker", i))
+	}
+	return names
 }
 
 // createError tells why kind failed: what failed, the next step, and the last
@@ -85,15 +125,7 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 	if run := exec.RunErrorForError(err); run != nil {
 		show(&b, "what it ran says last", string(run.Output))
 	}
-	var names []string
-	spec := c.Spec()
-	for i := range *spec.Kubernetes.APIServer.Replicas {
-		names = append(names, nodeName(c.name, "control-plane", i))
-	}
-	for i := range spec.Kubernetes.Workers {
-		names = append(names, nodeName(c.name, "worker", i))
-	}
-	for _, name := range names {
+	for _, name := range c.nodeNames() {
 		if _, err := docker.Run(ctx, "inspect", "--format", "{{.Id}}", name); err != nil {
 			continue // it was not made
 		}
@@ -103,7 +135,12 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 			show(&b, "node "+name+" logs last", out)
 		}
 	}
-	fmt.Fprintf(&b, "\n  all that kind said: %s", log)
+	if within, err := filepath.Rel(c.o.Dir, log); err == nil && filepath.IsLocal(within) && !c.o.Retain {
+		// It is removed with the cluster's directory.
+		show(&b, "kind said last", strings.Join(ready.LastLines(log, 0, shownLines), "\n"))
+	} else {
+		fmt.Fprintf(&b, "\n  all that kind said: %s", log)
+	}
 	return errors.New(b.String())
 }
 
@@ -129,38 +166,4 @@ func show(b *strings.Builder, what, text string) {
 	if len(lines) > 0 {
 		fmt.Fprintf(b, "\n  %s:\n    %s", what, strings.Join(lines[max(0, len(lines)-shownLines):], "\n    "))
 	}
-}
-
-// hints are what kind, kubeadm or Docker says, and the next step.
-var hints = []struct {
-	says []string
-	hint string
-}{
-	{[]string{"no space left on device", "disk quota exceeded"}, "the disk is full: free some space, such as with `docker system prune`"},
-	{[]string{"port is already allocated", "address already in use"}, "a port is taken: end what listens there, or try again"},
-	{[]string{"already exist for a cluster with the name", "is already in use by container"}, "the name is in use: run `storm cleanup`, and `storm cluster list`"},
-	{[]string{"pool overlaps with other one on this address space"}, "another Docker network has these addresses: run `docker network prune`"},
-	{[]string{"all predefined address pools have been fully subnetted"}, "Docker has no addresses left: run `docker network prune`"},
-	{[]string{"failed to pull image", "pull access denied", "manifest unknown", "failed to resolve reference"}, "an image is missing: load it with `docker load`, or build it with `make kind-image`"},
-	{[]string{"this version of kubeadm only supports", "is not supported by this version of kubeadm", "unsupported or unknown kubernetes version", "your configuration file uses an old api spec", "does not match the version of kubeadm"}, "kubeadm refuses the version: name a node image of it with --node-image"},
-	{[]string{"too many open files", "inotify_"}, "raise fs.inotify.max_user_instances and max_user_watches"},
-}
-
-// explained adds the next step to an error, where one is known and not said yet.
-func explained(err error) error {
-	text := strings.ToLower(err.Error())
-	if run := exec.RunErrorForError(err); run != nil {
-		text += strings.ToLower(string(run.Output))
-	}
-	for _, h := range hints {
-		for _, says := range h.says {
-			if strings.Contains(text, says) && !strings.Contains(text, strings.ToLower(h.hint)) {
-				if strings.Contains(err.Error(), "\n") { // it ends with somebody's log
-					return fmt.Errorf("%w\n  what to do: %s", err, h.hint)
-				}
-				return fmt.Errorf("%w: %s", err, h.hint)
-			}
-		}
-	}
-	return err
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,7 +44,7 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 					t.Error(err)
 				}
 			})
-		}, []string{"already exists"}},
+		}, []string{"already exists", "the name is in use", "storm cleanup"}},
 		"addresses taken": {func(t *testing.T, _ *kind.Options) {
 			const everySlot = "198.18.0.0/15"
 			if _, err := docker.Run(t.Context(), "network", "create", "--subnet", everySlot, "taken"); err != nil {
@@ -70,7 +69,11 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 			o.Dir = filepath.Join(small, "cluster")
 		}, []string{"no space left on device", "the disk is full"}},
 		"version that kubeadm refuses": {func(t *testing.T, o *kind.Options) { o.NodeImage = oldInName(t) },
-			[]string{"control plane version", "kubeadm refuses the version", "--node-image"}},
+			[]string{"control plane version", "kubeadm refuses the version", "--node-image", "the kubelet of ", "kind.log"}},
+		"logs that are removed with it": {func(t *testing.T, o *kind.Options) {
+			o.NodeImage, o.LogDir = oldInName(t), filepath.Join(o.Dir, "logs")
+		},
+			[]string{"control plane version", "kind said last"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := kindtest.Options(t, clusters.Spec{})
@@ -90,6 +93,9 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 			if _, err := os.Stat(o.Dir); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("the cluster's directory is still there: %v", err)
 			}
+			if strings.Contains(err.Error(), filepath.Join(o.Dir, "logs")) {
+				t.Errorf("the error names a log that is removed: %v", err)
+			}
 		})
 	}
 }
@@ -107,7 +113,7 @@ func oldInName(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer func() {
-		if _, err := docker.Run(context.Background(), "rm", made); err != nil {
+		if _, err := docker.Run(context.Background(), "rm", "-v", made); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -129,30 +135,78 @@ func oldInName(t *testing.T) string {
 	return name
 }
 
-// TestRetainKeepsTheContainers of a cluster that did not come up, and says how they
-// are removed: by what it says they are.
-func TestRetainKeepsTheContainers(t *testing.T) {
-	o := kindtest.Options(t, clusters.Spec{})
-	o.Retain, o.NodeImage = true, oldInName(t)
-	said := ""
-	o.Sink = func(e clusters.Event) {
-		t.Log(e.Component, e.Text)
-		if _, commands, ok := strings.Cut(e.Text, "the containers are kept: "); ok {
-			said = commands
+// TestRetainKeepsWhatItSays of a cluster that did not come up, at first or in a reset:
+// the containers, and what they have mounted. The ledger has it all for a cleanup.
+func TestRetainKeepsWhatItSays(t *testing.T) {
+	wrong := map[string]string{"no-such-flag": "1"}
+	for name, live := range map[string]func(t *testing.T, o kind.Options) error{
+		"kind fails": func(t *testing.T, o kind.Options) error {
+			o.NodeImage = oldInName(t)
+			_, err := kind.Up(within(t, 3*time.Minute), o)
+			return err
+		},
+		"a member fails": func(t *testing.T, o kind.Options) error {
+			o.Spec.Etcd.Flags = wrong
+			_, err := kind.Up(within(t, 3*time.Minute), o)
+			return err
+		},
+		"a reset fails": func(t *testing.T, o kind.Options) error {
+			c, err := kind.Up(within(t, 3*time.Minute), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec := c.Spec()
+			spec.Etcd.Flags = wrong
+			err = c.Reset(within(t, 3*time.Minute), spec)
+			if closed := c.Close(context.Background()); closed != nil {
+				t.Error(closed)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := kindtest.Options(t, clusters.Spec{})
+			o.Retain = true
+			said := ""
+			o.Sink = func(e clusters.Event) {
+				t.Log(e.Component, e.Text)
+				if _, kept, ok := strings.Cut(e.Text, "kept are the containers "); ok {
+					said = kept
+				}
+			}
+			err := live(t, o)
+			if err == nil {
+				t.Fatal("it came up")
+			}
+			t.Log(err)
+			keeps(t, o, said)
+			if _, err := o.Ledger.PutBack(t.Context(), func(ledger.Entry) bool { return true }); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(o.Dir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("a cleanup leaves the cluster's directory: %v", err)
+			}
+		})
+	}
+}
+
+// keeps checks that there is what is said to be kept: a node, a member, what they
+// have mounted, and the cluster's directory.
+func keeps(t *testing.T, o kind.Options, said string) {
+	t.Helper()
+	names, rest, ok := strings.Cut(said, ", and ")
+	if !ok || !strings.Contains(names, "control-plane") || !strings.Contains(names, "etcd-main-0") || !strings.HasPrefix(rest, o.Dir+":") {
+		t.Errorf("kept is said to be %q", said)
+	}
+	for _, name := range strings.Split(names, ", ") {
+		mounts, err := docker.Lines(t.Context(), "inspect", "--format", `{{range .Mounts}}{{if eq .Type "bind"}}{{println .Source}}{{end}}{{end}}`, name)
+		if err != nil {
+			t.Error(err)
 		}
-	}
-	if made, err := kind.Up(within(t, 3*time.Minute), o); err == nil {
-		t.Fatal(errors.Join(errors.New("it came up"), made.Close(context.Background())))
-	}
-	if left := kindtest.Left(t, o.Ledger.RunID()); len(left) < 3 {
-		t.Errorf("kept were %v, want a node, a member and their network", left)
-	}
-	for i, command := range strings.Split(said, "`") {
-		if i%2 == 0 {
-			continue
-		}
-		if out, err := exec.CommandContext(t.Context(), "bash", "-c", command).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v: %s", command, err, out)
+		for _, source := range mounts {
+			if _, err := os.Stat(source); source != "" && err != nil {
+				t.Errorf("%s has mounted what is gone: %v", name, err)
+			}
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/storm-harness/storm/clusters/data"
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/layers"
 	"github.com/storm-harness/storm/clusters/objects"
 	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/docker"
@@ -26,8 +27,8 @@ import (
 // The golden copy is the members' data as it stood right after the first start,
 // taken while all members are paused at once: what a crash would leave, or more,
 // and that is what etcd recovers from by design. There is one of the bare cluster,
-// and one for each set of objects that a spec wants in it. Another topology or
-// image is another cluster, which is made anew.
+// one for each set of objects that a spec wants in it, and one for each population
+// on that. Another topology or image is another cluster, which is made anew.
 
 const (
 	dataFolder   = "data"
@@ -39,10 +40,19 @@ func (c *Cluster) dataDir(id clusters.ID) string {
 	return filepath.Join(c.o.Dir, dataFolder, id.String())
 }
 
+// layers are the states of the adopted spec that have golden copies.
+func (c *Cluster) layers(p clusters.Population) []layers.Layer {
+	bare, furnished := c.keys()
+	spec := layers.Layer{Key: furnished, Came: "furnished with objects of the spec", Make: c.furnish}
+	return []layers.Layer{
+		{Key: bare, Came: "made anew, since its topology or image is another", Make: c.fromNothing}, spec, layers.Filled(spec, p, c.settled, c.o.Sink),
+	}
+}
+
 // keys name the golden copies of a topology with what runs it: of the bare cluster,
 // and of the one with the spec's objects, which may be the same. Call it with the
 // spec adopted.
-func (c *Cluster) keys() (bare, full string) {
+func (c *Cluster) keys() (bare, furnished string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var text strings.Builder
@@ -57,8 +67,27 @@ func (c *Cluster) keys() (bare, full string) {
 	return named(text.String()), named(text.String() + fairness.Text(c.spec.Kubernetes) + objects.Text(c.spec.Kubernetes))
 }
 
-// takeGolden copies the members' data while none of them moves.
-func (c *Cluster) takeGolden(ctx context.Context, key string) (err error) {
+// copies are the golden copies of a cluster.
+type copies struct{ *Cluster }
+
+// Has implements layers.Copies.
+func (c copies) Has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.goldens[key]
+}
+
+// Start implements layers.Copies.
+func (c copies) Start(ctx context.Context, key string) error {
+	if err := c.putBack(ctx, key); err != nil {
+		return fmt.Errorf("putting the golden copy back: %w", err)
+	}
+	return c.startAgain(ctx, time.Now())
+}
+
+// Take implements layers.Copies: it copies the members' data while none of them
+// moves.
+func (c copies) Take(ctx context.Context, key string) (err error) {
 	began := time.Now()
 	to := filepath.Join(c.o.Dir, goldenFolder, key)
 	if err := os.RemoveAll(to); err != nil {
@@ -69,12 +98,17 @@ func (c *Cluster) takeGolden(ctx context.Context, key string) (err error) {
 		return err
 	}
 	if err := c.copyData(ctx, filepath.Join(c.o.Dir, dataFolder), to); err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(to))
 	}
+	c.mu.Lock()
 	c.goldens[key] = true
+	c.mu.Unlock()
 	c.o.Sink(clusters.Event{Text: "golden copy taken in " + seconds(time.Since(began))})
 	return nil
 }
+
+// Resume implements layers.Copies: nothing was stopped.
+func (c copies) Resume(context.Context) error { return nil }
 
 // everyBox pauses or unpauses the container of every member, of all of them also
 // where one fails.
@@ -93,21 +127,22 @@ func (c *Cluster) everyBox(ctx context.Context, command string) error {
 	return errors.Join(errs...)
 }
 
-// furnish makes the objects that the spec wants in a bare cluster, and takes the
-// golden copy with them.
+// furnish makes the objects that the spec wants in a bare cluster.
 func (c *Cluster) furnish(ctx context.Context) error {
 	spec := c.Spec()
 	if err := fairness.Apply(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
 		return err
 	}
-	if err := objects.Apply(ctx, c.Access().REST, spec.Kubernetes, c.o.Sink); err != nil {
-		return err
+	return objects.Apply(ctx, c.Access().REST, spec.Kubernetes, c.o.Sink)
+}
+
+// settled waits for what controllers do in a new namespace; without controllers
+// there is nothing to wait for.
+func (c *Cluster) settled(ctx context.Context) error {
+	if *c.Spec().Kubernetes.ControllerManager.Replicas == 0 {
+		return nil
 	}
-	_, full := c.keys()
-	if err := c.takeGolden(ctx, full); err != nil {
-		return fmt.Errorf("taking the golden copy: %w", err)
-	}
-	return nil
+	return ready.Settled(ctx, c.Access().REST)
 }
 
 // putBack replaces the data by a golden copy, and has it on the disk before
@@ -145,7 +180,7 @@ func (c *Cluster) dropLeases(ctx context.Context) error {
 	shards := c.shards
 	c.mu.Unlock()
 	for _, s := range shards {
-		client, err := etcd.Open(s.members[0].clientURL(), c.etcdTLS)
+		client, err := etcd.Open(s.members[0].clientURL(), c.Access().EtcdTLS)
 		if err != nil {
 			return err
 		}

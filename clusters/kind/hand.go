@@ -48,7 +48,7 @@ func (c *Cluster) standing() hand.Standing {
 		versions[string(kind)] = c.image.version
 	}
 	return hand.Standing{
-		Cluster: c, Supervisor: c.supervisor, EtcdCert: c.pki.Crt(pki.EtcdClientPair), EtcdCA: c.pki.Crt(pki.EtcdCA),
+		Cluster: c, Supervisor: c.supervisor, EtcdCert: c.pki.Crt(pki.EtcdClientPair), EtcdCA: c.pki.Crt(pki.EtcdTrust),
 		Containers: c.name, Versions: versions,
 		LetGo: func() error {
 			c.end()

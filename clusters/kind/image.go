@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/defaults"
 
 	"github.com/storm-harness/storm/clusters"
+	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
@@ -107,14 +108,54 @@ func (i image) look(ctx context.Context) (image, error) {
 	return i, err
 }
 
-// pull gets the image, unless it is there.
-func (i image) pull(ctx context.Context, sink clusters.Sink) (image, error) {
+// get gets the image, unless it is there.
+func (i image) get(ctx context.Context, store *components.Store, sink clusters.Sink) (image, error) {
 	if i.id != "" {
 		return i, nil
 	}
-	if versionIn(i.name) != "" && strings.Count(versionIn(i.name), ".") == 1 {
-		return i, fmt.Errorf("no node image of Kubernetes %s is there: name the patch release (kubernetes.version: %s.N), an image with --node-image, or build one with `make kind-image`", i.version, i.version)
+	if !i.open() {
+		return i.pull(ctx, sink)
 	}
+	const otherwise = "name the patch release (kubernetes.version: %[1]s.N), an image with --node-image, or build one with `make kind-image`"
+	newest, err := store.Newest(ctx, components.APIServer, i.version)
+	if err != nil {
+		return i, fmt.Errorf("no node image of Kubernetes %[1]s is there, and which patch releases it has is not known: "+otherwise+" (%[2]w)", i.version, err)
+	}
+	var last error
+	for _, p := range patches(newest) {
+		got, err := p.pull(ctx, sink)
+		if err == nil {
+			return got, nil
+		}
+		if last = err; !docker.Says(err, "manifest unknown", "manifest for", "not found") {
+			break // not for want of that image
+		}
+	}
+	return i, fmt.Errorf("no node image of Kubernetes %[1]s is there, and none can be had: "+otherwise+" (%[2]w)", i.version, last)
+}
+
+// open says that the image is kind's of a minor version, of which there are some of
+// patch releases. An image that somebody named is none other.
+func (i image) open() bool {
+	return i.name == kindNodes+":"+i.version && strings.Count(i.version, ".") == 1
+}
+
+// patches are kind's images of a patch release and of those before it.
+func patches(newest string) []image {
+	minor, patch := semver.MajorMinor(newest), 0
+	if _, err := fmt.Sscanf(newest, minor+".%d", &patch); err != nil {
+		return nil
+	}
+	var out []image
+	for ; patch >= 0; patch-- {
+		version := fmt.Sprintf("%s.%d", minor, patch)
+		out = append(out, image{name: kindNodes + ":" + version, version: version})
+	}
+	return out
+}
+
+// pull gets the image from its registry.
+func (i image) pull(ctx context.Context, sink clusters.Sink) (image, error) {
 	sink(clusters.Event{Text: "pulling the node image " + i.name})
 	if _, err := docker.Run(ctx, "pull", "--quiet", i.name); err != nil {
 		return i, fmt.Errorf("the node image %s is not there and cannot be pulled: name another with --node-image, load one with `docker load`, or build one with `make kind-image` (%w)", i.name, err)
@@ -132,7 +173,7 @@ func Obtain(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if _, err := i.pull(ctx, o.Sink); err != nil {
+	if _, err := i.get(ctx, o.Store, o.Sink); err != nil {
 		return err
 	}
 	_, err = etcdBinaries(ctx, o.Store, o.Spec, o.Sink)

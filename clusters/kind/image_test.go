@@ -29,6 +29,34 @@ func TestTheNodeImageOfAVersion(t *testing.T) {
 	}
 }
 
+// Kind publishes images of some patch releases: they are asked for from the newest down.
+func TestPatchReleases(t *testing.T) {
+	var names []string
+	for _, i := range patches("v1.36.3") {
+		names = append(names, i.name)
+	}
+	if got := strings.Join(names, " "); got != "kindest/node:v1.36.3 kindest/node:v1.36.2 kindest/node:v1.36.1 kindest/node:v1.36.0" {
+		t.Error(got)
+	}
+	if got := patches("devel"); got != nil {
+		t.Error(got)
+	}
+}
+
+func TestWhichImagesAreOpen(t *testing.T) {
+	for _, c := range []struct {
+		image
+		want bool
+	}{
+		{image{name: "kindest/node:v1.36", version: "v1.36"}, true}, {image{name: "kindest/node:v1.36.3", version: "v1.36.3"}, false},
+		{image{name: "registry.example.com/node:v1.36", version: "v1.36"}, false}, {image{name: "me/node:latest", version: "v1.36"}, false},
+	} {
+		if c.open() != c.want {
+			t.Errorf("%s, of %s: %v", c.name, c.version, !c.want)
+		}
+	}
+}
+
 func TestVersionInAName(t *testing.T) {
 	for name, want := range map[string]string{
 		"kindest/node:v1.36.3@sha256:0a": "v1.36.3", "localhost:5000/node": "", "me/node:latest": "", "me/node:v1.37.0-rc.1": "v1.37.0-rc.1",

@@ -23,12 +23,19 @@ import (
 	"github.com/storm-harness/storm/internal/docker"
 )
 
-// fromNothing makes the containers of a spec, and returns with everything serving
-// and the golden copies taken. Nothing of the cluster is there when it is called.
-func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
-	began := time.Now()
-	if err := c.adopt(ctx, spec); err != nil {
-		return err
+// fromNothing makes the containers of the adopted spec, and returns with everything
+// serving. What there is of the cluster before goes.
+func (c *Cluster) fromNothing(ctx context.Context) error {
+	began, spec := time.Now(), c.Spec()
+	again := c.lived
+	c.lived = true
+	if again { // also where the life before was not whole
+		if err := c.remove(ctx); err != nil {
+			return err
+		}
+		if err := c.adopt(ctx, spec); err != nil { // without the nodes that were
+			return err
+		}
 	}
 	if err := c.makeNetwork(ctx); err != nil {
 		return err
@@ -57,7 +64,7 @@ func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
 	// The members are there long before kubeadm asks for them.
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.startMembers(gctx, began) })
-	g.Go(func() error { return c.create(gctx, config) })
+	g.Go(func() error { return c.create(ctx, gctx, config) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -68,22 +75,13 @@ func (c *Cluster) fromNothing(ctx context.Context, spec clusters.Spec) error {
 	if err := c.laidOver(ctx, began); err != nil {
 		return err
 	}
-	if *spec.Kubernetes.ControllerManager.Replicas > 0 {
-		if err := ready.Settled(ctx, c.Access().REST); err != nil {
-			return err
-		}
+	if err := c.settled(ctx); err != nil {
+		return err
 	}
 	if err := c.cordon(ctx); err != nil {
 		return err
 	}
-	bare, full := c.keys()
-	if err := c.takeGolden(ctx, bare); err != nil {
-		return fmt.Errorf("taking the golden copy: %w", err)
-	}
-	if full == bare {
-		return nil
-	}
-	return c.furnish(ctx)
+	return c.mirrored(ctx)
 }
 
 // adopt takes over a spec: it gets what runs, gives every member its place, and
@@ -93,7 +91,7 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	if err != nil {
 		return err
 	}
-	if i, err = i.pull(ctx, c.o.Sink); err != nil {
+	if i, err = i.get(ctx, c.o.Store, c.o.Sink); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -110,6 +108,13 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	}
 	nodes := c.allNodes()
 	shards := places(spec, c.slot, nodes)
+	if err := c.pki.Shards(spec.AllShards()); err != nil {
+		return err
+	}
+	etcdTLS, err := c.pki.ClientTLS(pki.EtcdClientPair, pki.EtcdTrust)
+	if err != nil {
+		return err
+	}
 	var members []etcdMember
 	apart := shards
 	if spec.Stacked() {
@@ -131,7 +136,7 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.spec, c.image, c.binaries, c.shards, c.members = spec, i, binaries, shards, members
+	c.spec, c.image, c.binaries, c.shards, c.members, c.etcdTLS = spec, i, binaries, shards, members, etcdTLS
 	return nil
 }
 
@@ -185,6 +190,7 @@ func (c *Cluster) nodeFiles(nodes int) error {
 	for _, name := range []string{pki.ClusterCA, pki.FrontCA, pki.EtcdCA, pki.APIEtcdPair} {
 		copies[c.pki.Crt(name)], copies[c.pki.Key(name)] = name+".crt", name+".key"
 	}
+	copies[c.pki.Crt(pki.EtcdTrust)] = pki.EtcdTrust + ".crt"
 	copies[c.pki.Key(pki.ServiceKey)], copies[c.pki.Pub(pki.ServiceKey)] = pki.ServiceKey+".key", pki.ServiceKey+".pub"
 	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
 		copies[c.pki.Crt(name)], copies[c.pki.Key(name)] = "serving/"+name+".crt", "serving/"+name+".key"

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/storm-harness/storm/clusters"
@@ -58,8 +59,25 @@ func (m manifest) with(d clusters.Deployment, change clusters.Change, start stri
 	return manifest{*pod}.text()
 }
 
-// text is the manifest as a kubelet reads it.
+// text is the manifest as a kubelet reads it, without the ports that kubeadm names
+// for the probes alone. In the host's network they are ports of the host, and a
+// kubelet refuses for good a static pod that comes while the one before it, with the
+// same ports, is not wholly gone.
 func (m manifest) text() (string, error) {
+	for i := range m.pod.Spec.Containers {
+		c := &m.pod.Spec.Containers[i]
+		for _, p := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
+			if p == nil || p.HTTPGet == nil {
+				continue
+			}
+			for _, port := range c.Ports {
+				if p.HTTPGet.Port == intstr.FromString(port.Name) {
+					p.HTTPGet.Port = intstr.FromInt32(port.ContainerPort)
+				}
+			}
+		}
+		c.Ports = nil
+	}
 	text, err := yaml.Marshal(&m.pod)
 	return string(text), err
 }

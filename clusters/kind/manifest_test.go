@@ -35,6 +35,10 @@ spec:
         path: /livez
         port: probe-port
         scheme: HTTPS
+    ports:
+    - containerPort: 6443
+      name: probe-port
+      protocol: TCP
     volumeMounts:
     - mountPath: /etc/kubernetes/pki
       name: k8s-certs

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -285,7 +284,7 @@ func hostPID(pid int, comm string) int {
 
 // Ready implements clusters.Restarter.
 func (m *member) Ready(ctx context.Context) error {
-	p, err := ready.Member(m.clientURL(), m.cluster.etcdTLS)
+	p, err := ready.Member(m.clientURL(), m.cluster.Access().EtcdTLS)
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.id, err)
 	}
@@ -311,8 +310,11 @@ func (m *member) watch(epoch int) {
 	if err != nil {
 		how = "lost with its supervisor: " + err.Error()
 	}
+	m.mu.Lock()
+	from := m.logged
+	m.mu.Unlock()
 	if how, unasked := m.ended(epoch, how); unasked && m.cluster.o.Exited != nil {
-		m.cluster.o.Exited(m.id, how)
+		m.cluster.o.Exited(m.id, ready.LastWords(how, m.log, from))
 	}
 }
 
@@ -347,9 +349,11 @@ func (m *member) createArgs(ctx context.Context, change clusters.Change) ([]stri
 	c.mu.Lock()
 	shard := shardOf(c.shards, m.id.Shard)
 	c.mu.Unlock()
+	// What opens the others, and signs for all, is none of a member's business.
+	pair := "etcd/" + m.id.String()
 	fs := flags.Etcd(flags.Member{
 		Name: m.id.String(), Dir: memberData, ClientURL: m.clientURL(), PeerURL: m.peerURL(), InitialCluster: initialCluster(shard),
-		Token: c.token(m.id.Shard), CA: memberPKI + "/ca.crt", Cert: memberPKI + "/" + m.id.String() + ".crt", Key: memberPKI + "/" + m.id.String() + ".key",
+		Token: c.token(m.id.Shard), CA: memberPKI + "/clients.crt", PeerCA: memberPKI + "/ca.crt", Cert: memberPKI + "/" + m.id.String() + ".crt", Key: memberPKI + "/" + m.id.String() + ".key",
 	}, shard.Shard, b.Version, change.Flags)
 	args := []string{
 		"create", "--name", m.container(), "--hostname", m.id.String(),
@@ -357,7 +361,10 @@ func (m *member) createArgs(ctx context.Context, change clusters.Change) ([]stri
 		"--network", c.name, "--ip", m.addr.String(),
 		"--user", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "--cap-drop", "ALL", "--read-only",
 		"--volume", b.Path + ":" + memberBinary + ":ro",
-		"--volume", filepath.Join(c.pki.Dir, "etcd") + ":" + memberPKI + ":ro",
+		"--volume", c.pki.Crt(pki.ShardClients(m.id.Shard)) + ":" + memberPKI + "/clients.crt:ro",
+		"--volume", c.pki.Crt(pki.ShardCA(m.id.Shard)) + ":" + memberPKI + "/ca.crt:ro",
+		"--volume", c.pki.Crt(pair) + ":" + memberPKI + "/" + m.id.String() + ".crt:ro",
+		"--volume", c.pki.Key(pair) + ":" + memberPKI + "/" + m.id.String() + ".key:ro",
 		"--volume", c.dataDir(m.id) + ":" + memberData,
 	}
 	for _, variable := range flags.Environ(clusters.Change{Env: shard.Env}.With(change).Env) {
@@ -372,7 +379,7 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 // identify makes a member's certificate.
 func (m *member) identify() error {
 	return m.cluster.pki.Ensure("etcd/"+m.id.String(), pki.Certificate{
-		CA: pki.EtcdCA, Common: m.id.String(), Server: true, Addrs: []netip.Addr{m.addr, loopback},
+		CA: pki.ShardCA(m.id.Shard), Common: m.id.String(), Server: true, Addrs: []netip.Addr{m.addr, loopback},
 	})
 }
 

@@ -179,10 +179,10 @@ func (n *node) hear(words []string) {
 	n.mu.Unlock()
 	switch {
 	case p == nil:
-	case words[0] == "runs" && len(words) == 5:
+	case words[0] == "runs" && len(words) == 6:
 		inner, _ := strconv.Atoi(words[2])
 		ticks, _ := strconv.ParseUint(words[3], 10, 64)
-		p.runs(inner, ticks, words[4])
+		p.runs(process{inner, ticks, words[4], words[5]})
 	case words[0] == "ends":
 		p.ends("")
 	}

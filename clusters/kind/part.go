@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/ready"
-	"github.com/storm-harness/storm/internal/docker"
 )
 
 // part is the handle of a component that a node's kubelet runs as a static pod.
@@ -37,13 +35,15 @@ type part struct {
 	// write writes its manifest with a change; start is in its pod's name.
 	write func(ctx context.Context, change clusters.Change, start string) (string, error)
 
-	mu     sync.Mutex
-	change clusters.Change
-	placed string // what the name of the pod holds that was placed last; empty for kubeadm's
-	state  clusters.State
-	inner  int           // its process, as the node numbers it
-	logged int64         // size of the log when the present process was started
-	news   chan struct{} // closed and made anew when the state changes
+	mu      sync.Mutex
+	change  clusters.Change
+	placed  string // what the name of the pod holds that was placed last; empty for kubeadm's
+	down    bool   // it is to be down: stopped, and nothing placed since
+	state   clusters.State
+	process process
+	sent    syscall.Signal // the last one that was to end the present process
+	logged  int64          // size of the log when the present process was started
+	news    chan struct{}  // closed and made anew when the state changes
 }
 
 var (
@@ -110,118 +110,30 @@ func (p *part) deployment() clusters.Deployment {
 	return k.APIServer
 }
 
-// runs takes over a process that the node has found. One of a pod before the
-// present one is none of it: a kubelet may start that once more before it sees that
-// its manifest is gone, and then ends it.
-func (p *part) runs(inner int, ticks uint64, pod string) {
-	p.mu.Lock()
-	placed := p.placed
-	p.mu.Unlock()
-	if placed != "" && !strings.Contains(pod+"-", "-"+placed+"-") {
-		return
-	}
-	started, err := sinceBoot(ticks)
-	if err != nil {
-		started = time.Now()
-	}
-	pid := onHost(inner, ticks)
-	var logged int64
-	if info, err := os.Stat(p.log); err == nil {
-		logged = info.Size()
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.state, p.inner, p.logged = clusters.State{Running: true, PID: pid, Started: started}, inner, logged
-	p.changed()
-}
-
-// changed tells those who wait for news; it needs p.mu.
-func (p *part) changed() {
-	close(p.news)
-	p.news = make(chan struct{})
-}
-
-// ends takes over the end of the process, and reports one that nobody asked for.
-// how is why, where that is known.
-func (p *part) ends(how string) {
-	p.mu.Lock()
-	if !p.state.Running {
-		p.mu.Unlock()
-		return
-	}
-	asked := p.state.Asked
-	p.state = clusters.State{Started: p.state.Started, Exit: how, Asked: asked}
-	if how == "" {
-		p.state.Exit = "ended"
-		if asked {
-			p.state.Exit = "signal: killed"
-		}
-	}
-	p.inner = 0
-	p.changed()
-	p.mu.Unlock()
-	if !asked {
-		go p.report(how)
-	}
-}
-
-// report tells of an end that nobody asked for, with the exit code that the
-// node's container runtime knows.
-func (p *part) report(how string) {
-	c := p.node.cluster
-	if how == "" {
-		how = "ended"
-		ctx, cancel := context.WithTimeout(c.alive, 10*time.Second)
-		defer cancel()
-		// The runtime comes to it a moment later than the agent, who has other things
-		// to do than to wait.
-		code, err := docker.Run(ctx, "exec", p.node.name, "bash", "-c", fmt.Sprintf(
-			`until id=$(crictl ps --all --quiet --state exited --name %s | head -n 1); [ -n "$id" ]; do sleep 0.2; done; crictl inspect "$id" | jq .status.exitCode`, p.id.Kind))
-		if n, e := strconv.Atoi(code); err == nil && e == nil {
-			how = exitText("exit status " + strconv.Itoa(n))
-		}
-	}
-	if c.alive.Err() == nil && c.o.Exited != nil {
-		c.o.Exited(p.id, how)
-	}
-}
-
-// Signal implements clusters.Signaler.
-func (p *part) Signal(ctx context.Context, sig syscall.Signal) error {
-	p.mu.Lock()
-	inner := p.inner
-	if sig == syscall.SIGKILL || sig == syscall.SIGTERM || sig == syscall.SIGINT {
-		p.state.Asked = true
-	}
-	p.mu.Unlock()
-	if inner == 0 {
-		return fmt.Errorf("%s does not run", p.id)
-	}
-	if _, err := p.node.run(ctx, fmt.Sprintf("kill -%d %d", sig, inner)); err != nil {
-		return fmt.Errorf("%s: %w", p.id, err)
-	}
-	return nil
-}
-
 // file is its manifest where kubelets look, and away where they do not.
 func (p *part) file() string { return manifestsDir + "/" + string(p.id.Kind) + ".yaml" }
 func (p *part) away() string { return "/etc/kubernetes/" + string(p.id.Kind) + ".away" }
 
 // Stop implements clusters.Restarter.
 func (p *part) Stop(ctx context.Context, grace time.Duration) error {
-	p.mu.Lock()
-	inner := p.inner
-	p.state.Asked = true
-	p.mu.Unlock()
 	sig := syscall.SIGKILL
 	if grace > 0 {
 		sig = syscall.SIGTERM
 	}
-	script := fmt.Sprintf("[ ! -e %[1]s ] || mv -f %[1]s %[2]s", p.file(), p.away())
-	if inner != 0 {
-		script += fmt.Sprintf("; kill -%d %d 2>/dev/null || true", sig, inner)
-	}
+	p.mu.Lock()
+	down, take := p.down, p.asking(sig)
+	p.down = true
+	p.mu.Unlock()
+	// The agent finds no process of a component without a manifest: it looks once
+	// more before, lest the kubelet has just started one.
+	script := fmt.Sprintf("look > /dev/null; { [ ! -e %[1]s ] || mv -f %[1]s %[2]s; } && { hit %[3]s %[4]d || true; }", p.file(), p.away(), p.id.Kind, sig)
 	if _, err := p.node.run(ctx, script); err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if ctx.Err() == nil { // otherwise it may come to it all the same
+			p.down = down
+			take()
+		}
 		return fmt.Errorf("stopping %s: %w", p.id, err)
 	}
 	stopped := func(s clusters.State) bool { return !s.Running }
@@ -261,7 +173,6 @@ func (p *part) Start(ctx context.Context, change clusters.Change) error {
 	p.mu.Lock()
 	p.change = p.change.With(change)
 	change = p.change
-	p.state.Asked = false
 	before := p.state
 	p.mu.Unlock()
 	script, err := p.placing(ctx, change)
@@ -285,7 +196,7 @@ func (p *part) placing(ctx context.Context, change clusters.Change) (string, err
 		return "", fmt.Errorf("the manifest of %s: %w", p.id, err)
 	}
 	p.mu.Lock()
-	p.placed = start
+	p.placed, p.down, p.state.Asked = start, false, false
 	p.mu.Unlock()
 	return fmt.Sprintf("base64 -d > %[1]s <<< %[2]s && mv -f %[1]s %[3]s", p.away(), base64.StdEncoding.EncodeToString([]byte(text)), p.file()), nil
 }

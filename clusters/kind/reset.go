@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,20 +17,31 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/layers"
 	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/docker"
 	"github.com/storm-harness/storm/internal/ledger"
 )
 
-// Reset implements clusters.Cluster. Where there is a golden copy of the spec's
+// Reset implements clusters.Cluster.
+func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
+	return c.ResetTo(ctx, spec, clusters.Population{})
+}
+
+// ResetTo implements clusters.Populated. Where there is a golden copy of the spec's
 // topology, the nodes' containers stay: what runs in them, their kubelets
 // included, and the members end, the data goes back, and new ones start. Otherwise
 // the whole cluster is made anew.
-func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
+func (c *Cluster) ResetTo(ctx context.Context, spec clusters.Spec, p clusters.Population) (err error) {
 	spec = spec.Defaulted()
 	if problems := Check(spec); len(problems) > 0 {
 		return errors.New("resetting the cluster: " + strings.Join(problems, "; "))
 	}
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.broken = err != nil && ctx.Err() == nil
+	}()
 	began := time.Now()
 	if err := c.mendAll(ctx); err != nil {
 		return fmt.Errorf("resetting the cluster: %w", err)
@@ -40,35 +52,22 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 	if err := c.adopt(ctx, spec); err != nil {
 		return fmt.Errorf("resetting the cluster: %w", err)
 	}
-	bare, full := c.keys()
-	how := "back at the golden copy in place, in "
-	switch {
-	case !c.goldens[bare]:
-		how = "made anew, since its topology or image is another, and back at the golden copy, in "
-		if err := c.remove(ctx); err != nil {
+	steps := c.layers(p)
+	how, err := layers.Climb(ctx, steps, copies{c})
+	if err != nil {
+		return explained(err)
+	}
+	if how == "" {
+		how = "back at the golden copy in place"
+	} else {
+		// Every trial's servers start from a golden copy, with all objects there.
+		how += ", and back at the golden copy"
+		if err := c.stopAll(ctx); err != nil {
 			return fmt.Errorf("resetting the cluster: %w", err)
 		}
-		if err := c.fromNothing(ctx, spec); err != nil {
-			return explained(err)
-		}
-	case !c.goldens[full]:
-		how = "furnished with objects of the spec, and back at the golden copy, in "
-		if err := c.putBack(ctx, bare); err != nil {
-			return fmt.Errorf("putting the golden copy back: %w", err)
-		}
-		if err := c.startAgain(ctx, time.Now()); err != nil {
-			return err
-		}
-		if err := c.furnish(ctx); err != nil {
-			return err
-		}
-	}
-	// Every trial's servers start from a golden copy, with all objects there.
-	if err := c.stopAll(ctx); err != nil {
-		return fmt.Errorf("resetting the cluster: %w", err)
 	}
 	stopped := time.Now()
-	if err := c.putBack(ctx, full); err != nil {
+	if err := c.putBack(ctx, layers.Top(steps)); err != nil {
 		return fmt.Errorf("putting the golden copy back: %w", err)
 	}
 	copied := time.Now()
@@ -78,8 +77,18 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 	if err := fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
 		return err
 	}
-	c.o.Sink(clusters.Event{Text: how + fmt.Sprintf("%s (copy %s, start %s)", seconds(time.Since(began)), seconds(copied.Sub(stopped)), seconds(time.Since(copied)))})
+	c.mu.Lock()
+	c.how = how
+	c.mu.Unlock()
+	c.o.Sink(clusters.Event{Text: fmt.Sprintf("%s, in %s (copy %s, start %s)", how, seconds(time.Since(began)), seconds(copied.Sub(stopped)), seconds(time.Since(copied)))})
 	return nil
+}
+
+// ResetHow says in which way the last reset came about.
+func (c *Cluster) ResetHow() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.how
 }
 
 // stopAll ends every member, and every kubelet with all that it runs, whatever
@@ -101,9 +110,10 @@ func (n *node) stop(ctx context.Context) error {
 	var pids strings.Builder
 	for _, p := range parts {
 		p.mu.Lock()
-		p.state.Asked = true
-		if p.inner != 0 {
-			fmt.Fprintf(&pids, " %d", p.inner)
+		p.asking(syscall.SIGKILL)
+		p.down = true
+		if p.process.inner != 0 {
+			fmt.Fprintf(&pids, " %d", p.process.inner)
 		}
 		p.mu.Unlock()
 	}
@@ -187,7 +197,10 @@ func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
 	}); err != nil {
 		return err
 	}
-	return c.startWorkers(ctx)
+	if err := c.startWorkers(ctx); err != nil {
+		return err
+	}
+	return c.mirrored(ctx)
 }
 
 // startWorkers starts the workers' kubelets, and returns when the apiserver has

@@ -79,7 +79,7 @@ func (m *stacked) home() home {
 
 // Ready implements clusters.Restarter.
 func (m *stacked) Ready(ctx context.Context) error {
-	p, err := ready.Member(m.at.clientURL(), m.node.cluster.etcdTLS)
+	p, err := ready.Member(m.at.clientURL(), m.node.cluster.Access().EtcdTLS)
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.id, err)
 	}
@@ -105,7 +105,7 @@ func (m *stacked) manifest(ctx context.Context, change clusters.Change, start st
 	pki := path.Join(nodePKI, "etcd")
 	fs := flags.Etcd(flags.Member{
 		Name: m.id.String(), Dir: kubeadmData, ClientURL: m.at.clientURL(), PeerURL: m.at.peerURL(), InitialCluster: initialCluster(shard),
-		Token: c.token(m.id.Shard), CA: path.Join(pki, "ca.crt"), Cert: path.Join(pki, "server.crt"), Key: path.Join(pki, "server.key"),
+		Token: c.token(m.id.Shard), CA: path.Join(pki, "ca.crt"), PeerCA: path.Join(pki, "ca.crt"), Cert: path.Join(pki, "server.crt"), Key: path.Join(pki, "server.key"),
 	}, shard.Shard, b.Version, change.Flags).With(map[string]string{
 		"listen-client-urls":  fmt.Sprintf("https://%s:%d,%s", loopback, etcdClientPort, m.at.clientURL()), // its apiserver asks it there
 		"listen-metrics-urls": kubeadmMetrics,                                                              // and its kubelet whether it lives

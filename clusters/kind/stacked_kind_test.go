@@ -83,7 +83,7 @@ func TestStacked(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		configMap(t, c, "while-down") // through another node
+		configMapInTime(t, c, "while-down") // through another node
 		if err := member.Start(within(t, 2*time.Minute), clusters.Change{Flags: map[string]string{"snapshot-count": "1234"}}); err != nil {
 			t.Fatal(err)
 		}

@@ -45,7 +45,7 @@ func TestThreeControlPlanes(t *testing.T) {
 			if _, err := docker.Run(t.Context(), how.down, victim); err != nil {
 				t.Fatal(err)
 			}
-			configMap(t, c, "while-"+how.name) // through another node
+			configMapInTime(t, c, "while-"+how.name) // through another node
 			if how.end {
 				third, _ := clusters.Find(c, clusters.ID{Kind: clusters.KindAPIServer, Index: 2})
 				if err := acts.Until(within(t, 30*time.Second), func(context.Context) error { return ended(third) }); err != nil {

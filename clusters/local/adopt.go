@@ -33,12 +33,19 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 		}
 	}
 	l := newLayout(spec, c.slot, hosts)
+	if err := c.pki.Shards(spec.AllShards()); err != nil {
+		return err
+	}
 	if err := c.identities(l); err != nil {
+		return err
+	}
+	etcdTLS, err := c.pki.ClientTLS(pki.EtcdClientPair, pki.EtcdTrust)
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.spec, c.binaries, c.namespaces, c.layout, c.components = spec, binaries, namespaces, l, nil
+	c.spec, c.binaries, c.namespaces, c.layout, c.etcdTLS, c.components = spec, binaries, namespaces, l, etcdTLS, nil
 	for _, s := range l.shards {
 		for i := range s.members {
 			c.components = append(c.components, c.memberHandle(s, i))
@@ -128,7 +135,7 @@ func (c *Cluster) memberHandle(s shardLayout, i int) *component {
 		fs := etcdFlags(s, i, c.pki, c.dataDir(m.id), c.token(s.Name), b.Version, change.Flags)
 		return append([]string{b.Path}, fs.Argv()...), nil
 	}
-	comp.probe = func() (ready.Probe, error) { return ready.Member(m.url(), c.etcdTLS) }
+	comp.probe = func() (ready.Probe, error) { return ready.Member(m.url(), c.Access().EtcdTLS) }
 	return comp
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/data"
+	"github.com/storm-harness/storm/clusters/layers"
 	"github.com/storm-harness/storm/clusters/network"
 	"github.com/storm-harness/storm/clusters/pki"
 	"github.com/storm-harness/storm/clusters/supervise"
@@ -47,7 +48,6 @@ type Cluster struct {
 	supervisor *supervise.Client
 	slot       network.Slot
 	pki        *pki.PKI
-	etcdTLS    *tls.Config
 	alive      context.Context // ends with Close
 	end        context.CancelFunc
 
@@ -56,15 +56,19 @@ type Cluster struct {
 	namespaces bool // etcd members are hosts of their own
 	components []*component
 	layout     layout
+	etcdTLS    *tls.Config // for the members of all shards
 	binaries   map[string]components.Binary
 	restores   map[string]*data.Restores // by shard
-	golden     map[string]bool           // topologies and versions that have a golden copy
+	golden     map[string]bool           // the golden copies that there are, by their keys
+	how        string                    // the last reset came about
 }
 
 var (
-	_ clusters.Cluster  = (*Cluster)(nil)
-	_ clusters.Linker   = (*Cluster)(nil)
-	_ clusters.Restorer = (*Cluster)(nil)
+	_ interface{ ResetHow() string } = (*Cluster)(nil) // which the runner asks
+	_ clusters.Cluster               = (*Cluster)(nil)
+	_ clusters.Populated             = (*Cluster)(nil)
+	_ clusters.Linker                = (*Cluster)(nil)
+	_ clusters.Restorer              = (*Cluster)(nil)
 )
 
 // Up starts a cluster and returns when all of it serves and the golden copy,
@@ -104,13 +108,13 @@ func (c *Cluster) begin(ctx context.Context) error {
 	if c.pki, err = pki.Open(filepath.Join(c.o.Dir, "pki")); err != nil {
 		return err
 	}
-	if c.etcdTLS, err = c.pki.ClientTLS(pki.EtcdClientPair, pki.EtcdCA); err != nil {
-		return err
-	}
 	if err := c.adopt(ctx, c.o.Spec); err != nil {
 		return err
 	}
-	return c.fromNothing(ctx)
+	if _, err := layers.Climb(ctx, c.layers(clusters.Population{}), copies{c}); err != nil {
+		return err
+	}
+	return copies{c}.Resume(ctx)
 }
 
 // Spec implements clusters.Cluster.

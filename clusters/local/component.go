@@ -123,7 +123,10 @@ func (c *component) watch(pid int) {
 		return // it ended before this looked, and Stop has noted it
 	}
 	if c.ended(status) && !status.Asked && c.cluster.o.Exited != nil {
-		c.cluster.o.Exited(c.id, status.Exit)
+		c.mu.Lock()
+		from := c.logged
+		c.mu.Unlock()
+		c.cluster.o.Exited(c.id, ready.LastWords(status.Exit, c.log, from))
 	}
 }
 

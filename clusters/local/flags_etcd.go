@@ -15,7 +15,7 @@ func etcdFlags(s shardLayout, member int, p *pki.PKI, dir, token, version string
 	pair := etcdPair(m)
 	return flags.Etcd(flags.Member{
 		Name: m.id.String(), Dir: dir, ClientURL: m.url(), PeerURL: m.peerURL(), InitialCluster: initialCluster(s), Token: token,
-		CA: p.Crt(pki.EtcdCA), Cert: p.Crt(pair), Key: p.Key(pair),
+		CA: p.Crt(pki.ShardClients(s.Name)), PeerCA: p.Crt(pki.ShardCA(s.Name)), Cert: p.Crt(pair), Key: p.Key(pair),
 	}, s.Shard, version, over)
 }
 

@@ -43,7 +43,7 @@ func apiServerFlags(l layout, i int, p *pki.PKI, d clusters.Deployment, over map
 		"client-ca-file", p.Crt(pki.ClusterCA),
 		"tls-cert-file", p.Crt(pair),
 		"tls-private-key-file", p.Key(pair),
-		"etcd-cafile", p.Crt(pki.EtcdCA),
+		"etcd-cafile", p.Crt(pki.EtcdTrust),
 		"etcd-certfile", p.Crt(pki.APIEtcdPair),
 		"etcd-keyfile", p.Key(pki.APIEtcdPair),
 		"etcd-servers", clientURLs(main, ","),

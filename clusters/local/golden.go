@@ -18,14 +18,15 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/data"
 	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/layers"
 	"github.com/storm-harness/storm/clusters/objects"
 	"github.com/storm-harness/storm/clusters/ready"
 )
 
 // The golden copy is the members' data as it stood right after the first
 // start: once for each topology, set of versions, and set of the scenario's own
-// objects, in golden/KEY. A trial that starts from it starts from the same
-// keys as every other.
+// objects, in golden/KEY, and once more with each population on that. A trial
+// that starts from it starts from the same keys as every other.
 //
 // It is taken without stopping a member or an apiserver. The controllers are
 // killed and their Leases deleted, which would stall the next ones for as long
@@ -33,8 +34,14 @@ import (
 // A frozen process leaves in its files what a crash would leave, or more, and
 // that is what etcd recovers from by design.
 
-// fromNothing starts the adopted spec without any data, takes the golden copy,
-// and returns with everything serving.
+// layers are the states of the adopted spec that have golden copies.
+func (c *Cluster) layers(p clusters.Population) []layers.Layer {
+	bare := layers.Layer{Key: c.goldenKey(), Came: "started from nothing, since its topology, versions or objects are new", Make: c.fromNothing}
+	return []layers.Layer{bare, layers.Filled(bare, p, c.settled, c.o.Sink)}
+}
+
+// fromNothing starts the adopted spec without any data, with everything serving
+// and the objects that it wants.
 func (c *Cluster) fromNothing(ctx context.Context) error {
 	if err := os.RemoveAll(filepath.Join(c.o.Dir, dataFolder)); err != nil {
 		return err
@@ -42,43 +49,67 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 	if err := c.start(ctx); err != nil {
 		return err
 	}
-	began := time.Now()
-	// Without controllers there is nothing to wait for.
-	if len(c.handles(clusters.KindControllerManager)) > 0 {
-		if err := ready.Settled(ctx, c.Access().REST); err != nil {
-			return err
-		}
+	if err := c.settled(ctx); err != nil {
+		return err
 	}
-	took := time.Since(began)
 	if err := fairness.Apply(ctx, c.Access().REST, c.servers(), c.Spec().Kubernetes, c.o.Sink); err != nil {
 		return err
 	}
-	if err := objects.Apply(ctx, c.Access().REST, c.Spec().Kubernetes, c.o.Sink); err != nil {
-		return err
-	}
-	if err := c.takeGolden(ctx); err != nil {
-		return fmt.Errorf("taking the golden copy: %w", err)
-	}
-	c.o.Sink(clusters.Event{Text: fmt.Sprintf("golden copy taken in %s (waiting for the controllers' first work %s)", seconds(time.Since(began)), seconds(took))})
-	return nil
+	return objects.Apply(ctx, c.Access().REST, c.Spec().Kubernetes, c.o.Sink)
 }
 
-// takeGolden copies the members' data and has the controllers running again.
-func (c *Cluster) takeGolden(ctx context.Context) error {
-	controllers := []clusters.Kind{clusters.KindControllerManager, clusters.KindScheduler}
+// settled waits for what controllers do in a new namespace; without controllers
+// there is nothing to wait for.
+func (c *Cluster) settled(ctx context.Context) error {
+	if len(c.handles(clusters.KindControllerManager)) == 0 {
+		return nil
+	}
+	return ready.Settled(ctx, c.Access().REST)
+}
+
+// copies are the golden copies of a cluster.
+type copies struct{ *Cluster }
+
+// Has implements layers.Copies.
+func (c copies) Has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.golden[key]
+}
+
+// Start implements layers.Copies.
+func (c copies) Start(ctx context.Context, key string) error {
+	if err := c.putBack(ctx, key); err != nil {
+		return fmt.Errorf("putting the golden copy back: %w", err)
+	}
+	return c.start(ctx)
+}
+
+// Take implements layers.Copies: it ends the controllers and copies the members'
+// data.
+func (c copies) Take(ctx context.Context, key string) error {
+	began := time.Now()
 	if err := each(ctx, c.handles(controllers...), func(ctx context.Context, h *component) error { return h.Stop(ctx, 0) }); err != nil {
 		return err
 	}
 	if err := c.dropLeases(ctx); err != nil {
 		return err
 	}
-	key := c.goldenKey()
 	if err := c.copyFrozen(ctx, c.goldenDir(key)); err != nil {
 		return errors.Join(err, os.RemoveAll(c.goldenDir(key)))
 	}
+	c.mu.Lock()
 	c.golden[key] = true
-	return c.startAll(ctx, time.Now(), controllers...)
+	c.mu.Unlock()
+	c.o.Sink(clusters.Event{Text: "golden copy taken in " + seconds(time.Since(began))})
+	return nil
 }
+
+// Resume implements layers.Copies.
+func (c copies) Resume(ctx context.Context) error { return c.startAll(ctx, time.Now(), controllers...) }
+
+// controllers are what a golden copy must not hold the Leases of.
+var controllers = []clusters.Kind{clusters.KindControllerManager, clusters.KindScheduler}
 
 // dropLeases deletes the Leases of the controllers, which do not run.
 func (c *Cluster) dropLeases(ctx context.Context) error {

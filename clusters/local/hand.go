@@ -41,7 +41,7 @@ func (c *Cluster) standing() hand.Standing {
 		versions[key] = b.Version
 	}
 	return hand.Standing{
-		Cluster: c, Supervisor: c.supervisor, EtcdCert: c.pki.Crt(pki.EtcdClientPair), EtcdCA: c.pki.Crt(pki.EtcdCA), Versions: versions,
+		Cluster: c, Supervisor: c.supervisor, EtcdCert: c.pki.Crt(pki.EtcdClientPair), EtcdCA: c.pki.Crt(pki.EtcdTrust), Versions: versions,
 		LetGo: func() error {
 			c.end()
 			return c.supervisor.Close()

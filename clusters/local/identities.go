@@ -22,7 +22,7 @@ func (c *Cluster) identities(l layout) error {
 	for _, s := range l.shards {
 		for _, m := range s.members {
 			if err := c.pki.Ensure(etcdPair(m), pki.Certificate{
-				CA: pki.EtcdCA, Common: m.id.String(), Server: true, Addrs: []netip.Addr{m.addr, loopback},
+				CA: pki.ShardCA(s.Name), Common: m.id.String(), Server: true, Addrs: []netip.Addr{m.addr, loopback},
 			}); err != nil {
 				return err
 			}

@@ -13,13 +13,19 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/fairness"
+	"github.com/storm-harness/storm/clusters/layers"
 )
 
-// Reset implements clusters.Cluster. Everything is killed, whatever state it
-// is in: an apiserver with open watches would take a minute to end in good
-// order. A topology or a set of versions that has no golden copy is started
-// from nothing, and gets one.
+// Reset implements clusters.Cluster.
 func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
+	return c.ResetTo(ctx, spec, clusters.Population{})
+}
+
+// ResetTo implements clusters.Populated. Everything is killed, whatever state it
+// is in: an apiserver with open watches would take a minute to end in good
+// order. Where the golden copy is still to be made, the trial begins from it all
+// the same, as every later one will.
+func (c *Cluster) ResetTo(ctx context.Context, spec clusters.Spec, p clusters.Population) error {
 	spec = spec.Defaulted()
 	if problems := Check(spec); len(problems) > 0 {
 		return errors.New("resetting the cluster: " + strings.Join(problems, "; "))
@@ -34,12 +40,21 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 	if err := c.adopt(ctx, spec); err != nil {
 		return fmt.Errorf("resetting the cluster: %w", err)
 	}
-	key := c.goldenKey()
-	if !c.golden[key] {
-		return c.fromNothing(ctx)
+	steps := c.layers(p)
+	came, err := layers.Climb(ctx, steps, copies{c})
+	if err != nil {
+		return err
 	}
+	if came != "" {
+		came += ", and "
+		began = time.Now() // of going back; making the copies told its own time
+		if err := c.stopAll(ctx); err != nil {
+			return fmt.Errorf("resetting the cluster: %w", err)
+		}
+	}
+	c.came(came + "back at the golden copy")
 	stopped := time.Now()
-	if err := c.putBack(ctx, key); err != nil {
+	if err := c.putBack(ctx, layers.Top(steps)); err != nil {
 		return fmt.Errorf("putting the golden copy back: %w", err)
 	}
 	copied := time.Now()
@@ -52,6 +67,19 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 	c.o.Sink(clusters.Event{Text: fmt.Sprintf("back at the golden copy in %s (stop %s, copy %s, start %s)", seconds(time.Since(began)),
 		seconds(stopped.Sub(began)), seconds(copied.Sub(stopped)), seconds(time.Since(copied)))})
 	return nil
+}
+
+// ResetHow says in which way the last reset came about.
+func (c *Cluster) ResetHow() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.how
+}
+
+func (c *Cluster) came(how string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.how = how
 }
 
 // putBack replaces the data by the golden copy, and has it on the disk before

@@ -25,17 +25,23 @@ func (n *Network) Join(name string, addr netip.Addr, pid int) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if h, ok := n.hosts[name]; ok {
-		if h.ns.fd.Equal(fd) && h.addr == addr {
-			return fd.Close()
-		}
-		if err := n.drop(name, h); err != nil {
-			return errors.Join(fmt.Errorf("the network that %s had before: %w", name, err), fd.Close())
-		}
+	h, had := n.hosts[name]
+	if had && h.ns.fd.Equal(fd) && h.addr == addr {
+		return fd.Close()
 	}
 	ns, err := openNamespace(fd)
 	if err != nil {
 		return errors.Join(err, fd.Close())
+	}
+	// A daemon may have meant a process of another machine, or of a namespace of its
+	// own: the network to change is the one that has the host's address.
+	if err := ns.holds(addr); err != nil {
+		return errors.Join(fmt.Errorf("the network of %s (process %d): %w", name, pid, err), ns.Close())
+	}
+	if had {
+		if err := n.drop(name, h); err != nil {
+			return errors.Join(fmt.Errorf("the network that %s had before: %w", name, err), ns.Close())
+		}
 	}
 	if err := ns.prepare(); err != nil {
 		return errors.Join(fmt.Errorf("host %s: %w", name, err), ns.Close())

@@ -2,6 +2,7 @@ package network
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,7 +49,10 @@ func TestHostsOfOthersAreCutDelayedAndReplaced(t *testing.T) {
 		t.Errorf("joined again, the link is %+v, %v", s, err)
 	}
 	must(t, adopted.Cut("b", "a"))
-	must(t, adopted.Join("b", addr(t, n, "b"), occupied(t, n, "a")))
+	if err := adopted.Join("b", addr(t, n, "b"), occupied(t, n, "a")); err == nil || !strings.Contains(err.Error(), "no interface has its address") {
+		t.Errorf("a network without the host's address was taken in: %v", err)
+	}
+	must(t, adopted.Join("b", addr(t, n, "a"), occupied(t, n, "a")))
 	for _, ends := range [][2]string{{"a", "b"}, {"b", "a"}} {
 		if s, err := adopted.Link(ends[0], ends[1]); err != nil || s.Cut {
 			t.Errorf("%s to %s, of which one was replaced: %+v, %v", ends[0], ends[1], s, err)

@@ -11,6 +11,7 @@ package network
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 
@@ -72,6 +73,20 @@ func makeNamespace() (fd netns.NsHandle, err error) {
 		return nil
 	})
 	return fd, err
+}
+
+// holds returns an error where no interface of the namespace has the address.
+func (ns *namespace) holds(addr netip.Addr) error {
+	addrs, err := ns.routes.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("addresses of a network namespace: %w", err)
+	}
+	for _, a := range addrs {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == addr.Unmap() {
+			return nil
+		}
+	}
+	return fmt.Errorf("no interface has its address %s", addr)
 }
 
 func (ns *namespace) prepare() error {

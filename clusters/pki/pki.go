@@ -26,7 +26,11 @@ import (
 // PKI is the cluster's certificates and keys, laid out as kubeadm does:
 //
 //	ca.crt, ca.key                    the cluster's authority
-//	etcd/ca.crt, etcd/ca.key          etcd's own authority: no Kubernetes credential opens etcd
+//	etcd/ca.crt, etcd/ca.key          the authority of the main shard of etcd, and of etcd's clients:
+//	                                  no Kubernetes credential opens etcd
+//	etcd/SHARD-ca.crt, .key           the authority of a further shard's members
+//	etcd/SHARD-clients.crt            whom these let in
+//	etcd/trust.crt                    whom clients of etcd trust: the authorities of all shards
 //	front-proxy-ca.crt, .key          the authority of the aggregation layer
 //	sa.key, sa.pub                    signs and checks service account tokens
 //	NAME.crt, NAME.key                a certificate a component and purpose
@@ -285,14 +289,20 @@ func (p *PKI) Issue(user string, groups ...string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: p.shared}, nil
 }
 
-// ClientTLS is the TLS configuration of a client with that certificate, of a
-// server whose certificate the authority has signed.
+// ClientTLS is the TLS configuration of a client with that certificate, of servers
+// whose certificates an authority, or one of several, has signed.
 func (p *PKI) ClientTLS(pairName, ca string) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(p.Crt(pairName), p.Key(pairName))
 	if err != nil {
 		return nil, err
 	}
+	trusted, err := os.ReadFile(p.Crt(ca))
+	if err != nil {
+		return nil, err
+	}
 	roots := x509.NewCertPool()
-	roots.AddCert(p.cas[ca].cert)
+	if !roots.AppendCertsFromPEM(trusted) {
+		return nil, fmt.Errorf("%s holds no certificate", p.Crt(ca))
+	}
 	return &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }

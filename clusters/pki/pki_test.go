@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/storm-harness/storm/clusters"
 )
 
 func made(t *testing.T, dir string) *PKI {
@@ -94,9 +96,18 @@ func TestCertificatesServeTheirPurposeOnly(t *testing.T) {
 	if err := p.Ensure("etcd/etcd-main-0", Certificate{CA: EtcdCA, Common: "etcd-main-0", Server: true, Addrs: []netip.Addr{addr}}); err != nil {
 		t.Fatal(err)
 	}
+	if err := p.Shards([]clusters.Shard{{Name: "main"}, {Name: "events"}, {Name: "pods"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Ensure("etcd/etcd-events-0", Certificate{CA: ShardCA("events"), Common: "etcd-events-0", Server: true, Addrs: []netip.Addr{addr}}); err != nil {
+		t.Fatal(err)
+	}
 	pool := func(ca string) *x509.CertPool {
+		text, err := os.ReadFile(p.Crt(ca))
 		roots := x509.NewCertPool()
-		roots.AddCert(p.cas[ca].cert)
+		if err != nil || !roots.AppendCertsFromPEM(text) {
+			t.Fatalf("%s: %v", ca, err)
+		}
 		return roots
 	}
 	client, server := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
@@ -110,6 +121,16 @@ func TestCertificatesServeTheirPurposeOnly(t *testing.T) {
 		{"etcd/etcd-main-0", EtcdCA, client, "", true}, // of its peers
 		{"etcd/etcd-main-0", EtcdCA, server, "198.18.0.11", false},
 		{"etcd/etcd-main-0", ClusterCA, server, "198.18.0.10", false},
+		// A member of a further shard is none of another's, and no client of it.
+		{"etcd/etcd-events-0", ShardCA("events"), server, "198.18.0.10", true},
+		{"etcd/etcd-events-0", ShardCA("events"), client, "", true},
+		{"etcd/etcd-events-0", ShardClients("events"), client, "", true}, // of itself
+		{"etcd/etcd-events-0", EtcdTrust, server, "198.18.0.10", true},
+		{"etcd/etcd-events-0", ShardClients("main"), client, "", false},
+		{"etcd/etcd-events-0", ShardClients("pods"), client, "", false},
+		{"etcd/etcd-main-0", ShardCA("events"), client, "", false},
+		{"etcd/etcd-main-0", ShardClients("events"), client, "", true}, // its authority is that of the clients
+		{EtcdClientPair, ShardClients("events"), client, "", true},
 		{EtcdClientPair, EtcdCA, client, "", true},
 		{EtcdClientPair, EtcdCA, server, "", false},
 		{AdminPair, ClusterCA, client, "", true},

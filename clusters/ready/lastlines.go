@@ -32,7 +32,20 @@ func Failed(id clusters.ID, how, log string, from int64) error {
 // LastLines returns the last n lines that a file has after an offset, and the first
 // few if there are not many, each cut to a length that a terminal bears.
 func LastLines(path string, from int64, n int) []string {
-	const most, longest = 64 << 10, 300
+	lines := linesAfter(path, from)
+	switch over := len(lines) - n; {
+	case over <= 0:
+		return lines
+	case over > headLines && len(lines) <= shortLog:
+		return slices.Concat(lines[:headLines], []string{"…"}, lines[over:])
+	default:
+		return lines[over:]
+	}
+}
+
+// linesAfter reads what a file has after an offset, but no more than its end.
+func linesAfter(path string, from int64) []string {
+	const most = 64 << 10
 	f, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -45,8 +58,14 @@ func LastLines(path string, from int64, n int) []string {
 	if err != nil {
 		return nil
 	}
+	return shown(string(data))
+}
+
+// shown are the lines of a log that say something, cut.
+func shown(log string) []string {
+	const longest = 300
 	var lines []string
-	for _, line := range WithoutFrames(strings.Split(string(data), "\n")) {
+	for _, line := range WithoutFrames(strings.Split(log, "\n")) {
 		if len(line) > longest {
 			line = line[:longest] + "…"
 		}
@@ -54,12 +73,5 @@ func LastLines(path string, from int64, n int) []string {
 			lines = append(lines, line)
 		}
 	}
-	switch over := len(lines) - n; {
-	case over <= 0:
-		return lines
-	case over > headLines && len(lines) <= shortLog:
-		return slices.Concat(lines[:headLines], []string{"…"}, lines[over:])
-	default:
-		return lines[over:]
-	}
+	return lines
 }

@@ -33,11 +33,14 @@ func Patiently(ctx context.Context, look func(context.Context) error) error {
 	}
 }
 
+// eachNamespace is what controllers may take for one, with their clients' limits of
+// requests a second.
+const eachNamespace = 250 * time.Millisecond
+
 // Settled returns when the controllers have done their work of a new cluster:
-// every namespace has its default service account and its root certificate.
+// every namespace has its default service account and its root certificate. They
+// are given longer where there are many.
 func Settled(ctx context.Context, config *rest.Config) error {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
 	client, err := core.NewForConfig(config)
 	if err != nil {
 		return err
@@ -46,6 +49,8 @@ func Settled(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("namespaces of the new cluster: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, Patience+time.Duration(len(namespaces.Items))*eachNamespace)
+	defer cancel()
 	for _, ns := range namespaces.Items {
 		if err := until(ctx, func() error {
 			_, err := client.ServiceAccounts(ns.Name).Get(ctx, "default", metav1.GetOptions{})
@@ -63,13 +68,14 @@ func Settled(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-// until repeats a look until it finds something.
+// until repeats a look until it finds something. A server with much to do may turn
+// a look away.
 func until(ctx context.Context, look func() error) error {
 	ticker := time.NewTicker(Every)
 	defer ticker.Stop()
 	for {
 		err := look()
-		if err == nil || !apierrors.IsNotFound(err) {
+		if err == nil || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 			return err
 		}
 		select {

@@ -169,7 +169,19 @@ func (c *Client) Persist(ctx context.Context) error {
 // containers and the owned directories, and ends the supervisor. It returns when that is done. Should
 // the supervisor have died before, the storm that started it does the rest.
 func (c *Client) Shutdown(ctx context.Context) error {
-	err := c.caller.call(ctx, callShutdown, none{}, nil)
+	return c.end(ctx, callShutdown, func() error { return c.started.putBack(ctx, c.info) })
+}
+
+// Leave is Shutdown that leaves the run's containers and the owned directories, for
+// people to look at. They stay in the ledger, for Cleanup.
+func (c *Client) Leave(ctx context.Context) error {
+	return c.end(ctx, callLeave, func() error { return nil })
+}
+
+// end ends the supervisor; rest is done where it had died before and was this
+// process's.
+func (c *Client) end(ctx context.Context, call string, rest func() error) error {
+	err := c.caller.call(ctx, call, none{}, nil)
 	if c.started == nil {
 		select {
 		case <-c.Done():
@@ -184,7 +196,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 		return errors.Join(err, context.Cause(ctx))
 	}
 	if errors.Is(err, errLost) {
-		err = c.started.putBack(ctx, c.info)
+		err = rest()
 	}
 	return errors.Join(err, c.Close())
 }

@@ -25,6 +25,7 @@ const (
 	callLink     = "link"
 	callPersist  = "persist"
 	callShutdown = "shutdown"
+	callLeave    = "leave"
 )
 
 // none is an argument or a result without content.
@@ -69,6 +70,7 @@ func (s *supervisor) calls() map[string]handler {
 		callLink:     handle(s.link),
 		callPersist:  handle(s.persist),
 		callShutdown: handle(s.shutdown),
+		callLeave:    handle(s.leave),
 	}
 }
 
@@ -152,4 +154,10 @@ func (s *supervisor) shutdown(context.Context, none) (none, error) {
 	s.ask("asked to")
 	<-s.gone
 	return none{}, s.result
+}
+
+// leave is shutdown that leaves containers and directories as they are.
+func (s *supervisor) leave(ctx context.Context, _ none) (none, error) {
+	s.leaves.Store(true)
+	return s.shutdown(ctx, none{})
 }

@@ -265,6 +265,38 @@ func lostAt(p Process, host string) Process {
 	return p
 }
 
+func TestLeaveEndsProcessesAndLeavesDirectoriesInTheLedger(t *testing.T) {
+	state(t)
+	book, err := ledger.Create("supervise-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = book.Close() }()
+	dir := filepath.Join(t.TempDir(), "owned")
+	if err := book.MakeDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Start(t.Context(), Options{Ledger: book, Log: filepath.Join(t.TempDir(), "supervisor.log"), Owned: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	idle := role(t, "idle", "role-idle")
+	pid := spawn(t, c, idle).PID
+	if err := c.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := procfs.ReadStat(pid); err == nil {
+		t.Error("a process of the supervisor still runs")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Errorf("the directory is not left: %v", err)
+	}
+	found, err := book.PutBack(t.Context(), func(ledger.Entry) bool { return true })
+	if err != nil || len(found) != 1 || found[0].Name != dir || found[0].Result != ledger.Removed {
+		t.Errorf("the ledger has %+v (%v), want the directory alone", found, err)
+	}
+}
+
 func TestEnvironmentIsOnlyWhatIsGiven(t *testing.T) {
 	state(t)
 	t.Setenv("ETCD_QUOTA_BACKEND_BYTES", "1")

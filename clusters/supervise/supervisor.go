@@ -23,6 +23,7 @@ type supervisor struct {
 	processes *processes
 
 	persists atomic.Bool
+	leaves   atomic.Bool   // containers and directories stay, in the ledger
 	orphaned atomic.Bool   // the storm that started it has ended
 	end      chan string   // takes the first reason to end
 	gone     chan struct{} // closed when everything is torn down
@@ -118,13 +119,8 @@ func (s *supervisor) tearDown() error {
 			errs = append(errs, s.ledger.Undo(ledger.Interface, s.slot.Interface()))
 		}
 	}
-	// They write into the directories.
-	ctx, cancel := context.WithTimeout(context.Background(), containersPatience)
-	defer cancel()
-	_, err := s.ledger.PutBack(ctx, func(e ledger.Entry) bool { return e.Kind == ledger.Containers })
-	errs = append(errs, err)
-	for _, dir := range s.owned {
-		errs = append(errs, s.ledger.RemoveDir(dir))
+	if !s.leaves.Load() {
+		errs = append(errs, s.removeAll())
 	}
 	errs = append(errs, s.ledger.Undo(ledger.Process, s.record))
 	if s.orphaned.Load() {
@@ -137,4 +133,17 @@ func (s *supervisor) tearDown() error {
 // info is what the supervisor says of itself.
 func (s *supervisor) info() Info {
 	return Info{RunID: s.ledger.RunID(), PID: os.Getpid(), Slot: s.slot}
+}
+
+// removeAll removes the run's containers and the owned directories.
+func (s *supervisor) removeAll() error {
+	ctx, cancel := context.WithTimeout(context.Background(), containersPatience)
+	defer cancel()
+	// They write into the directories.
+	_, err := s.ledger.PutBack(ctx, func(e ledger.Entry) bool { return e.Kind == ledger.Containers })
+	errs := []error{err}
+	for _, dir := range s.owned {
+		errs = append(errs, s.ledger.RemoveDir(dir))
+	}
+	return errors.Join(errs...)
 }

@@ -63,7 +63,7 @@ it reckons the same from a run that is there, best an A/A one.`,
 	cmd.Flags().StringVar(&f.profile, "profile", "", "profile to hold against itself (default the first)")
 	cmd.Flags().StringVar(&f.run.dir, "dir", "", "run directory to make (default runs/DATE-calibrate-SCENARIO)")
 	cmd.Flags().StringArrayVar(&f.run.sets, "set", nil, "`path=value` to set in the scenario's spec; repeatable")
-	cmd.Flags().Int64Var(&f.run.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
+	seedFlag(cmd, &f.run.seed)
 	cmd.Flags().BoolVar(&f.run.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	f.run.where.add(cmd)
 	a.outputFlag(cmd)

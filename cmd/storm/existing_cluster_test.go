@@ -302,7 +302,7 @@ func seen(t *testing.T, dir string) {
 		t.Errorf("scraped were %v", scraped)
 	}
 	for p, err := range rec.Processes() {
-		if err == nil && p.Component != "storm" {
+		if err == nil && p.Component != rundir.StormComponent && p.Component != rundir.MachineComponent {
 			t.Fatalf("a process of theirs was measured: %+v", p)
 		}
 	}

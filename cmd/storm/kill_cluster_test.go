@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -234,16 +233,6 @@ func (s *stage) beside(t *testing.T) *bystander {
 		t.Fatalf("it consists of %v", b.processes)
 	}
 	return b
-}
-
-// look lists the one cluster.
-func (s *stage) look(t *testing.T) handCluster {
-	t.Helper()
-	var all []handCluster
-	if err := json.Unmarshal([]byte(s.run(t, exitPass, "cluster", "list", "-o", "json")), &all); err != nil || len(all) != 1 {
-		t.Fatalf("there are %d clusters, want 1: %v", len(all), err)
-	}
-	return all[0]
 }
 
 // untouched wants the same processes, and an answer from the apiserver.

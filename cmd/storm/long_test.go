@@ -21,7 +21,7 @@ import (
 func TestLongPlantedSlowdown(t *testing.T) {
 	s := newStage(t)
 	p := plantSlowdown(t, "127.0.0.1")
-	file := s.file(t, "planted.yaml", shortTrials("planted", 8, []string{"{name: a}", "{name: b, patch: " + p.patch + "}"}, plantedGates))
+	file := s.file(t, "planted.yaml", shortTrials("planted", 8, "5%", []string{"{name: a}", "{name: b, patch: " + p.patch + "}"}, plantedGates))
 	p.found(t, s.wholly(t, file, filepath.Join(s.dir, "planted"), "--seed", "1"))
 }
 
@@ -31,7 +31,7 @@ func TestLongPlantedSlowdown(t *testing.T) {
 func TestLongFalseAlarms(t *testing.T) {
 	const runs = 20
 	s := newStage(t)
-	file := s.file(t, "same.yaml", shortTrials("same", 7, []string{"{name: a}", "{name: b}"}, []string{
+	file := s.file(t, "same.yaml", shortTrials("same", 7, "5%", []string{"{name: a}", "{name: b}"}, []string{
 		"{metric: api.latency, workload: churn, verb: mutating, phase: steady, compare: a, stat: p50, margin: 25%}",
 		"{metric: api.latency, workload: churn, verb: mutating, phase: steady, compare: a, stat: p99, margin: 25%}",
 		"{metric: process.cpu, component: kube-apiserver, phase: steady, compare: a, margin: 25%}",

@@ -75,6 +75,8 @@ func (n *narrator) doing() string {
 		return fmt.Sprintf("invalid, after %s: %s", n.lasted(), p.Problem)
 	case p.Ended:
 		return "done in " + n.lasted()
+	case p.Stage == runner.StageReset && p.Phase != "":
+		return p.Phase
 	case p.Stage == runner.StageReset:
 		return "resetting the cluster"
 	case p.Stage == runner.StageTrial:
@@ -83,6 +85,9 @@ func (n *narrator) doing() string {
 			text += " " + p.Act
 		}
 		if len(p.InForce) > 0 {
+			if p.Act != "" {
+				text = p.Act // a bar has little room
+			}
 			text += " under " + strings.Join(p.InForce, ", ")
 		}
 		return text

@@ -59,6 +59,8 @@ func film() []reel {
 	for n, at := range map[int]time.Duration{1: 58 * s, 2: 80 * s} {
 		out = append(out,
 			trial(at, n, runner.Progress{Stage: runner.StageReset, Text: "back to the golden copy"}),
+			trial(at+s/2, n, runner.Progress{Stage: runner.StageReset, Phase: "filling the cluster: base, 1,200 of 4,000"}),
+			trial(at+3*s/4, n, runner.Progress{Stage: runner.StageReset, Text: "back to the golden copy"}),
 			cluster(at+s, "etcd-main-0", "starting"),
 			cluster(at+2*s, "", "back at the golden copy in 2.00s"),
 			step(at+3*s, n, scenarios.PhaseSteady, "", 6*s, runner.Live{}),

@@ -15,9 +15,6 @@ import (
 	"github.com/storm-harness/storm/clusters/components"
 )
 
-// nobody is a user who may nothing.
-const nobody = 65534
-
 // TestWithoutRoot runs a scenario as a user without any rights: it works, and
 // says what is missing; one that needs more is refused before it starts.
 func TestWithoutRoot(t *testing.T) {
@@ -38,14 +35,7 @@ spec:
   gates:
     - {metric: writes.lost, max: 0}
 `)
-	for path := s.dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
-		if err := os.Chmod(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chown(s.dir, nobody, nobody); err != nil {
-		t.Fatal(err)
-	}
+	s.handOver(t)
 	as := func(args ...string) (code int, stdout, stderr string) {
 		cmd := s.command(args...)
 		cmd.Env = append(cmd.Env, "HOME="+s.dir, "XDG_CACHE_HOME="+filepath.Join(s.dir, "cache"), "TMPDIR="+s.dir)

@@ -111,6 +111,32 @@ func TestFindingsOfTheDoctor(t *testing.T) {
 	}
 }
 
+// What clusters cannot do is told by its reason, once each.
+func TestWhatClustersCanDo(t *testing.T) {
+	const noRoot = "entering the containers' networks takes root"
+	const noDocker = "there is no docker command in the PATH: install Docker"
+	some := func(why map[clusters.Capability]string) []doctor.Finding {
+		absent := map[clusters.Capability]string{}
+		for _, d := range clusters.Described {
+			absent[d.Capability] = why[d.Capability]
+		}
+		return canDo("kind", absent)
+	}
+	none := map[clusters.Capability]string{}
+	for _, d := range clusters.Described {
+		none[d.Capability] = noDocker
+	}
+	for name, findings := range map[string][]doctor.Finding{
+		"doctor-can": some(nil), "doctor-can-some": some(map[clusters.Capability]string{clusters.CanLink: noRoot}), "doctor-can-none": some(none),
+	} {
+		l, missing := listFindings(findings, 80)
+		if missing != nil {
+			t.Errorf("%s: what is not needed is missed: %v", name, missing)
+		}
+		golden.Check(t, name, inEveryFormat(t, func(a *app) error { return a.print(l) }))
+	}
+}
+
 func TestFindingsOfACleanup(t *testing.T) {
 	for _, c := range []struct {
 		f    ledger.Finding

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,12 +108,19 @@ var providers = map[string]provider{
 	},
 }
 
+// inNodeImage ends the name of what is nowhere but in kind's node image.
+const inNodeImage = " of the node image"
+
 // unknownToKind asks what a local cluster of the spec would run: the members run just
 // that. What the nodes run is in their image; where the cache has the same version it
-// is asked in their stead, and where not, a start tells.
+// is asked in their stead, and where not, that is said.
 func unknownToKind(ctx context.Context, store *components.Store, spec clusters.Spec) (found, missing []string, err error) {
 	found, missing, err = local.Unknown(ctx, store, spec)
-	missing = slices.DeleteFunc(missing, func(what string) bool { return !strings.HasPrefix(what, components.Etcd+" ") })
+	for i, what := range missing {
+		if !strings.HasPrefix(what, components.Etcd+" ") {
+			missing[i] = what + inNodeImage
+		}
+	}
 	return found, missing, err
 }
 

@@ -61,6 +61,9 @@ func capabilityTable() string {
 		}
 		b.WriteString("\n")
 	}
+	for _, d := range clusters.ToCome {
+		fmt.Fprintf(&b, "| `%s` | %s |%s\n", d.Capability, d.Text, strings.Repeat(" not built |", len(columns)))
+	}
 	return b.String()
 }
 

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +73,7 @@ own, and what compares, compares with the first.
 	cmd.Flags().StringVar(&f.dir, "dir", "", "run directory to make (default runs/DATE-SCENARIO)")
 	cmd.Flags().StringArrayVar(&f.profiles, "profile", nil, "`file` of a profile to add, or to merge into the one of its name; or NAME=KEY:VALUE, of which KEY is binDir or a path of the spec; repeatable")
 	cmd.Flags().StringArrayVar(&f.sets, "set", nil, "`path=value` to set in the scenario's spec, such as blocks=8; repeatable")
-	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed of everything random (default drawn, and printed)")
+	seedFlag(cmd, &f.seed)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	f.where.add(cmd)
 	a.images.add(cmd)
@@ -127,10 +129,19 @@ func (f *runFlags) free() error {
 	return nil
 }
 
+// seedFlag adds --seed, whose default help does not show.
+func seedFlag(cmd *cobra.Command, into *int64) {
+	cmd.Flags().Int64Var(into, "seed", unseeded, "seed of everything random (default drawn, and printed)")
+	cmd.Flags().Lookup("seed").DefValue = "0" // which pflag does not print
+}
+
+// unseeded is a --seed that was not given: 0 is a seed as good as others.
+const unseeded = math.MinInt64
+
 // seedFor is the flag's seed, else the scenario's, else a drawn one.
 func seedFor(s *scenarios.Scenario, flag int64) (seed int64, drawn bool, err error) {
 	switch {
-	case flag != 0:
+	case flag != unseeded:
 		return flag, false, nil
 	case s.Seed != nil:
 		return *s.Seed, false, nil
@@ -181,7 +192,10 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 		if err := fetch(ctx, s, store, a.images, sink); err != nil {
 			return err
 		}
-		_, err := askBinaries(ctx, s, store)
+		missing, err := askBinaries(ctx, s, store)
+		if err == nil && len(missing) > 0 {
+			show.line("flags, feature gates and environment were not checked of %s: its start tells", strings.Join(missing, ", "))
+		}
 		return err
 	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
@@ -228,7 +242,7 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 // here.
 func (a *app) settle(ctx context.Context, book *ledger.Ledger, ended error) error {
 	errs := []error{book.Finish(), book.Close()}
-	found, _ := ledger.Cleanup(ctx, nil) // what it could not do for others is theirs
+	found, _ := ledger.CleanupUnkept(ctx, nil) // what it could not do for others is theirs
 	for _, f := range found {
 		switch {
 		case f.Run != book.RunID() || f.Result == ledger.Gone:

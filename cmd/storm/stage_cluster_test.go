@@ -59,6 +59,22 @@ func (s *stage) file(t *testing.T, name, text string) string {
 	return path
 }
 
+// nobody is a user who may nothing.
+const nobody = 65534
+
+// handOver gives the stage to nobody.
+func (s *stage) handOver(t *testing.T) {
+	t.Helper()
+	for path := s.dir; path != os.TempDir() && path != "/"; path = filepath.Dir(path) {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(s.dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *stage) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(s.exe, args...)
 	cmd.Dir = s.dir
@@ -81,6 +97,16 @@ func (s *stage) run(t *testing.T, want int, args ...string) (stdout string) {
 		t.Fatalf("storm %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), got, want, out.String(), errs.String())
 	}
 	return out.String()
+}
+
+// look lists the one cluster.
+func (s *stage) look(t *testing.T) handCluster {
+	t.Helper()
+	var all []handCluster
+	if err := json.Unmarshal([]byte(s.run(t, exitPass, "cluster", "list", "-o", "json")), &all); err != nil || len(all) != 1 {
+		t.Fatalf("there are %d clusters, want 1: %v", len(all), err)
+	}
+	return all[0]
 }
 
 // player is a storm under way.

@@ -29,6 +29,20 @@ func TestSummary(t *testing.T) {
 	if got, err := os.ReadFile(summary); err != nil || string(got) != "before\n## the report\n## the report\n" || said.Len() > 0 {
 		t.Errorf("the summary is %q (%v), and it was said %q", got, err, said.String())
 	}
+	// Of a report that does not fit, the verdict and the gates do.
+	if err := os.WriteFile(report, []byte("## verdict\n### Gates\n\n<details>"+strings.Repeat("x", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(summary, make([]byte, maxSummary-500), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.summarize(report)
+	if got, err := os.ReadFile(summary); err != nil || len(got) >= maxSummary || !strings.Contains(string(got), "### Gates") || !strings.Contains(string(got), "see report.md") || said.Len() > 0 {
+		t.Errorf("a summary with little room ends %q (%v), and it was said %q", got[len(got)-200:], err, said.String())
+	}
+	if err := os.WriteFile(report, []byte("## the report"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(summary, make([]byte, maxSummary), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	kindcluster "sigs.k8s.io/kind/pkg/cluster"
-
 	"github.com/storm-harness/storm/clusters/kind/kindtest"
 	"github.com/storm-harness/storm/internal/docker"
 )
@@ -18,21 +16,14 @@ import (
 // asked with what kubeadm has for that.
 func theirCluster(t *testing.T, s *stage) *theirs {
 	t.Helper()
-	images, err := docker.Lines(t.Context(), "images", "storm/node", "--format", "{{.Repository}}:{{.Tag}}")
-	if err != nil || len(images) == 0 {
-		t.Fatalf("there is no node image: run `make kind-image` (%v)", err)
-	}
 	name := fmt.Sprintf("theirs-%d", os.Getpid())
 	c := handCluster{Kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
-	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker())
+	remove := kindtest.Theirs(t, name, c.Kubeconfig)
 	t.Cleanup(func() {
-		if err := provider.Delete(name, c.Kubeconfig); err != nil {
+		if err := remove(); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := provider.Create(name, kindcluster.CreateWithRawConfig([]byte(kindtest.Plain)), kindcluster.CreateWithNodeImage(images[0]), kindcluster.CreateWithKubeconfigPath(c.Kubeconfig)); err != nil {
-		t.Fatal(err)
-	}
 	node := name + "-control-plane"
 	address, err := docker.Run(t.Context(), "inspect", "--format", "{{.NetworkSettings.Networks.kind.IPAddress}}", node)
 	if err != nil {

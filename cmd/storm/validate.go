@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/scenarios"
 )
@@ -109,6 +110,10 @@ func possible(s *scenarios.Scenario, where providerFlags) error {
 		if why == "" {
 			delete(absent, capability)
 		}
+	}
+	if why, all := absent[clusters.CanGolden]; all && len(p.needs[clusters.CanGolden]) > 0 {
+		// Without going back to a state there are no trials: no such cluster can be had.
+		return &codedError{exitUsage, fmt.Errorf("cluster.provider: there can be no %s cluster on this machine: %s", t.Cluster.Provider, why)}
 	}
 	wrong := s.Missing(absent)
 	if p.unmeasured != nil {

@@ -31,7 +31,7 @@ import (
 )
 
 // shortTrials is a scenario of profiles, a few seconds a trial.
-func shortTrials(name string, blocks int, profiles, gates []string) string {
+func shortTrials(name string, blocks int, alpha string, profiles, gates []string) string {
 	return `apiVersion: storm/v1alpha1
 kind: Scenario
 metadata: {name: ` + name + `}
@@ -41,6 +41,7 @@ spec:
   profiles:
     - ` + strings.Join(profiles, "\n    - ") + `
   blocks: ` + strconv.Itoa(blocks) + `
+  alpha: ` + alpha + `
   workloads:
     - {name: churn, objectChurn: {resource: configmaps, rate: 40/s, size: 1KiB}}
     - {name: lists, list: {resource: configmaps, rate: 2/s}}

@@ -34,6 +34,10 @@ func TestPingSaysWhatToDo(t *testing.T) {
 			}
 		})
 	}
+	command(t, `case "$*" in *Kernel*) echo 1.2.3-linuxkit;; *) echo 27.0.1;; esac`)
+	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "under another kernel, 1.2.3-linuxkit") {
+		t.Errorf("of a daemon in a virtual machine: %v", err)
+	}
 	t.Setenv("PATH", t.TempDir())
 	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "install Docker") {
 		t.Errorf("without the command: %v", err)

@@ -4,8 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // NotAnsweringError says that there is no Docker to talk to, and why.
@@ -41,11 +47,14 @@ func Reach(ctx context.Context) (version string, err error) {
 	return "", &NotAnsweringError{Host: host(ctx), Why: err}
 }
 
-// Ping is Reach; its error says what to do.
+// Ping is Reach, for what shares files and processes with the containers: a daemon
+// of another machine does not do. Its error says what to do.
 func Ping(ctx context.Context) (version string, err error) {
 	version, err = Reach(ctx)
 	var absent *NotAnsweringError
 	switch {
+	case err == nil:
+		return version, here(ctx)
 	case !errors.As(err, &absent):
 		return version, err
 	case errors.Is(err, exec.ErrNotFound):
@@ -56,6 +65,68 @@ func Ping(ctx context.Context) (version string, err error) {
 		return "", fmt.Errorf("the Docker daemon does not run: start it, such as with `systemctl start docker` (%w)", absent)
 	}
 	return "", err
+}
+
+// here returns an error where the daemon is not this machine's.
+func here(ctx context.Context) error {
+	const why = "its containers' processes are not seen from here, nor is every file of this machine there: run storm where the daemon runs"
+	if Command() != "docker" {
+		return nil // what others say of themselves is untried
+	}
+	if at := host(ctx); elsewhere(at, own()) {
+		return fmt.Errorf("the Docker daemon at %s is another machine's: %s", at, why)
+	}
+	kernel, err := Run(ctx, "version", "--format", "{{.Server.KernelVersion}}")
+	if err != nil {
+		return err
+	}
+	var uname unix.Utsname
+	if err := unix.Uname(&uname); err != nil {
+		return err
+	}
+	if mine := unix.ByteSliceToString(uname.Release[:]); kernel != "" && kernel != mine {
+		return fmt.Errorf("the Docker daemon runs under another kernel, %s where this machine has %s, such as in a virtual machine: %s", kernel, mine, why)
+	}
+	return nil
+}
+
+// elsewhere tells a daemon of another machine by its address; own are this one's.
+func elsewhere(host string, own []string) bool {
+	u, err := url.Parse(host)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "ssh":
+		return true
+	case "tcp", "http", "https":
+		name := u.Hostname()
+		if ip := net.ParseIP(name); ip != nil {
+			name = ip.String()
+			return !ip.IsLoopback() && !ip.IsUnspecified() && !slices.Contains(own, name)
+		}
+		bare, _, _ := strings.Cut(name, ".")
+		return name != "" && name != "localhost" && !slices.Contains(own, name) && !slices.Contains(own, bare)
+	}
+	return false
+}
+
+// own are the names and addresses of this machine.
+func own() []string {
+	var out []string
+	if name, err := os.Hostname(); err == nil {
+		out = append(out, name)
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return out
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			out = append(out, n.IP.String())
+		}
+	}
+	return out
 }
 
 // host is where the command looks for the daemon.

@@ -42,6 +42,17 @@ type Finding struct {
 // and in the error; its ledger stays. To run it twice, or two at a time, is
 // harmless. report may be nil.
 func Cleanup(ctx context.Context, report func(Finding)) ([]Finding, error) {
+	return (&cleanup{report: report}).all(ctx)
+}
+
+// CleanupUnkept is Cleanup for when nobody asked for it: it leaves what is kept for
+// people to look at.
+func CleanupUnkept(ctx context.Context, report func(Finding)) ([]Finding, error) {
+	return (&cleanup{report: report, spares: true}).all(ctx)
+}
+
+// all goes through every ledger.
+func (c *cleanup) all(ctx context.Context) ([]Finding, error) {
 	dir, err := Dir()
 	if err != nil {
 		return nil, err
@@ -53,7 +64,6 @@ func Cleanup(ctx context.Context, report func(Finding)) ([]Finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledgers: %w", err)
 	}
-	c := &cleanup{report: report}
 	for _, file := range files {
 		if ctx.Err() != nil {
 			c.errs = append(c.errs, context.Cause(ctx))
@@ -106,6 +116,7 @@ func inOrder(entries []Entry) []Entry {
 // cleanup is one run of Cleanup.
 type cleanup struct {
 	report   func(Finding)
+	spares   bool // what is kept
 	findings []Finding
 	errs     []error
 }
@@ -150,6 +161,9 @@ func (c *cleanup) ledger(ctx context.Context, path, run string) error {
 	}
 	if held {
 		c.found(Finding{Run: run, PID: livingOwner(records), Result: Live, Why: "its ledger is locked"})
+		return nil
+	}
+	if c.spares && slices.ContainsFunc(records, func(r Record) bool { return r.Stage == Kept }) {
 		return nil
 	}
 	done := true

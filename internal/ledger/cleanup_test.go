@@ -69,6 +69,20 @@ func TestCleanupLeavesTheLivingAlone(t *testing.T) {
 	clean(t)
 }
 
+func TestWhatIsKeptGoesWhenSomebodyAsksForIt(t *testing.T) {
+	state(t)
+	l := create(t, "run-1")
+	dir := filepath.Join(t.TempDir(), "data")
+	must(t, l.MakeDir(dir), l.Keep(), l.Finish(), l.Close())
+	if found, err := CleanupUnkept(t.Context(), nil); err != nil || len(found) > 0 || !exists(t, dir) {
+		t.Errorf("a cleanup that nobody asked for found %+v, %v", found, err)
+	}
+	clean(t, Finding{Run: "run-1", Kind: Directory, Name: dir, Result: Removed}, Finding{Run: "run-1", Result: Removed})
+	if exists(t, dir) {
+		t.Error("the directory is still there")
+	}
+}
+
 func TestLockIsHeldByWhomeverTheLedgerWasHandedTo(t *testing.T) {
 	state(t)
 	l := create(t, "run-1")

@@ -53,6 +53,7 @@ const (
 	Intent Stage = "intent" // about to be made
 	Fact   Stage = "fact"   // made; of processes only: who it is
 	Undone Stage = "undone" // put back
+	Kept   Stage = "kept"   // of all that is not undone: left for people to look at
 )
 
 // Record is a line of a ledger.
@@ -214,6 +215,10 @@ func (l *Ledger) Started(name string, who procfs.Identity) error {
 func (l *Ledger) Undo(kind Kind, name string) error {
 	return l.append(Record{Stage: Undone, Kind: kind, Name: name})
 }
+
+// Keep records that what is not undone is left for people to look at: only a Cleanup
+// that they ask for puts it back.
+func (l *Ledger) Keep() error { return l.append(Record{Stage: Kept}) }
 
 // append writes one record with one write, which the kernel puts whole at the
 // end of a file opened for appending, whoever else writes to it.

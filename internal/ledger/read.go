@@ -77,7 +77,7 @@ func open(records []Record) []Entry {
 			if at >= 0 {
 				out = slices.Delete(out, at, at+1)
 			}
-		case Owner:
+		case Owner, Kept:
 		}
 	}
 	return out

@@ -39,13 +39,34 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestParseMachine(t *testing.T) {
+	const stat = "cpu  900 90 90 4000 5 6 7 90 0 0\ncpu0 100 20 30 4000 5 6 7 8 0 0\ncpu1 1 0 1 9 0 0 0 1 0 0\ncpu2 800 70 59 0 0 0 0 0 0 0\nintr 5\n"
+	got, err := parseMachine([]byte(stat), func(cpu int) bool { return cpu < 2 })
+	want := Machine{User: 1210 * time.Millisecond, System: 310 * time.Millisecond, Stolen: 90 * time.Millisecond}
+	if err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	for _, bad := range []string{"", "cpu", "cpu 1 2 3 4 5 6 7 8", "cpux 1 2 3 4 5 6 7 8", "cpu0 1 2 3 4 5 6 7", "cpu0 1 2 3 4 5 6 7 x", "cpu5 1 2 3 4 5 6 7 8"} {
+		if got, err := parseMachine([]byte(bad), func(cpu int) bool { return cpu < 2 }); err == nil {
+			t.Errorf("parseMachine(%q) = %+v, want an error", bad, got)
+		}
+	}
+	if m, err := ReadMachine(); err != nil || m.User <= 0 || m.System <= 0 {
+		t.Errorf("this machine: %+v, %v", m, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("1 (init) S 0 1 1 0 -1 4194560 1 1 0 0 1 1 1 1 20 0 1 0 1 1 1 1"))
+	f.Add([]byte("cpu0 100 20 30 4000 5 6 7 8 0 0\n"))
 	f.Add([]byte("1 2 3"))
 	f.Add([]byte("VmRSS:\t  12 kB\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := parseStat(b); err == nil && s.State == 0 {
 			t.Errorf("parseStat(%q): no state and no error", b)
+		}
+		if m, err := parseMachine(b, func(int) bool { return true }); err == nil && (m.User < 0 || m.System < 0 || m.Stolen < 0) {
+			t.Errorf("parseMachine(%q) = %+v: negative", b, m)
 		}
 		if q, err := parseSchedstat(b); err == nil && (q.Running < 0 || q.Waiting < 0) {
 			t.Errorf("parseSchedstat(%q) = %+v: negative", b, q)

@@ -24,7 +24,7 @@ const ViaWatch = "watch"
 // Metrics is the vocabulary: what a gate can be about. One line a metric.
 func Metrics() []Metric {
 	return []Metric{
-		{"api.latency", "seconds", quantiles, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "latency of the load's requests to the apiserver, from the intended time"},
+		{"api.latency", "seconds", quantiles, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "latency of the load's requests to the apiserver, from the intended time; what timed out ranks behind all others"},
 		{"api.errors", "fraction", nil, []string{"workload", "verb", "resource", "scope", "phase"}, true, "share of the load's requests that failed or were refused at the in-flight bound"},
 		{"api.throughput", "per second", nil, []string{"workload", "verb", "resource", "scope", "phase"}, false, "the load's requests that succeeded, a second"},
 		{"api.bytes", "per second", nil, []string{"workload", "verb", "resource", "scope", "detail", "phase"}, true, "bytes of the bodies that the load got from the apiserver, as they came over the wire, a second"},
@@ -41,6 +41,7 @@ func Metrics() []Metric {
 		{"restore.mismatch", "count", nil, []string{"layer", "act", "shard"}, true, "writes that contradict the restore: gone though older than the snapshot, or there though newer"},
 		{"operation.duration", "seconds", nil, []string{"act"}, true, "from an operation's intended instant until its effect was proven"},
 		{"etcd.leader.changes", "count", nil, []string{"shard", "phase"}, true, "leader changes seen in the members' own status"},
+		{"etcd.elections", "count", nil, []string{"shard", "component", "phase"}, true, "changes of leader that etcd members counted, all added up, by their own metrics: one election counts once in each member that sees it, and so does a leader that a member lost sight of and found again"},
 		{"etcd.db.size", "bytes", nil, []string{"shard", "component", "phase"}, true, "the largest database file of an etcd member, by etcd's own metrics"},
 		{"etcd.db.inUse", "bytes", nil, []string{"shard", "component", "phase"}, true, "the most bytes that an etcd member's database had in use, by etcd's own metrics"},
 		{"etcd.requests", "count", nil, []string{"component", "phase"}, true, "requests that the API servers made to etcd, by their own metrics"},

@@ -27,29 +27,32 @@ const FormatVersion = 1
 
 // Run is run.json.
 type Run struct {
-	Format     int         `json:"format"`
-	ID         string      `json:"id"`
-	Scenario   string      `json:"scenario"`
-	About      string      `json:"about"` // the scenario's description
-	Storm      string      `json:"storm"` // version of storm
-	Command    []string    `json:"command"`
-	Started    time.Time   `json:"started"`
-	Finished   time.Time   `json:"finished,omitzero"` // zero: still running, or killed
-	Outcome    string      `json:"outcome,omitempty"` // complete, interrupted, failed
-	Error      string      `json:"error,omitempty"`
-	Seed       int64       `json:"seed"`
-	Blocks     int         `json:"blocks"`
-	Alpha      float64     `json:"alpha,omitempty"` // the chance of a false claim that the scenario allows; 0 is 0.05
-	Profiles   []Profile   `json:"profiles"`
-	Plan       []Planned   `json:"plan"`
-	Gates      []Gate      `json:"gates"`
-	Provider   string      `json:"provider"`
-	Networking string      `json:"networking"` // "namespaces" or "loopback"
-	Topology   []Topology  `json:"topology"`
-	Host       Host        `json:"host"`
-	Limits     []string    `json:"limits"` // what this box limits, said beside the verdict
-	Workloads  []Described `json:"workloads"`
-	Timeline   []Described `json:"timeline"`
+	Format   int       `json:"format"`
+	ID       string    `json:"id"`
+	Scenario string    `json:"scenario"`
+	About    string    `json:"about"` // the scenario's description
+	Storm    string    `json:"storm"` // version of storm
+	Command  []string  `json:"command"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished,omitzero"` // zero: still running, or killed
+	Outcome  string    `json:"outcome,omitempty"` // complete, interrupted, failed
+	Error    string    `json:"error,omitempty"`
+	Seed     int64     `json:"seed"`
+	Blocks   int       `json:"blocks"`
+	Alpha    float64   `json:"alpha,omitempty"` // the chance of a false claim that the scenario allows; 0 is 0.05
+	Profiles []Profile `json:"profiles"`
+	Plan     []Planned `json:"plan"`
+	Gates    []Gate    `json:"gates"`
+	// Comparisons is how many Holm's correction counts; of an A/A run, those of the
+	// scenario that it stands for.
+	Comparisons int         `json:"comparisons,omitempty"`
+	Provider    string      `json:"provider"`
+	Networking  string      `json:"networking"` // "namespaces" or "loopback"
+	Topology    []Topology  `json:"topology"`
+	Host        Host        `json:"host"`
+	Limits      []string    `json:"limits"` // what this box limits, said beside the verdict
+	Workloads   []Described `json:"workloads"`
+	Timeline    []Described `json:"timeline"`
 	// ShortSteady is true where the steady phase is shorter than the 5 minutes
 	// that the official SLOs are defined over.
 	ShortSteady bool `json:"shortSteady"`
@@ -135,8 +138,9 @@ type Trial struct {
 	Acts     []Act         `json:"acts"`
 	Journal  []Audit       `json:"journal"`
 	Health   Generator     `json:"generator"`
-	Exits    []string      `json:"exits,omitempty"` // components that died unasked
-	Reset    time.Duration `json:"reset"`           // how long the reset before it took, ns
+	Exits    []string      `json:"exits,omitempty"`    // components that died unasked
+	Reset    time.Duration `json:"reset"`              // how long the reset before it took, ns
+	ResetHow string        `json:"resetHow,omitempty"` // in which way
 	Clock    Clock         `json:"clock,omitzero"`
 	// Files is how long each of the trial's other files was when the trial
 	// ended, in bytes; Finish fills it in. A file of another length has lost
@@ -323,16 +327,25 @@ type Scrape struct {
 	Samples   map[string]float64 `json:"m,omitempty"`
 }
 
+// StormComponent is the name under which storm's own process is recorded, and
+// MachineComponent that of the whole machine that storm runs on, whose CPU time
+// counts from its boot, of the processors that storm may use.
+const (
+	StormComponent   = "storm"
+	MachineComponent = "machine"
+)
+
 // Process is a line of process.jsonl.
 type Process struct {
 	At        int64  `json:"at"`
-	Component string `json:"c"` // a component, or "storm"
+	Component string `json:"c"` // a component, or StormComponent, or MachineComponent
 	PID       int    `json:"pid"`
 	UserNS    int64  `json:"user"` // CPU time since its start, ns
 	SystemNS  int64  `json:"sys"`
 	RSS       int64  `json:"rss"`             // bytes
 	RunQueue  int64  `json:"runq,omitempty"`  // ns its threads waited for a processor, since start; of storm
 	Written   int64  `json:"write,omitempty"` // bytes sent to the disk since its start
+	Stolen    int64  `json:"steal,omitempty"` // ns that the hypervisor gave to others; of the machine
 }
 
 // Write is a line of journal.jsonl: one write of the witness.
@@ -355,7 +368,7 @@ type Gate struct {
 	Max     *float64          `json:"max,omitempty"`   // in the metric's unit
 	Min     *float64          `json:"min,omitempty"`
 	Compare string            `json:"compare,omitempty"` // the base profile
-	Margin  float64           `json:"margin,omitempty"`  // 0.25: ratios within 1/1.25…1.25 count as equal
+	Margin  float64           `json:"margin,omitempty"`  // 0.25: a quarter worse does not matter: a ratio of 1.25, or 1/1.25 where more is better
 	Profile string            `json:"profile,omitempty"` // only this profile is judged
 	Tour    string            `json:"tour,omitempty"`    // judged on that tour's trial only
 	Note    string            `json:"note,omitempty"`

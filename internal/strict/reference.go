@@ -92,6 +92,8 @@ func (r *referrer) typ(f field, path string) string {
 		return strings.TrimPrefix(strings.TrimPrefix(wanted(t), "an "), "a ") + bounds(f)
 	}
 	switch t.Kind() {
+	case reflect.Interface:
+		return "anything"
 	case reflect.Struct:
 		if foreign(t) {
 			return t.Name() + " of the Kubernetes API"

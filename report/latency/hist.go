@@ -35,6 +35,25 @@ func (h *Hist) Add(bins []Bin) {
 	}
 }
 
+// unended is the bucket of what has no end: behind all others.
+const unended = math.MaxInt64
+
+// AddUnended adds n values of which is only known that they are greater than all
+// others.
+func (h *Hist) AddUnended(n uint64) {
+	if n > 0 {
+		h.Add([]Bin{{US: unended, N: n}})
+	}
+}
+
+// Unended returns how many values have no end.
+func (h *Hist) Unended() uint64 {
+	if h.compact(); len(h.bins) > 0 && h.bins[len(h.bins)-1].US == unended {
+		return h.bins[len(h.bins)-1].N
+	}
+	return 0
+}
+
 // Merge adds all of o.
 func (h *Hist) Merge(o *Hist) { h.Add(o.bins) }
 
@@ -60,7 +79,7 @@ func (h *Hist) Seconds(q float64) float64 {
 }
 
 // Rank returns the value of a rank, from 1, in seconds; NaN where there is
-// none, and +Inf for one that is beyond what a histogram reaches.
+// none, and +Inf for one that has no end, or is beyond what a histogram reaches.
 func (h *Hist) Rank(rank uint64) float64 {
 	h.compact()
 	var seen uint64
@@ -84,7 +103,7 @@ func (h *Hist) Within(most float64) uint64 {
 }
 
 // Max returns the largest value in seconds; NaN where there are none, and +Inf
-// where it is beyond what a histogram reaches.
+// where it has no end, or is beyond what a histogram reaches.
 func (h *Hist) Max() float64 {
 	if h.compact(); len(h.bins) == 0 {
 		return math.NaN()
@@ -92,25 +111,27 @@ func (h *Hist) Max() float64 {
 	return seconds(h.bins[len(h.bins)-1].US)
 }
 
-// Mean returns the mean in seconds; NaN where there are no values, or any is
-// beyond what a histogram reaches.
+// Mean returns the mean in seconds of the values that have an end; NaN where
+// there are none, or any is beyond what a histogram reaches.
 func (h *Hist) Mean() float64 {
 	h.compact()
 	var sum float64
 	for _, b := range h.bins {
-		sum += seconds(b.US) * float64(b.N)
+		if b.US != unended {
+			sum += seconds(b.US) * float64(b.N)
+		}
 	}
 	if math.IsInf(sum, 0) {
 		return math.NaN()
 	}
-	return sum / float64(h.total)
+	return sum / float64(h.total-h.Unended())
 }
 
-// Beyond returns how many values are beyond what a histogram reaches.
+// Beyond returns how many values have an end beyond what a histogram reaches.
 func (h *Hist) Beyond() uint64 {
 	var n uint64
 	for _, b := range h.bins {
-		if b.US >= rundir.HistHighest {
+		if b.US >= rundir.HistHighest && b.US != unended {
 			n += b.N
 		}
 	}

@@ -34,6 +34,26 @@ func encoded(t testing.TB, seed uint64, n int) (string, interface {
 	return text, h
 }
 
+func TestWhatHasNoEndRanksLast(t *testing.T) {
+	var h latency.Hist
+	h.AddUnended(0)
+	h.Add([]latency.Bin{{US: 1000, N: 98}})
+	h.AddUnended(1)
+	h.Add([]latency.Bin{{US: 3000, N: 1}})
+	if h.Count() != 100 || h.Unended() != 1 || h.Beyond() != 0 {
+		t.Errorf("%d values, %d without an end, %d beyond", h.Count(), h.Unended(), h.Beyond())
+	}
+	if got := h.Seconds(.99); got != .003 {
+		t.Errorf("p99 %v", got)
+	}
+	if !math.IsInf(h.Max(), 1) || !math.IsInf(h.Seconds(.995), 1) {
+		t.Errorf("max %v, p99.5 %v", h.Max(), h.Seconds(.995))
+	}
+	if got, want := h.Mean(), (98*.001+.003)/99; math.Abs(got-want) > 1e-9 {
+		t.Errorf("mean %v, want %v", got, want)
+	}
+}
+
 func TestDecodeAgreesWithTheLibrary(t *testing.T) {
 	var d latency.Decoder // one for all: its buffers must not leak
 	for seed, n := range []int{1, 2, 3, 100, 5000, 200_000, 7} {

@@ -10,7 +10,7 @@ import (
 )
 
 // maxPage is the most that the page may weigh, in bytes.
-const maxPage = 500 << 10
+const maxPage = 500_000
 
 // detail is how much of a run the page shows. A run of ordinary size is shown
 // with all of it; where that would weigh more than maxPage, the page is made

@@ -44,6 +44,27 @@ func TestLargeRun(t *testing.T) {
 	}
 }
 
+// TestManyProfiles: gates have a result for each profile, and there may be many of
+// both; the summary keeps the verdict, and says what it leaves out.
+func TestManyProfiles(t *testing.T) {
+	t.Parallel()
+	r := quickstart()
+	gate := r.Gates[0]
+	gate.Results = nil
+	for n := range 300 {
+		r.Profiles = append(r.Profiles, report.Profile{Name: fmt.Sprintf("p%d", n), About: strings.Repeat("long ", 200)})
+		gate.Results = append(gate.Results, report.Judged{Profile: fmt.Sprintf("p%d", n), Verdict: gate.Verdict, Reason: strings.Repeat("<long> ", 100)})
+	}
+	r.Gates = nil
+	for range 60 {
+		r.Gates = append(r.Gates, gate)
+	}
+	text := render(t, Markdown, r)
+	if len(text) > maxMarkdown || !strings.Contains(text, r.Headline[0][:20]) || !strings.Contains(text, "left out here") {
+		t.Errorf("the summary has %d bytes of at most %d, and begins %q", len(text), maxMarkdown, text[:200])
+	}
+}
+
 // TestWholeRun: the page of a run of ordinary size leaves nothing out.
 func TestWholeRun(t *testing.T) {
 	t.Parallel()

@@ -103,10 +103,15 @@ func buildsThatDiffer(r *report.Result) []difference {
 func buildOf(list []rundir.Provenance, component, profile string) string {
 	for _, p := range list {
 		if p.Component == component && (p.Profile == "" || p.Profile == profile) {
-			return strings.Join(slices.DeleteFunc([]string{p.Version, p.GoVersion, p.Origin, short(p.SHA256)}, func(s string) bool { return s == "" }), ", ")
+			return buildText(p)
 		}
 	}
 	return "n/a"
+}
+
+// buildText says which build a binary is, and where it came from.
+func buildText(p rundir.Provenance) string {
+	return strings.Join(slices.DeleteFunc([]string{p.Version, p.GoVersion, p.Origin, short(p.SHA256)}, func(s string) bool { return s == "" }), ", ")
 }
 
 // boundDifferences leaves so many rows, with the values of so many profiles.

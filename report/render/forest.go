@@ -86,7 +86,7 @@ func forestOf(r *report.Result) *forest {
 		judged = append(judged, row)
 	}
 	if len(judged) > 0 {
-		f.Groups = append(f.Groups, forestGroup{"Judged by a gate", "The pale zone is the margin: a ratio inside it counts as no real difference.", judged})
+		f.Groups = append(f.Groups, forestGroup{"Judged by a gate", "The pale zone is the margin, by which a ratio may be worse and still count as no real difference; an interval wholly on the better side of 1 is an improvement, however small.", judged})
 	}
 	for _, c := range r.Comparisons {
 		title := groupTitle(c.Group)
@@ -170,14 +170,24 @@ func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
 		ProfileMedian: report.FormatOf(c.Metric, c.ProfileMedian, c.Unit), BaseMedian: report.FormatOf(c.Metric, c.BaseMedian, c.Unit),
 		Notes: c.Note,
 	}
-	row.Finding, row.Interval = splitFinding(c.Text)
+	row.Finding = capital(c.Text)
+	if c.Ratio.Is() || c.Confidence > 0 {
+		row.Finding, row.Interval = splitFinding(c.Text)
+	}
 	row.Sense, row.SenseText = sense(c)
 	if c.Ratio.Is() && c.Confidence == 0 {
 		row.Interval = "an estimate without an interval"
 	}
 	row.Used = fmt.Sprintf("%d of %s", c.Used, unit.Count(c.Planned, "block"))
+	if c.Confidence > 0 && c.P.Is() && c.PFlip.Is() {
+		row.Used += fmt.Sprintf("; p %.2g, sign flip %.2g", c.P.Float(), c.PFlip.Float())
+	}
 	if c.Margin > 0 {
-		from, to := clamp(x.at(1/(1+c.Margin))), clamp(x.at(1+c.Margin))
+		// What does not matter lies on the worse side alone.
+		from, to := clamp(x.at(1)), clamp(x.at(1+c.Margin))
+		if !c.Lower {
+			from, to = clamp(x.at(1/(1+c.Margin))), clamp(x.at(1))
+		}
 		row.Zone, row.ZoneW = percentOf(from), percentOf(to-from)
 	}
 	if c.Confidence > 0 && c.Low.Is() && c.High.Is() {

@@ -51,7 +51,7 @@ func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 		if l.P99Needs != "" {
 			row.Doubt = fmt.Sprintf("n/a (needs %s)", l.P99Needs)
 		} else {
-			row.Doubt = fmt.Sprintf("%s to %s (%s)", report.Format(l.P99Low, "seconds"), report.Format(l.P99High, "seconds"), percent(l.P99Confidence))
+			row.Doubt = fmt.Sprintf("%s to %s (%s)", latency(l.P99Low), latency(l.P99High), percent(l.P99Confidence))
 		}
 		out[i].Rows = append(out[i].Rows, row)
 	}

@@ -18,20 +18,24 @@ const maxRows = 60
 // maxCell bounds one text in the Markdown report, in bytes before escaping.
 const maxCell = 600
 
+// maxMarkdown bounds the whole, however many profiles and gates there are: a
+// section that would go beyond it is left out, which is said.
+const maxMarkdown = 1_000_000
+
 // Markdown writes the report for a step summary or a pull request: verdict,
 // gates, comparisons, recovery, the account of writes, and what was not sound.
 func Markdown(w io.Writer, r *report.Result) error {
 	r = tame(r, maxText)
 	m := &markdown{}
-	m.head(r)
-	m.gates(r)
-	m.comparisons(r)
-	m.recovery(r)
-	m.writes(r)
-	m.costs(r)
-	m.quantiles(r)
-	m.failures(r)
-	m.trials(r)
+	m.section("The verdict", func() { m.head(r) })
+	m.section("The gates", func() { m.gates(r) })
+	m.section("The comparison of the profiles", func() { m.comparisons(r) })
+	m.section("Recovery times", func() { m.recovery(r) })
+	m.section("Acknowledged writes", func() { m.writes(r) })
+	m.section("What it cost the server", func() { m.costs(r) })
+	m.section("Quantiles", func() { m.quantiles(r) })
+	m.section("Failures", func() { m.failures(r) })
+	m.section("Trials that do not count", func() { m.trials(r) })
 	var warnings []string
 	for _, w := range warningsOf(r) {
 		if w.Trial != "" {
@@ -39,13 +43,24 @@ func Markdown(w io.Writer, r *report.Result) error {
 		}
 		warnings = append(warnings, w.Text)
 	}
-	m.list("Warnings", warnings)
-	m.foot(r)
+	m.section("Warnings", func() { m.list("Warnings", warnings) })
+	m.section("How to repeat it", func() { m.foot(r) })
 	_, err := w.Write(m.b.Bytes())
 	return err
 }
 
 type markdown struct{ b bytes.Buffer }
+
+// section writes a part, and takes it back where there is no room for it.
+func (m *markdown) section(title string, write func()) {
+	const note = 200
+	before := m.b.Len()
+	write()
+	if m.b.Len() > maxMarkdown-note {
+		m.b.Truncate(before)
+		m.linef("*%s: left out here, too much for a summary; report.html has it.*\n", title)
+	}
+}
 
 func (m *markdown) linef(format string, args ...any) { fmt.Fprintf(&m.b, format+"\n", args...) }
 
@@ -113,13 +128,17 @@ func (m *markdown) gates(r *report.Result) {
 			what += "<br>" + "*" + escapeMarkdown(n) + "*"
 		}
 		var values, why []string
-		for _, f := range g.Found {
+		found := bound(g.Found, maxRows)
+		for _, f := range found.Rows {
 			name := ""
 			if f.Profile != "" {
 				name = escapeMarkdown(f.Profile) + ": "
 			}
 			values = append(values, name+escapeMarkdown(f.Value))
 			why = append(why, name+escapeMarkdown(f.Why))
+		}
+		if found.More > 0 {
+			values = append(values, fmt.Sprintf("and %d more", found.More))
 		}
 		rows = append(rows, []string{
 			verdictSign(g.Verdict) + " " + verdictWord(g.Verdict), what, escapeMarkdown(g.Threshold),
@@ -283,6 +302,9 @@ func (m *markdown) trials(r *report.Result) {
 		return
 	}
 	m.linef("### Trials that do not count\n")
+	if text := validity(r); text != "" {
+		m.linef("%s\n", escapeMarkdown(text))
+	}
 	m.table([]string{"Trial", "State", "Why"}, rows)
 }
 
@@ -293,12 +315,30 @@ func (m *markdown) foot(r *report.Result) {
 	if host := hostLine(r.Host); host != "" {
 		m.linef("- on %s", escapeMarkdown(host))
 	}
-	for _, p := range r.Profiles {
+	if how := resets(r.Trials); how != "" {
+		m.linef("- resets: %s", escapeMarkdown(how))
+	}
+	profiles := bound(r.Profiles, maxRows)
+	for _, p := range profiles.Rows {
 		about := ""
 		if p.About != "" {
 			about = p.About + ": "
 		}
 		m.linef("- profile %s: %s%s", escapeMarkdown(p.Name), escapeMarkdown(about), escapeMarkdown(changesText(p)))
+	}
+	if profiles.More > 0 {
+		m.linef("- and %d profiles more", profiles.More)
+	}
+	builds := bound(r.Provenance, maxRows)
+	for _, p := range builds.Rows {
+		of := ""
+		if p.Profile != "" {
+			of = " of profile " + p.Profile
+		}
+		m.linef("- %s%s: %s", escapeMarkdown(p.Component), escapeMarkdown(of), escapeMarkdown(buildText(p)))
+	}
+	if builds.More > 0 {
+		m.linef("- and %d more", builds.More)
 	}
 	m.linef("\n</details>")
 }

@@ -216,6 +216,7 @@ func functions() template.FuncMap {
 		"class":          func(p *page, profile string) string { return profileClass(p.R, profile) },
 		"recover":        recovered, "unharmed": unharmed,
 		"shard":    shardText,
+		"resets":   resets,
 		"percent":  percent,
 		"noteSort": noteSort,
 		"waited":   waited, "reasons": reasons,

@@ -24,7 +24,7 @@ func quantileRows(r *report.Result) []quantileRow {
 		for _, q := range c.Quantiles {
 			out = append(out, quantileRow{
 				Profile: c.Profile, Group: c.Group, Name: "p" + strings.TrimSuffix(fmt.Sprintf("%.1f", 100*q.Q), ".0"),
-				Latency: seconds(q.Seconds), Doubt: doubtOf(q), Requests: c.Requests, Worth: worth(q),
+				Latency: latency(q.Seconds), Doubt: doubtOf(q), Requests: c.Requests, Worth: worth(q),
 			})
 		}
 	}
@@ -36,7 +36,7 @@ func doubtOf(q report.Quantile) string {
 	if q.Needs != "" {
 		return "n/a (needs " + q.Needs + ")"
 	}
-	return fmt.Sprintf("%s to %s (%s)", seconds(q.Low), seconds(q.High), percent(q.Confidence))
+	return fmt.Sprintf("%s to %s (%s)", latency(q.Low), latency(q.High), percent(q.Confidence))
 }
 
 // worth is how many independent requests a quantile's are worth.

@@ -92,6 +92,9 @@ func (t *terminal) head(r *report.Result) {
 		}
 		t.text(style, "", "", s)
 	}
+	if text := validity(r); text != "" {
+		t.text("", "", "", text)
+	}
 	for i, s := range r.Limits {
 		if i == 0 {
 			t.line("")

@@ -49,6 +49,27 @@ func testedOf(r *report.Result) tested {
 	return t
 }
 
+// validity says how many trials of each profile are valid; nothing where all are.
+func validity(r *report.Result) string {
+	all := true
+	var parts []string
+	for _, p := range r.Profiles {
+		all = all && p.Valid == p.Planned
+		text := fmt.Sprintf("%d of %s", p.Valid, unit.Count(p.Planned, "trial"))
+		if len(r.Profiles) > 1 {
+			text = p.Name + " " + text
+		}
+		parts = append(parts, text)
+	}
+	if all {
+		return ""
+	}
+	if len(parts) > maxRows {
+		parts = append(parts[:maxRows], fmt.Sprintf("and %s more profiles", unit.Grouped(len(r.Profiles)-maxRows)))
+	}
+	return "Valid: " + strings.Join(parts, ", ") + "."
+}
+
 // plan is what happens in a block's trials, or in a tour's, in order.
 type plan struct {
 	Title string
@@ -126,8 +147,8 @@ func glossary() []term {
 		{"block", "every profile once, in random order. Only trials of one block are compared with each other."},
 		{"gate", "a threshold that the scenario sets. A run passes when every gate holds."},
 		{"interval", "the range in which the true ratio lies with the stated confidence. A verdict needs the whole interval on one side of the margin."},
-		{"margin", "how much worse still counts as no real difference. 25 % means ratios between 0.8× and 1.25×."},
-		{"p50, p99", "half of the requests, or 99 of 100, were faster than this. Latency counts from the instant a request was due, not from when it was sent, so that a stall is not hidden."},
+		{"margin", "how much worse still counts as no real difference. With 25 % a ratio of up to 1.25× is none where less is better, and one down to 0.8× where more is. Better has no margin."},
+		{"p50, p99", "half of the requests, or 99 of 100, were faster than this. Latency counts from the instant a request was due, not from when it was sent, so that a stall is not hidden. What had not ended when it was given up ranks behind all others: ∞, where a quantile falls there."},
 		{"profile", "one set of values under comparison: flags, versions, topology."},
 		{"quota, NOSPACE", "etcd's limit on the size of its database file. Beyond it etcd raises the NOSPACE alarm and refuses writes until space is freed and the alarm is disarmed."},
 		{"ratio", "a profile's value over the other's in the same block: 0.5× is half."},

@@ -117,7 +117,7 @@ func blockTrials(r *report.Result, noise func(float64) float64, started time.Tim
 				act.Recovery = append(act.Recovery, report.Recovered{Layer: k.layer, Op: k.op, Shard: k.shard, Worst: true, RTO: report.Number(rto), Failed: failed, Probes: 300, Seen: 7})
 			}
 			r.Trials = append(r.Trials, report.Trial{
-				ID: id, Order: n, Block: b, Profile: p, State: report.TrialValid, Origin: started.Add(time.Duration(n) * 24 * time.Second), Duration: report.Number(15.2 * noise(0.01)), Reset: report.Number(5.1 * noise(0.03)),
+				ID: id, Order: n, Block: b, Profile: p, State: report.TrialValid, Origin: started.Add(time.Duration(n) * 24 * time.Second), Duration: report.Number(15.2 * noise(0.01)), Reset: report.Number(5.1 * noise(0.03)), ResetHow: "back at the golden copy",
 				Phases:   []report.Span{{Name: "warmup", From: 0, To: 2}, {Name: "steady", From: 2, To: 8}, {Name: "fault", From: 8, To: 11}, {Name: "recovery", From: 11, To: 15}},
 				Acts:     []report.Act{act},
 				Events:   []report.Moment{{At: 8 + base*0.8, Kind: rundir.EventLeaderChange, Subject: "main", Text: "etcd-main-0 → etcd-main-2"}},
@@ -155,6 +155,9 @@ func comparisonsAndGates(r *report.Result) {
 			BaseMedian: report.Number(base), ProfileMedian: report.Number(profile), Planned: 6, Used: 6,
 			Ratio: report.Number(profile / base), Low: report.Number(profile / base / spread), High: report.Number(profile / base * spread),
 			Confidence: 0.96875, P: 0.03125, PMargin: 1, PHolm: 1, PFlip: 0.03125, SmallestP: 0.03125, Text: text,
+		}
+		if c.Low <= 1 && c.High >= 1 {
+			c.P, c.PFlip = 0.6875, 0.59375 // as an interval over 1 has it
 		}
 		for b := range 6 {
 			f := math.Pow(spread, []float64{-0.9, 0.4, 1.1, -0.3, 0.1, 0.7}[b])

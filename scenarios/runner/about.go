@@ -20,7 +20,7 @@ func (r *run) about() (rundir.Run, error) {
 	s := r.o.Scenario
 	out := rundir.Run{
 		ID: r.o.RunID, Scenario: s.Name, About: s.Description, Storm: r.o.Version, Command: r.o.Command,
-		Started: time.Now().UTC(), Seed: r.o.Seed, Blocks: s.Blocks, Alpha: s.Alpha, Plan: r.plan, Gates: s.Gates, Host: r.o.Host,
+		Started: time.Now().UTC(), Seed: r.o.Seed, Blocks: s.Blocks, Alpha: s.Alpha, Plan: r.plan, Gates: s.Gates, Comparisons: s.Comparisons(), Host: r.o.Host,
 	}
 	var base clusters.Spec
 	most := 0                     // members of all shards

@@ -30,7 +30,7 @@ type Progress struct {
 	Trial   int // from 1; 0 before the first
 	Trials  int
 	Planned rundir.Planned
-	Phase   string        // of the timeline: steady, fault, recovery …
+	Phase   string        // of the timeline: steady, fault, recovery …; of a reset: what takes it long, or nothing
 	Act     string        // the fault or operation in force
 	InForce []string      // faults that the timeline is to heal, until it has
 	Began   time.Time     // of the phase

@@ -52,6 +52,9 @@ type observed interface {
 // parting is a cluster that takes its time to be closed: so long at most.
 type parting interface{ Parting() time.Duration }
 
+// resetting is a cluster that goes back in more than one way: it says how it last did.
+type resetting interface{ ResetHow() string }
+
 // losable is a cluster that can be lost as a whole: its supervisor was killed.
 type losable interface{ Lost() <-chan struct{} }
 
@@ -67,6 +70,7 @@ type run struct {
 
 	mu         sync.Mutex
 	current    *trial   // under way; nil between trials
+	filling    *filling // a population that is being made; nil otherwise
 	exits      []string // unasked, of the trial under way
 	provenance []rundir.Provenance
 }
@@ -183,8 +187,8 @@ func (r *run) all(ctx context.Context) (err error) {
 	return r.trials(ctx)
 }
 
-// trials runs one trial after the other. What is built or copied before them is
-// not worth going first for.
+// trials runs one trial after the other. What is built before them is not worth
+// going first for.
 func (r *run) trials(ctx context.Context) error {
 	standing, undo := priority.GoFirst()
 	defer undo()
@@ -215,30 +219,41 @@ func (r *run) one(ctx context.Context, i int, planned rundir.Planned) error {
 	began := time.Now()
 	at.Stage, at.Text = StageReset, doingTo(spec.Cluster).reset
 	r.o.Observe(at)
-	if err := r.cluster.Reset(ctx, spec.Cluster); err != nil {
+	populated, err := r.reset(ctx, spec, at)
+	if err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
 	r.takeExits() // what the reset killed is not the trial's
-	if err := r.record(planned.Profile); err != nil {
+	if err := r.record(planned); err != nil {
 		return err
 	}
 	at.Text = ""
-	t := &trial{run: r, planned: planned, spec: spec, at: at, reset: time.Since(began)}
+	t := &trial{run: r, planned: planned, spec: spec, at: at, reset: time.Since(began), populated: populated}
+	if c, ok := r.cluster.(resetting); ok {
+		t.resetHow = c.ResetHow()
+	}
 	return t.execute(ctx)
 }
 
-// record writes down which binaries the profile's trials run, once each.
-func (r *run) record(profile string) error {
+// record writes down which binaries the profile's trials run, once each. A tour may
+// have patched that: what it alone runs is its own.
+func (r *run) record(planned rundir.Planned) error {
 	p, ok := r.cluster.(provenancer)
 	if !ok {
 		return nil
 	}
 	changed := false
 	for _, b := range p.Provenance() {
-		b.Profile = profile
-		if !slices.Contains(r.provenance, b) {
-			r.provenance, changed = append(r.provenance, b), true
+		b.Profile = planned.Profile
+		if slices.Contains(r.provenance, b) {
+			continue
 		}
+		if planned.Tour != "" {
+			if b.Profile = "tour " + planned.Tour; slices.Contains(r.provenance, b) {
+				continue
+			}
+		}
+		r.provenance, changed = append(r.provenance, b), true
 	}
 	if !changed {
 		return nil
@@ -253,7 +268,18 @@ func (r *run) exited(id clusters.ID, how string) {
 	if r.current != nil && r.current.expected(id, how) {
 		return
 	}
+	if r.filling != nil && endedItself(id, how) {
+		r.filling.ended(id)
+		return
+	}
 	r.exits = append(r.exits, fmt.Sprintf("%s ended though nobody asked: %s", id, how))
+}
+
+// apart calls f while no end of a process is being heard of.
+func (r *run) apart(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
 }
 
 func (r *run) setCurrent(t *trial) {

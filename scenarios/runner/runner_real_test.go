@@ -109,6 +109,9 @@ func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
 		if len(trial.Acts) != 1 {
 			t.Fatalf("%s: %d acts", id, len(trial.Acts))
 		}
+		if trial.ResetHow == "" || trial.Reset == 0 {
+			t.Errorf("%s: reset in %s, %q", id, trial.Reset, trial.ResetHow)
+		}
 		act := trial.Acts[0]
 		t.Logf("%s: %s | %s", id, act.Proof, act.HealedBy)
 		if act.Proven == 0 || act.Healed == 0 {
@@ -146,6 +149,9 @@ func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
 }
 
 func TestQuotaBreachRepairBackupRestore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the quickstart does the same on kind")
+	}
 	trials := play(t, "repair.yaml")
 	for id, trial := range trials {
 		for _, reason := range trial.Invalid {

@@ -9,8 +9,9 @@ import (
 	"github.com/storm-harness/storm/workloads/fleet"
 )
 
-// tally counts the load's requests in the steady phases: a fault on a cluster
-// that was not under its load shows nothing.
+// tally counts the load's requests in the steady phases, up to the first act where
+// one of them comes before it: a fault on a cluster that was not under its load
+// shows nothing.
 type tally struct{ ok, failed uint64 }
 
 // own are the series that are storm's and no load.
@@ -28,7 +29,7 @@ func (t *trial) window(w rundir.Window) {
 		failed += n
 	}
 	t.mu.Lock()
-	if t.phase == t.tallied() {
+	if t.phase == t.tallied() && (!t.upset.begun() || !steadyFirst(t.spec.Timeline)) {
 		t.tally.ok, t.tally.failed = t.tally.ok+w.OK, t.tally.failed+failed
 	}
 	fresh := t.live.add(w, failed)
@@ -47,6 +48,19 @@ func (t *trial) tallied() string {
 		return scenarios.PhaseSteady
 	}
 	return scenarios.PhaseWarmup
+}
+
+// steadyFirst says whether a timeline has a steady phase before its first act.
+func steadyFirst(timeline []scenarios.Step) bool {
+	for _, st := range timeline {
+		switch {
+		case st.Act != nil:
+			return false
+		case st.Phase == scenarios.PhaseSteady:
+			return true
+		}
+	}
+	return false
 }
 
 // problem says why the load was not what it should have been.

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/rundir"
@@ -23,11 +21,14 @@ import (
 
 // trial is one execution of the scenario under one profile.
 type trial struct {
-	run     *run
-	planned rundir.Planned
-	spec    scenarios.Trial
-	at      Progress
-	reset   time.Duration
+	run      *run
+	planned  rundir.Planned
+	spec     scenarios.Trial
+	at       Progress
+	reset    time.Duration
+	resetHow string
+	// populated says that what lasting loads make is in the golden copy.
+	populated bool
 
 	dir  *rundir.TrialDir
 	eyes *eyes
@@ -81,12 +82,12 @@ func (t *trial) execute(ctx context.Context) (err error) {
 	var end context.CancelFunc
 	t.alive, end = context.WithCancel(context.WithoutCancel(ctx))
 	t.run.setCurrent(t)
-	defer func() {
-		t.run.setCurrent(nil)
-		end()
-		t.restarts.Wait() // the next trial's reset must not meet a start
-	}()
+	defer t.run.setCurrent(nil)
 	err = t.underLoad(ctx)
+	// What is being started again is left: the next trial's reset must not meet a
+	// start, nor the trial's files a mark once they are closed.
+	t.run.apart(end)
+	t.restarts.Wait()
 	for _, observed := range t.eyes.end() {
 		t.invalid = append(t.invalid, "an observer failed: "+observed.Error())
 	}
@@ -120,32 +121,33 @@ func (t *trial) underLoad(ctx context.Context) error {
 	return err
 }
 
-// prepare has every load make what it needs.
+// prepare has every load make what it needs, unless it is in the golden copy.
 func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 	var envs []*workloads.Env
-	access := t.run.cluster.Access()
 	for _, load := range t.spec.Workloads {
-		config := measure.Unthrottled(rest.CopyConfig(access.REST))
-		config.UserAgent = "storm/" + load.Name
-		if err := measure.CheckUnthrottled(config); err != nil {
-			return nil, fmt.Errorf("load %s: %w", load.Name, err)
+		_, lasting := load.Load.(workloads.Lasting)
+		block := t.planned.Block
+		if lasting {
+			block = 0 // it is the same in every block
 		}
-		env := &workloads.Env{
-			Name: load.Name, Access: access, Admin: config, Recorder: t.eyes.recorder, Clock: t.eyes.clock,
-			Seed: seedOf(t.run.o.Seed, t.planned.Block, load.Name), RunID: t.run.o.RunID, Log: t.run.o.Log,
-			Progress: t.preparing(load.Name),
-		}
-		if !access.EtcdReadOnly {
-			env.Etcd = t.members
-		}
-		t.say("preparing "+load.Name, 0)
-		if err := workloads.Identify(ctx, env); err != nil {
+		env, err := t.run.env(load.Name, t.eyes.clock, block, everySecond(func(done, total int) {
+			t.say(fmt.Sprintf("preparing %s: %s of %s", load.Name, unit.Grouped(done), unit.Grouped(total)), 0)
+		}))
+		if err != nil {
 			return nil, err
 		}
-		if err := load.Load.Prepare(ctx, env); err != nil {
-			return nil, fmt.Errorf("preparing load %s: %w", load.Name, err)
+		env.Recorder = t.eyes.recorder
+		if !env.Access.EtcdReadOnly {
+			env.Etcd = t.members
 		}
 		envs = append(envs, env)
+		if lasting && t.populated {
+			continue
+		}
+		t.say("preparing "+load.Name, 0)
+		if err := prepare(ctx, load, env); err != nil {
+			return nil, err
+		}
 	}
 	return envs, nil
 }
@@ -178,17 +180,6 @@ func (t *trial) members(shard string) ([]string, error) {
 	return urls, nil
 }
 
-// preparing tells the display how far a load's preparation is, now and then.
-func (t *trial) preparing(name string) func(done, total int) {
-	told := time.Now()
-	return func(done, total int) {
-		if time.Since(told) > time.Second {
-			told = time.Now()
-			t.say(fmt.Sprintf("preparing %s: %s of %s", name, unit.Grouped(done), unit.Grouped(total)), 0)
-		}
-	}
-}
-
 // release gives up what the loads still hold.
 func (t *trial) release() {
 	for _, load := range t.spec.Workloads {
@@ -213,7 +204,7 @@ func (t *trial) restored(r acts.Restore) {
 
 // finish writes trial.json.
 func (t *trial) finish(ctx context.Context, err error) error {
-	out := rundir.Trial{Planned: t.planned, Outcome: "done", Reset: t.reset}
+	out := rundir.Trial{Planned: t.planned, Outcome: "done", Reset: t.reset, ResetHow: t.resetHow}
 	switch {
 	case ctx.Err() != nil:
 		out.Outcome, out.Error = "interrupted", context.Cause(ctx).Error()

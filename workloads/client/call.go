@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"sync"
 
 	"github.com/storm-harness/storm/internal/due"
@@ -50,8 +49,8 @@ func (k *call) Head(h wire.Head) wire.Body {
 	k.answer.Status, k.answer.RetryAfter = h.Status, h.RetryAfter
 	switch {
 	case k.failed():
-	case strings.HasPrefix(h.Type, "text/html") && k.watch == nil:
-		k.answer.Code = CodeMalformed // a page of whatever stands before the API server
+	case !k.req.takes(h.Type):
+		k.answer.Code = CodeMalformed // such as the page of whatever stands before the API server
 	case k.watch != nil:
 		k.watching = true
 		k.end(nil) // unlocks

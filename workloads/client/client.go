@@ -10,6 +10,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -156,6 +157,25 @@ type Request struct {
 	As          *User  // whom to impersonate; nil: nobody
 }
 
+// accepts is the media types that the request accepts.
+func (r *Request) accepts() string { return cmp.Or(r.Accept, Protobuf) }
+
+// takes says whether a body of that content type is one that the request accepts;
+// parameters, such as charset and stream, do not matter.
+func (r *Request) takes(contentType string) bool {
+	got, _, _ := strings.Cut(contentType, ";")
+	got = strings.TrimSpace(got)
+	for rest := r.accepts(); rest != ""; {
+		var one string
+		one, rest, _ = strings.Cut(rest, ",")
+		one, _, _ = strings.Cut(one, ";")
+		if strings.EqualFold(strings.TrimSpace(one), got) {
+			return true
+		}
+	}
+	return false
+}
+
 // The media types of the Kubernetes API.
 const (
 	Protobuf       = "application/vnd.kubernetes.protobuf"
@@ -177,12 +197,8 @@ func (c *Client) build(ctx context.Context, r *Request, w *wire.Request) error {
 	if r.Query != "" {
 		path += "?" + r.Query
 	}
-	accept := r.Accept
-	if accept == "" {
-		accept = Protobuf
-	}
 	*w = wire.Request{Method: r.Method, Authority: c.host, Path: path, Body: r.Body, Fields: w.Fields[:0]}
-	w.Fields = append(w.Fields, wire.Field{Name: "user-agent", Value: c.agent}, wire.Field{Name: "accept", Value: accept})
+	w.Fields = append(w.Fields, wire.Field{Name: "user-agent", Value: c.agent}, wire.Field{Name: "accept", Value: r.accepts()})
 	if r.Gzip {
 		w.Fields = append(w.Fields, wire.Field{Name: "accept-encoding", Value: "gzip"})
 	}

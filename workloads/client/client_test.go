@@ -31,7 +31,10 @@ import (
 // reach it.
 func peer(t *testing.T, h http.HandlerFunc, change ...func(*httptest.Server)) *rest.Config {
 	t.Helper()
-	s := httptest.NewUnstartedServer(h)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", r.Header.Get("Accept")) // as the API server does
+		h(w, r)
+	}))
 	s.EnableHTTP2 = true
 	s.Config.ErrorLog = nil
 	for _, c := range change {

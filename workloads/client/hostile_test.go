@@ -69,7 +69,10 @@ func headers(fr *http2.Framer, stream uint32, fields ...hpack.HeaderField) {
 	_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: b.Bytes(), EndHeaders: true})
 }
 
-var ok200 = hpack.HeaderField{Name: ":status", Value: "200"}
+var (
+	ok200 = hpack.HeaderField{Name: ":status", Value: "200"}
+	typed = hpack.HeaderField{Name: "content-type", Value: Protobuf}
+)
 
 // A server that answers nonsense is counted under a name, and neither crashes
 // nor hangs the load.
@@ -82,7 +85,7 @@ func TestNonsenseIsNamed(t *testing.T) {
 			_ = fr.WriteRSTStream(s, http2.ErrCodeInternal)
 		}, []string{CodeReset}},
 		"stream reset in the body": {func(fr *http2.Framer, s uint32, _ net.Conn) {
-			headers(fr, s, ok200)
+			headers(fr, s, ok200, typed)
 			_ = fr.WriteData(s, false, []byte("half"))
 			_ = fr.WriteRSTStream(s, http2.ErrCodeInternal)
 		}, []string{CodeReset}},
@@ -96,7 +99,7 @@ func TestNonsenseIsNamed(t *testing.T) {
 			_ = raw.Close()
 		}, []string{CodeEOF, CodeReset}},
 		"body cut off": {func(fr *http2.Framer, s uint32, raw net.Conn) {
-			headers(fr, s, ok200, hpack.HeaderField{Name: "content-length", Value: "100"})
+			headers(fr, s, ok200, typed, hpack.HeaderField{Name: "content-length", Value: "100"})
 			_ = fr.WriteData(s, true, []byte("short"))
 			_ = raw
 		}, []string{CodeEOF, CodeReset}},
@@ -109,6 +112,14 @@ func TestNonsenseIsNamed(t *testing.T) {
 		"a page instead of an object": {func(fr *http2.Framer, s uint32, _ net.Conn) {
 			headers(fr, s, ok200, hpack.HeaderField{Name: "content-type", Value: "text/html; charset=utf-8"})
 			_ = fr.WriteData(s, true, []byte("<html>Welcome</html>"))
+		}, []string{CodeMalformed}},
+		"JSON instead of Protobuf": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			headers(fr, s, ok200, hpack.HeaderField{Name: "content-type", Value: JSON})
+			_ = fr.WriteData(s, true, []byte("{}"))
+		}, []string{CodeMalformed}},
+		"nothing is said of what it is": {func(fr *http2.Framer, s uint32, _ net.Conn) {
+			headers(fr, s, ok200)
+			_ = fr.WriteData(s, true, nil)
 		}, []string{CodeMalformed}},
 		"overloaded for ever": {func(fr *http2.Framer, s uint32, _ net.Conn) {
 			headers(fr, s, hpack.HeaderField{Name: ":status", Value: "429"}, hpack.HeaderField{Name: "retry-after", Value: "1"})
@@ -146,7 +157,7 @@ func TestARequestThatWasNotProcessedGoesToAnotherConnection(t *testing.T) {
 			_ = fr.WriteGoAway(0, http2.ErrCodeNo, nil)
 			return
 		}
-		headers(fr, s, ok200)
+		headers(fr, s, ok200, typed)
 		_ = fr.WriteData(s, true, nil)
 	}), 20*time.Second)
 	if a := cl.Do(t.Context(), &Request{Method: http.MethodPut, Path: "/", Body: []byte("x"), ContentType: JSON}, nil, 0); !a.OK() {
@@ -163,7 +174,7 @@ func TestAWatchThatIsRefusedAtFirst(t *testing.T) {
 			_ = fr.WriteRSTStream(s, http2.ErrCodeRefusedStream)
 			return
 		}
-		headers(fr, s, ok200)
+		headers(fr, s, ok200, typed)
 	}), 20*time.Second)
 	for range 20 {
 		asked.Store(0)

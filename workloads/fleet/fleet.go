@@ -269,7 +269,9 @@ func (f *Fleet) Close() {
 	for _, k := range append(f.kinds, f.refs[:]...) {
 		k.shared.End()
 	}
+	watching := false
 	if f.observer != nil {
+		watching = f.observer.reflector.Open()
 		f.observer.reflector.Shared.End()
 	}
 	if f.end != nil {
@@ -294,6 +296,9 @@ func (f *Fleet) Close() {
 	hangUp(f.proxies)
 	f.heartbeats, f.kubelets, f.proxies = nil, nil, nil
 	f.beats.Wait()
+	if watching { // what a broken watch has not shown may be over
+		f.observer.settle(f.env.Clock.Now())
+	}
 	if cut > 0 {
 		f.env.Log.Debug("requests cut off by the end of the load", "workload", f.env.Workload, "cut", cut)
 	}

@@ -144,6 +144,33 @@ func TestARunningPodsStatusNamesItsContainers(t *testing.T) {
 	}
 }
 
+// Of the pods that do not run when the load ends, those count that have a node,
+// have been at it for long, and for longer than any that came to run.
+func TestPodsThatDoNotStartAreCounted(t *testing.T) {
+	clock := measure.NewClock()
+	got := map[string]uint64{}
+	rec := measure.NewRecorder(clock, func(w rundir.Window) { got[w.Detail] += w.Errors[measure.CodeUnended] })
+	o := newObserver(New(Config{Count: 1}, Env{Workload: "fleet", Recorder: rec, Clock: clock}))
+	const second = int64(time.Second)
+	add := func(uid, phase, node string, at int64) {
+		p := podIs(uid, phase, false)
+		p.Node = node
+		o.see("ADDED", at, p)
+	}
+	add("runs", "Pending", "n", second)
+	o.see("MODIFIED", 21*second, podIs("runs", "Running", false))
+	add("is over", "Pending", "n", second)
+	o.see("MODIFIED", 20*second, podIs("is over", "Failed", false))
+	add("has no node", "Pending", "", second)
+	add("stuck", "Pending", "n", 39*second)
+	add("may be quick", "Pending", "n", 41*second)
+	o.settle(60 * second)
+	rec.Close()
+	if got["created-running"] != 1 || got["scheduled-running"] != 1 || got["created-scheduled"] != 0 {
+		t.Errorf("counted %v", got)
+	}
+}
+
 // Pods' starts are measured only where their beginning was seen.
 func TestPodStartsAreObserved(t *testing.T) {
 	clock := measure.NewClock()

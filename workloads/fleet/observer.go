@@ -86,7 +86,7 @@ func (o *observer) see(kind string, at int64, p *lean.Pod) {
 		o.createToSchedule.Record(l.created, l.created, at, "", 0)
 	}
 	switch {
-	case p.Deleting:
+	case p.Deleting, p.Phase == string(corev1.PodSucceeded), p.Phase == string(corev1.PodFailed):
 		l.over = true
 	case p.Phase == string(corev1.PodRunning):
 		l.over = true
@@ -95,6 +95,19 @@ func (o *observer) see(kind string, at int64, p *lean.Pod) {
 			o.scheduleToRun.Record(l.scheduled, l.scheduled, at, "", 0)
 		}
 	}
+}
+
+// settle counts the pods that have a node and do not run, now that the load is
+// over. Those without one may be none that anybody meant to be scheduled.
+func (o *observer) settle(now int64) {
+	for _, l := range o.pods {
+		if l.over || l.scheduled == 0 {
+			continue
+		}
+		o.createRun.Unended(l.created, now, measure.CodeUnended)
+		o.scheduleToRun.Unended(l.scheduled, now, measure.CodeUnended)
+	}
+	clear(o.pods)
 }
 
 // Synced implements reflector.Sink: what the list did not hold is gone.

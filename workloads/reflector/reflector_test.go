@@ -277,6 +277,7 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 				panic(v)
 			}
 		}()
+		w.Header().Set("Content-Type", e.accept+";stream=watch")
 		answers[n-1](w, e)
 	}))
 	server.EnableHTTP2 = true

@@ -100,6 +100,9 @@ func TestClusterOfOneNode(t *testing.T) {
 // Three control planes are behind the load balancer, and stay so while one of
 // them is frozen.
 func TestClusterOfThreeControlPlanes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("clusters of three, behind this balancer, are in the provider's tests too; this is one that kind makes by itself")
+	}
 	built(t)
 	const name = "storm-image-3"
 	client := create(t, name, []string{"control-plane", "control-plane", "control-plane"})

@@ -3,11 +3,15 @@ package kindtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
+
+	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
@@ -38,12 +42,18 @@ func Options(t testing.TB, spec clusters.Spec) kind.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := dangling(t)
 	t.Cleanup(func() {
 		if err := book.Finish(); err != nil {
 			t.Error(err)
 		}
 		for _, left := range Left(t, run) {
 			t.Errorf("%s is left", left)
+		}
+		for _, volume := range dangling(t) {
+			if !slices.Contains(before, volume) {
+				t.Errorf("volume %s is left", volume)
+			}
 		}
 	})
 	spec.Provider = "kind"
@@ -74,7 +84,7 @@ func UpWith(t testing.TB, o kind.Options) *kind.Cluster {
 	return c
 }
 
-// Left lists the containers, networks and dangling volumes of a run.
+// Left lists the containers and networks of a run.
 func Left(t testing.TB, run string) []string {
 	t.Helper()
 	var out []string
@@ -94,6 +104,17 @@ func Left(t testing.TB, run string) []string {
 	return out
 }
 
+// dangling are the volumes that no container has. Nothing on a volume tells whose it
+// was: a test knows those by which there are more than before.
+func dangling(t testing.TB) []string {
+	t.Helper()
+	names, err := docker.Lines(context.Background(), "volume", "ls", "--quiet", "--filter", "dangling=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
 // EmptyImage is an image of nothing, for containers that never start.
 func EmptyImage(t testing.TB) string {
 	t.Helper()
@@ -102,6 +123,22 @@ func EmptyImage(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return image
+}
+
+// Theirs has kind make a cluster by itself, of storm's newest node image, which storm
+// has no part in, and returns what removes it.
+func Theirs(t testing.TB, name, kubeconfig string) (remove func() error) {
+	t.Helper()
+	images, err := docker.Lines(t.Context(), "images", "storm/node", "--format", "{{.Repository}}:{{.Tag}}")
+	if err != nil || len(images) == 0 {
+		t.Fatalf("there is no node image: run `make kind-image` (%v)", err)
+	}
+	provider := kindcluster.NewProvider(kindcluster.ProviderWithDocker())
+	remove = func() error { return provider.Delete(name, kubeconfig) }
+	if err := provider.Create(name, kindcluster.CreateWithRawConfig([]byte(Plain)), kindcluster.CreateWithNodeImage(images[0]), kindcluster.CreateWithKubeconfigPath(kubeconfig)); err != nil {
+		t.Fatal(errors.Join(err, remove()))
+	}
+	return remove
 }
 
 // Plain is the configuration of a cluster that kind makes by itself from storm's

@@ -1,0 +1,71 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/report/latency"
+)
+
+// unendedCodes are the codes of what was asked for and had not come when storm
+// gave up waiting: how long it would have taken is not known, only that it was
+// too long to be waited for. They rank behind everything that was answered, as an
+// unrecovered trial does: to leave them out would make a server look the faster
+// the more of its requests time out.
+var unendedCodes = map[string]bool{
+	"timeout":  true, // the client's deadline passed
+	"silent":   true, // the connection had been silent for so long that storm gave it up
+	"refused":  true, // the bound of requests in flight was reached: those before it had not ended
+	"unsynced": true, // an informer had not seen everything when it was to begin anew
+	"unended":  true, // a watch saw it begin, and not end before the load did
+	"missed":   true, // a watch that was open never showed an acknowledged write
+}
+
+// settled are the codes that loads give when they end, which is after the last
+// phase: they are of what the measured phases left.
+var settled = map[string]bool{"unsynced": true, "unended": true, "missed": true}
+
+// lastMeasured is the last phase that is measured; empty where there is none.
+func (t *trial) lastMeasured() string {
+	for _, p := range slices.Backward(t.done.Phases) {
+		if t.counts(rundir.Gate{}, p.Name) {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// unendedReasons are what the servers say when they give up waiting, behind the
+// HTTP status or alone; whatever its reason, a 504 is that.
+var unendedReasons = []string{"too-slow", "server-timeout", "server-deadline"}
+
+// unended says whether a failure's code is of what did not end in time; all other
+// failures were answers, or broken connections, and have no latency.
+func unended(code string) bool {
+	if status, _, _ := strings.Cut(code, " "); unendedCodes[code] || status == "504" {
+		return true
+	}
+	for _, r := range unendedReasons {
+		if code == r || strings.HasSuffix(code, " "+r) {
+			return true
+		}
+	}
+	return false
+}
+
+// unended is how many of a series' failures did not end in time.
+func (c *cell) unended() (n uint64) {
+	for code, k := range c.codes {
+		if unended(code) {
+			n += k
+		}
+	}
+	return n
+}
+
+// rankIn adds a series' latencies to h, what did not end behind all others.
+func (c *cell) rankIn(h *latency.Hist) {
+	h.Merge(&c.hist)
+	h.AddUnended(c.unended())
+}
