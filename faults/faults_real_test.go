@@ -26,16 +26,18 @@ func run(t *testing.T, c clusters.Cluster, kind string, act acts.Act, hold time.
 	return got
 }
 
+// bite is a fault of a test, and words that its proof must have.
+type bite struct {
+	kind  string
+	act   acts.Act
+	proof []string
+}
+
 // TestEveryFaultBitesAndHeals runs each fault on one cluster, one after the
 // other: the cluster must be whole in between, or the next is not started.
 func TestEveryFaultBitesAndHeals(t *testing.T) {
 	spec := clusters.Spec{Etcd: clusters.Etcd{Members: 3, Quota: 32 << 20, Shards: []clusters.Shard{{Name: "events", Resources: []string{"/events"}}}}}
-	c := start(t, spec)
-	for _, f := range []struct {
-		kind  string
-		act   acts.Act
-		proof []string // words that the proof must have
-	}{
+	oneByOne(t, spec, []bite{
 		{"leaderKill", &LeaderKill{Shard: "main"}, []string{"is gone (signal: killed)", "the others follow"}},
 		{"leaderPause", &LeaderPause{Shard: "main"}, []string{"does not answer", "the others follow"}},
 		{"memberKill", &MemberKill{Shard: "main", Member: "follower"}, []string{"is gone", "goes on leading"}},
@@ -44,7 +46,30 @@ func TestEveryFaultBitesAndHeals(t *testing.T) {
 		{"partition", &Partition{Shard: "main", Isolate: "follower", Direction: "in"}, []string{"packets dropped on 2 links", "says that it has no leader"}},
 		{"linkDelay", &LinkDelay{Shard: "main", Between: "leader", Delay: unit.Duration(30 * time.Millisecond)}, []string{"a linearizable read at the leader takes"}},
 		{"quotaBreach", &QuotaBreach{Shard: "main"}, []string{"the alarm list has NOSPACE", "database space exceeded"}},
-	} {
+	})
+}
+
+// TestFaultsOnStackedMembers has each apiserver depend on one member alone, beside it.
+func TestFaultsOnStackedMembers(t *testing.T) {
+	three := 3
+	spec := clusters.Spec{
+		Kubernetes: clusters.Kubernetes{APIServer: clusters.Deployment{Replicas: &three}},
+		Etcd:       clusters.Etcd{Members: three, Topology: clusters.Stacked, Quota: 32 << 20},
+	}
+	oneByOne(t, spec, []bite{
+		{"leaderKill", &LeaderKill{Shard: "main"}, []string{"is gone (signal: killed)", "the others follow"}},
+		{"leaderPause", &LeaderPause{Shard: "main"}, []string{"does not answer", "the others follow"}},
+		{"memberKill", &MemberKill{Shard: "main", Member: "follower"}, []string{"is gone", "goes on leading"}},
+		{"partition", &Partition{Shard: "main", Isolate: "leader", Direction: "both"}, []string{"packets dropped on 4 links", "the others follow"}},
+		{"linkDelay", &LinkDelay{Shard: "main", Between: "leader", Delay: unit.Duration(30 * time.Millisecond)}, []string{"a linearizable read at the leader takes"}},
+		{"quotaBreach", &QuotaBreach{Shard: "main"}, []string{"the alarm list has NOSPACE", "database space exceeded"}},
+	})
+}
+
+// oneByOne has each fault bite and heal on a cluster of that spec.
+func oneByOne(t *testing.T, spec clusters.Spec, bites []bite) {
+	c := start(t, spec)
+	for _, f := range bites {
 		whole := t.Run(f.kind, func(t *testing.T) {
 			needsLinks := len(f.act.Needs()) > 0 && f.act.Needs()[0] == clusters.CanLink
 			if why := noLinks(c); needsLinks && why != "" {

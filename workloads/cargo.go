@@ -28,6 +28,7 @@ type carrier struct {
 	why      string
 	build    func(meta metav1.ObjectMeta, cargo string) runtime.Object // of built-in kinds
 	template *template                                                 // of a scenario's own; with neither it is a widget
+	json     bool                                                      // also of built-in kinds
 }
 
 // The API server's limits on what an object carries.
@@ -131,7 +132,7 @@ func (c carrier) size(s unit.Sizes, rng *rand.Rand) int {
 
 // contentType is what the kind's objects are encoded as.
 func (c carrier) contentType() string {
-	if c.build == nil {
+	if c.build == nil || c.json {
 		return client.JSON
 	}
 	return client.Protobuf
@@ -145,8 +146,7 @@ func (c carrier) head() int64 {
 	return lean.HeadSize
 }
 
-// encode returns an object as a request's body: Protobuf, or JSON of a custom
-// resource and of a scenario's own manifest.
+// encode returns an object as a request's body.
 func (c carrier) encode(meta metav1.ObjectMeta, cargo string) ([]byte, error) {
 	switch {
 	case c.template != nil:
@@ -154,7 +154,7 @@ func (c carrier) encode(meta metav1.ObjectMeta, cargo string) ([]byte, error) {
 	case c.build == nil:
 		return json.Marshal(newWidget(meta, cargo)) //nolint:wrapcheck // texts cannot fail
 	}
-	return client.Encode(c.build(meta, cargo))
+	return client.EncodeAs(c.build(meta, cargo), c.contentType())
 }
 
 // hold is a store of text to load objects from: letters and digits at random,

@@ -29,6 +29,7 @@ import (
 type EventChurn struct {
 	OpenLoop   `yaml:",inline"`
 	Namespaces int          `yaml:"namespaces" min:"1" max:"10000" doc:"namespaces to spread the events over; 1 by default"`
+	Content    string       `yaml:"content" enum:"protobuf,json" doc:"encoding of the Events, in requests, in answers and in lists; protobuf by default. Patches are JSON"`
 	Series     unit.Percent `yaml:"series" doc:"share of the requests that count an earlier event up instead of creating one; 20% by default"`
 	Lists      unit.Percent `yaml:"lists" doc:"share of the requests that list the events of one of the namespaces, all in one answer and from the newest state; none by default"`
 }
@@ -36,13 +37,13 @@ type EventChurn struct {
 func newEventChurn() Workload {
 	return &EventChurn{
 		OpenLoop:   OpenLoop{InFlight: 1000, Timeout: unit.Duration(client.DefaultTimeout)},
-		Namespaces: 1, Series: .2,
+		Namespaces: 1, Content: "protobuf", Series: .2,
 	}
 }
 
 // Check implements Workload.
 func (e *EventChurn) Check() []string {
-	problems := e.check()
+	problems := append(e.check(), checkContent(e.Content)...)
 	if e.Namespaces < 1 || e.Namespaces > 10_000 {
 		problems = append(problems, fmt.Sprintf("namespaces: %d is not between 1 and 10000", e.Namespaces))
 	}
@@ -60,6 +61,9 @@ func (e *EventChurn) Describe() string {
 	where := "one namespace"
 	if e.Namespaces > 1 {
 		where = fmt.Sprintf("%d namespaces", e.Namespaces)
+	}
+	if e.Content == "json" {
+		where += ", in JSON"
 	}
 	if e.Lists > 0 {
 		return fmt.Sprintf("Writes and lists Events at %s in %s; %s of the requests count an earlier event up, and %s list all events of a namespace.",
@@ -93,7 +97,7 @@ func (e *EventChurn) Run(ctx context.Context, env *Env) error {
 		EventChurn: e, env: env, client: c, namespaces: namespaces(env.Name, e.Namespaces),
 		create: of("create", "resource", ""), patch: of("patch", "resource", ""), list: of("list", "namespace", "unpaginated"),
 		// The instant tells the names of one run of the load from another's.
-		prefix: strconv.FormatInt(env.Clock.Now(), 36),
+		prefix: strconv.FormatInt(env.Clock.Now(), 36), content: contents[e.Content],
 	}
 	e.run(ctx, env, e.schedule(env.Seed), ch.slot, ch.draw)
 	return nil
@@ -109,6 +113,7 @@ type churn struct {
 	patch      *measure.Series
 	list       *measure.Series
 	prefix     string
+	content    string // type of what is written and asked for
 
 	mu   sync.Mutex
 	made [256]event // the events that were acknowledged last, a ring
@@ -137,7 +142,7 @@ func (c *churn) slot(ctx context.Context, slot pace.Slot) {
 	namespace := c.namespaces[slot.N%uint64(len(c.namespaces))]
 	switch c.draw(slot) {
 	case c.list:
-		lister := &lister{client: c.client, path: resources["events"].path(namespace)}
+		lister := &lister{client: c.client, path: resources["events"].path(namespace), accept: c.content}
 		lister.list(ctx).Record(c.list, slot.Intended)
 		return
 	case c.patch:
@@ -188,7 +193,7 @@ func (c *churn) write(ctx context.Context, ev event, n uint64) client.Answer {
 	what := happenings[n%uint64(len(happenings))]
 	pod := ev.namespace + "/load-" + strconv.FormatUint(n%1000, 10)
 	now := metav1.Now()
-	body, err := client.Encode(&corev1.Event{
+	body, err := client.EncodeAs(&corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Name: ev.name, Namespace: ev.namespace, Labels: map[string]string{RunLabel: c.env.RunID}},
 		InvolvedObject: corev1.ObjectReference{
 			Kind: "Pod", Namespace: ev.namespace, Name: pod[len(ev.namespace)+1:], APIVersion: "v1",
@@ -198,14 +203,14 @@ func (c *churn) write(ctx context.Context, ev event, n uint64) client.Answer {
 		Source:         corev1.EventSource{Component: what.component, Host: "storm-node"},
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 		ReportingController: what.component,
-	})
+	}, c.content)
 	if err != nil {
 		now := c.env.Clock.Now()
 		return client.Answer{Sent: now, Done: now, Code: client.CodeLocal}
 	}
 	return c.client.Do(ctx, &client.Request{
 		Method: http.MethodPost, Path: "/api/v1/namespaces/" + ev.namespace + "/events",
-		Body: body, ContentType: client.Protobuf,
+		Body: body, ContentType: c.content, Accept: c.content,
 	}, nil, 0)
 }
 
@@ -217,6 +222,6 @@ func (c *churn) again(ctx context.Context, ev event) client.Answer {
 	}{ev.count, time.Now().UTC().Truncate(time.Second)}) // cannot fail
 	return c.client.Do(ctx, &client.Request{
 		Method: http.MethodPatch, Path: "/api/v1/namespaces/" + ev.namespace + "/events/" + ev.name,
-		Body: body, ContentType: client.StrategicPatch,
+		Body: body, ContentType: client.StrategicPatch, Accept: c.content,
 	}, nil, 0)
 }

@@ -39,9 +39,7 @@ func (w Watching) check(name string, files uint64) []string {
 	if w.Sync != "watchList" && w.Sync != "list" {
 		problems = append(problems, fmt.Sprintf("sync: %q is not one of watchList, list", w.Sync))
 	}
-	if w.Content != "protobuf" && w.Content != "json" {
-		problems = append(problems, fmt.Sprintf("content: %q is not one of protobuf, json", w.Content))
-	}
+	problems = append(problems, checkContent(w.Content)...)
 	if r, err := findResource(name); err == nil && w.Content == "protobuf" && !r.builtin() {
 		problems = append(problems, fmt.Sprintf("content: %s are custom resources, which have no Protobuf: write content: json", name))
 	}

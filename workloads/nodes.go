@@ -114,9 +114,7 @@ func (n *Nodes) check(files uint64) []string {
 	if n.Sync != "watchList" && n.Sync != "list" {
 		problems = append(problems, fmt.Sprintf("sync: %q is not one of watchList, list", n.Sync))
 	}
-	if n.Content != "protobuf" && n.Content != "json" {
-		problems = append(problems, fmt.Sprintf("content: %q is not one of protobuf, json", n.Content))
-	}
+	problems = append(problems, checkContent(n.Content)...)
 	switch {
 	case n.Connections != "shared" && n.Connections != "perNode":
 		problems = append(problems, fmt.Sprintf("connections: %q is not one of shared, perNode", n.Connections))

@@ -24,6 +24,7 @@ type ObjectChurn struct {
 	Size       unit.Sizes   `yaml:"size" doc:"bytes that an object carries beside its metadata, 1KiB by default; at most 1MiB for configmaps and secrets, 1532KiB for widgets and where cargo is given, and 255KiB for the others"`
 	Population int          `yaml:"population" min:"1" max:"1000000" doc:"how many objects there may be at once; half of them are there at the start, or all where no creation adds to them; 1000 by default"`
 	Namespaces int          `yaml:"namespaces" min:"1" max:"10000" doc:"namespaces to spread the objects over; 1 by default"`
+	Content    string       `yaml:"content" enum:"protobuf,json" doc:"encoding of the objects, in requests and in answers: protobuf (JSON for custom resources, which have no other), or json; protobuf by default. Patches are JSON"`
 	Create     unit.Percent `yaml:"create" doc:"share of the requests that create an object, or at the full population delete one; 25% by default"`
 	Update     unit.Percent `yaml:"update" doc:"share that replace an object, with the resourceVersion that is known of it; 25% by default"`
 	Patch      unit.Percent `yaml:"patch" doc:"share that patch an annotation; 25% by default"`
@@ -36,7 +37,7 @@ type ObjectChurn struct {
 func newObjectChurn() Workload {
 	return &ObjectChurn{
 		OpenLoop: OpenLoop{InFlight: 1000, Timeout: unit.Duration(client.DefaultTimeout)},
-		Size:     unit.OneSize(1 << 10), Population: 1000, Namespaces: 1,
+		Size:     unit.OneSize(1 << 10), Population: 1000, Namespaces: 1, Content: "protobuf",
 		Create: .25, Update: .25, Patch: .25, Delete: .25,
 	}
 }
@@ -48,6 +49,7 @@ func (o *ObjectChurn) shares() []share {
 // Check implements Workload.
 func (o *ObjectChurn) Check() []string {
 	problems := append(o.check(), checkPopulation(o.Population, o.InFlight)...)
+	problems = append(problems, checkContent(o.Content)...)
 	kind, wrong := o.carrier()
 	if len(wrong) == 0 {
 		wrong = kind.checkSize("size", o.Size)
@@ -72,8 +74,12 @@ func (o *ObjectChurn) Describe() string {
 			mix = append(mix, fmt.Sprintf("%s %s", s.of, s.field))
 		}
 	}
-	return fmt.Sprintf("Churns %s of %s at %s: %s; there are at most %s at once.",
-		o.Resource, o.Size, o.Rate.Phrase(), strings.Join(mix, ", "), unit.Grouped(o.Population))
+	manner := ""
+	if o.Content == "json" {
+		manner = ", in JSON"
+	}
+	return fmt.Sprintf("Churns %s of %s at %s%s: %s; there are at most %s at once.",
+		o.Resource, o.Size, o.Rate.Phrase(), manner, strings.Join(mix, ", "), unit.Grouped(o.Population))
 }
 
 // Prepare implements Workload: it makes the namespaces, the definition of
@@ -87,6 +93,7 @@ func (o *ObjectChurn) Prepare(ctx context.Context, env *Env) error {
 	if o.kind, err = o.made(ctx, env, o.Namespaces, o.verbs()...); err != nil {
 		return err
 	}
+	o.kind.json = o.Content == "json"
 	objects := o.objects(env, c)
 	if err := objects.prepare(ctx); err != nil {
 		return err

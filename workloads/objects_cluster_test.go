@@ -25,9 +25,13 @@ import (
 // and says of them by itself.
 func TestObjectLoadsAreWhatTheServerSees(t *testing.T) {
 	r := bringUp(t)
-	t.Run("events", r.testEventLists)
+	t.Run("events", func(t *testing.T) { r.testEventLists(t, "events", "protobuf") })
+	t.Run("events in JSON", func(t *testing.T) { r.testEventLists(t, "json-events", "json") })
 	for name := range carriers {
-		t.Run("churn of "+name, func(t *testing.T) { r.testObjectChurn(t, name) })
+		t.Run("churn of "+name, func(t *testing.T) { r.testObjectChurn(t, name, "protobuf") })
+	}
+	for _, name := range []string{"secrets", "pods"} {
+		t.Run("churn of "+name+" in JSON", func(t *testing.T) { r.testObjectChurn(t, name, "json") })
 	}
 	t.Run("churn of a manifest", r.testManifests)
 	t.Run("refused manifests", r.testRefusedManifests)
@@ -110,10 +114,11 @@ func (l *load) ok(verb, resource, scope, detail string) uint64 {
 	return l.windows[rundir.Key{Workload: l.env.Name, Verb: verb, Resource: resource, Scope: scope, Detail: detail}].OK
 }
 
-// Events are created, counted up and listed, by namespace.
-func (r *real) testEventLists(t *testing.T) {
-	l := r.put(t, "events", of(func(e *EventChurn) {
-		e.Rate, e.Arrivals, e.Namespaces, e.Lists = unit.Steady(200), "poisson", 2, .2
+// Events are created, counted up and listed, by namespace. The API server takes a
+// body only as what its content type says.
+func (r *real) testEventLists(t *testing.T, name, content string) {
+	l := r.put(t, name, of(func(e *EventChurn) {
+		e.Rate, e.Arrivals, e.Namespaces, e.Lists, e.Content = unit.Steady(200), "poisson", 2, .2, content
 	}))
 	lists := func() uint64 { return l.ok("list", "events", "namespace", "unpaginated") }
 	eventually(t, "events made, counted up and listed", func() bool {
@@ -123,19 +128,19 @@ func (r *real) testEventLists(t *testing.T) {
 	if f := l.failures(); len(f) > 0 {
 		t.Errorf("failures: %v", f)
 	}
-	l.agrees("lists", r.answered(t, "events", "list", "events", http.StatusOK), lists())
-	l.agrees("creations", r.answered(t, "events", "create", "events", http.StatusCreated), l.soFar("create", "events", "").OK)
+	l.agrees("lists", r.answered(t, name, "list", "events", http.StatusOK), lists())
+	l.agrees("creations", r.answered(t, name, "create", "events", http.StatusCreated), l.soFar("create", "events", "").OK)
 	in := map[string]bool{}
-	for _, a := range r.requests(t, "events", func(a audited) bool { return a.Verb == "list" }) {
+	for _, a := range r.requests(t, name, func(a audited) bool { return a.Verb == "list" }) {
 		in[a.Object.Namespace] = true
 	}
-	if len(in) != 2 || !in["storm-events-0"] || !in["storm-events-1"] {
+	if len(in) != 2 || !in["storm-"+name+"-0"] || !in["storm-"+name+"-1"] {
 		t.Errorf("lists of %v", in)
 	}
 	// Each list moves the whole namespace: an event takes some hundreds of bytes.
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := l.windows[rundir.Key{Workload: "events", Verb: "list", Resource: "events", Scope: "namespace", Detail: "unpaginated"}]
+	w := l.windows[rundir.Key{Workload: name, Verb: "list", Resource: "events", Scope: "namespace", Detail: "unpaginated"}]
 	if w.Bytes/w.OK < 1000 {
 		t.Errorf("%d bytes in %d lists", w.Bytes, w.OK)
 	}
@@ -143,12 +148,12 @@ func (r *real) testEventLists(t *testing.T) {
 
 // Objects of a kind are created, updated, patched and deleted as often as the
 // server says, are never more than the population, and carry what they should.
-func (r *real) testObjectChurn(t *testing.T, resource string) {
+func (r *real) testObjectChurn(t *testing.T, resource, content string) {
 	const population = 200
-	kind, name := carriers[resource], "churn-"+resource
+	kind, name := carriers[resource], "churn-"+resource+"-"+content
 	o := of(func(o *ObjectChurn) {
 		o.Resource, o.Rate, o.Namespaces, o.Size = resource, unit.Steady(100), 2, sizes("1KiB..8KiB")
-		o.Population, o.InFlight = population, population
+		o.Population, o.InFlight, o.Content = population, population, content
 	}).(*ObjectChurn)
 	l := r.put(t, name, o)
 	of := func(verb string) uint64 { return l.soFar(verb, kind.resource.String(), "").OK }

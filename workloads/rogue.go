@@ -64,9 +64,7 @@ func (r *RogueDaemonSet) Check() []string {
 	if r.ResourceVersion != "" && r.ResourceVersion != "0" {
 		problems = append(problems, fmt.Sprintf("resourceVersion: %q is neither empty nor 0", r.ResourceVersion))
 	}
-	if r.Content != "protobuf" && r.Content != "json" {
-		problems = append(problems, fmt.Sprintf("content: %q is not one of protobuf, json", r.Content))
-	}
+	problems = append(problems, checkContent(r.Content)...)
 	return append(problems, r.loop().checkBounds()...)
 }
 

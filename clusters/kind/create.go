@@ -23,15 +23,17 @@ import (
 // in one process wait for each other.
 var creating sync.Mutex
 
-const networkEnv = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
+func networkEnv() string {
+	if docker.Command() == "podman" {
+		return "KIND_EXPERIMENTAL_PODMAN_NETWORK"
+	}
+	return "KIND_EXPERIMENTAL_DOCKER_NETWORK"
+}
 
 // runtime is the container runtime, as kind's own command selects it.
 func runtime() kindcluster.ProviderOption {
-	switch name := docker.Command(); name {
-	case "podman":
+	if docker.Command() == "podman" {
 		return kindcluster.ProviderWithPodman()
-	case "nerdctl", "finch":
-		return kindcluster.ProviderWithNerdctl(name)
 	}
 	return kindcluster.ProviderWithDocker()
 }
@@ -48,15 +50,15 @@ func (c *Cluster) create(ctx, wanted context.Context, config *v1alpha4.Cluster) 
 	said := &kindLog{file: log, sink: c.o.Sink}
 	creating.Lock()
 	defer creating.Unlock()
-	before, was := os.LookupEnv(networkEnv)
-	if err := os.Setenv(networkEnv, c.name); err != nil {
+	before, was := os.LookupEnv(networkEnv())
+	if err := os.Setenv(networkEnv(), c.name); err != nil {
 		return err
 	}
 	defer func() {
 		if was {
-			_ = os.Setenv(networkEnv, before) // it was set like that before
+			_ = os.Setenv(networkEnv(), before) // it was set like that before
 		} else {
-			_ = os.Unsetenv(networkEnv) // it fails for bad names only
+			_ = os.Unsetenv(networkEnv()) // it fails for bad names only
 		}
 	}()
 	provider := kindcluster.NewProvider(kindcluster.ProviderWithLogger(said), runtime())
@@ -135,10 +137,9 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 			show(&b, "node "+name+" logs last", out)
 		}
 	}
-	if within, err := filepath.Rel(c.o.Dir, log); err == nil && filepath.IsLocal(within) && !c.o.Retain {
-		// It is removed with the cluster's directory.
-		show(&b, "kind said last", strings.Join(ready.LastLines(log, 0, shownLines), "\n"))
-	} else {
+	show(&b, "kind said last", strings.Join(ready.LastLines(log, 0, shownLines), "\n"))
+	// One in the cluster's directory is removed with that.
+	if within, err := filepath.Rel(c.o.Dir, log); err != nil || !filepath.IsLocal(within) || c.o.Retain {
 		fmt.Fprintf(&b, "\n  all that kind said: %s", log)
 	}
 	return errors.New(b.String())

@@ -53,7 +53,7 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 			}
 		}
 	}
-	cgroups, err := docker.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
+	cgroups, err := docker.Cgroups(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,9 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 		return err
 	}
 	if err := c.settled(ctx); err != nil {
+		return err
+	}
+	if err := ready.Held(c.Access().REST, spec); err != nil {
 		return err
 	}
 	if err := c.cordon(ctx); err != nil {

@@ -90,7 +90,7 @@ func (c *Cluster) openNode(ctx context.Context, n *node) (*node, error) {
 // makeLogs makes the files that the node's logs go to, so that they are storm's own
 // and not those of the node's root.
 func (n *node) makeLogs() error {
-	names := []string{"kubelet-" + n.logName, "containerd-" + n.logName}
+	names := []string{n.kubelet(), "containerd-" + n.logName}
 	for _, kind := range n.kinds {
 		id := clusters.ID{Kind: kind, Index: n.index}
 		if kind == clusters.KindEtcd {
@@ -109,6 +109,9 @@ func (n *node) makeLogs() error {
 	}
 	return nil
 }
+
+// kubelet is what the log of its kubelet is called.
+func (n *node) kubelet() string { return "kubelet-" + n.logName }
 
 // readManifests reads what kubeadm wrote for the node's components.
 func (n *node) readManifests(ctx context.Context) error {

@@ -184,7 +184,33 @@ func (p *part) Start(ctx context.Context, change clusters.Change) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("its kubelet did not start it within %s", ready.Patience))
 	defer cancel()
-	return p.await(ctx, func(s clusters.State) bool { return s.Running && s.Started.After(before.Started) })
+	return p.started(ctx, func(s clusters.State) bool { return s.Running && s.Started.After(before.Started) })
+}
+
+// kubeletHangs is when a kubelet that has not started a pod is taken to hang: one
+// that does not needs a second or two, and some more where it has just started itself.
+const kubeletHangs = 20 * time.Second
+
+// started waits until the kubelet has started the pod that was placed. A kubelet
+// whose apiserver hangs, as one does beside an etcd member that is down, waits half a
+// minute for each answer in its main loop, again and again, and sees no manifest
+// meanwhile; started anew it asks an apiserver that is well, where there is one.
+func (p *part) started(ctx context.Context, runs func(clusters.State) bool) error {
+	n := p.node
+	soon, cancel := context.WithTimeout(ctx, kubeletHangs)
+	defer cancel()
+	err := p.await(soon, runs)
+	if err != nil && ctx.Err() == nil {
+		n.cluster.o.Sink(clusters.Event{Component: p.id.String(), Text: "its kubelet has not started it for " + kubeletHangs.String() + ", and is restarted"})
+		if _, err := n.run(ctx, "systemctl restart --no-block kubelet"); err != nil {
+			return fmt.Errorf("restarting the kubelet of %s: %w", n.name, err)
+		}
+		err = p.await(ctx, runs)
+	}
+	if err != nil {
+		return fmt.Errorf("%w; what its kubelet says is in %s", err, filepath.Join(n.cluster.o.LogDir, n.kubelet()+".log"))
+	}
+	return nil
 }
 
 // placing is a script that puts the manifest where the kubelet finds it, whole at

@@ -12,6 +12,7 @@ import (
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/hand"
+	"github.com/storm-harness/storm/clusters/kind"
 )
 
 func (a *app) clusterVerb() *cobra.Command {
@@ -31,6 +32,7 @@ type handCluster struct {
 	Status     string              `json:"status"` // up; degraded: …; not up: …; gone: …
 	Started    time.Time           `json:"started,omitzero"`
 	Kubeconfig string              `json:"kubeconfig"`
+	KindName   string              `json:"kindName,omitempty"` // as kind's own commands call it
 	APIServers []string            `json:"apiservers"`
 	Etcd       map[string][]string `json:"etcd"` // client URLs by shard
 	EtcdCA     string              `json:"etcdCA"`
@@ -48,6 +50,9 @@ func handClusterOf(f hand.Found) handCluster {
 		Name: f.Name, Status: handStatus(f), Started: f.Started, Kubeconfig: f.Kubeconfig,
 		APIServers: []string{}, Etcd: map[string][]string{},
 		EtcdCA: f.EtcdCA, EtcdCert: f.EtcdCert, Logs: f.Logs, Versions: f.Versions, Supervisor: f.Supervisor, Processes: map[string]int{},
+	}
+	if f.Spec.Provider == "kind" {
+		out.KindName = kind.NameOf(f.RunID)
 	}
 	if base, ok := strings.CutSuffix(f.EtcdCert, ".crt"); ok {
 		out.EtcdKey = base + ".key"

@@ -102,6 +102,9 @@ func upText(c handCluster, etcdctl string) string {
 	line := func(what, value string) { fmt.Fprintf(&b, "  %-12s %s\n", what, plain(value)) }
 	fmt.Fprintf(&b, "Cluster %s is %s.\n\n", plain(c.Name), plain(c.Status))
 	line("kubeconfig", c.Kubeconfig)
+	if c.KindName != "" {
+		line("kind's name", c.KindName) // such as for kind load docker-image
+	}
 	for _, url := range c.APIServers {
 		line("apiserver", url)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 
 	"github.com/storm-harness/storm/internal/docker"
 	"github.com/storm-harness/storm/internal/procfs"
@@ -48,7 +50,10 @@ func TestAKindClusterByHand(t *testing.T) {
 	if c.Name != "by-hand" || c.Status != "up" {
 		t.Errorf("%s is %s", c.Name, c.Status)
 	}
-	for _, want := range []string{"Cluster by-hand is up.", c.Kubeconfig, c.EtcdCA, "storm cluster down by-hand"} {
+	if known, err := kindcluster.NewProvider(kindcluster.ProviderWithDocker()).List(); err != nil || !slices.Contains(known, c.KindName) {
+		t.Errorf("kind knows %v, and not %s: %v", known, c.KindName, err)
+	}
+	for _, want := range []string{"Cluster by-hand is up.", c.KindName, c.Kubeconfig, c.EtcdCA, "storm cluster down by-hand"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)
 		}

@@ -24,6 +24,15 @@ func Command() string {
 	return "docker"
 }
 
+// Cgroups is the version of the control groups that containers have: 1 or 2.
+func Cgroups(ctx context.Context) (string, error) {
+	if Command() == "podman" {
+		version, err := Line(ctx, "info", "--format", "{{.Host.CgroupsVersion}}")
+		return strings.TrimPrefix(version, "v"), err
+	}
+	return Line(ctx, "info", "--format", "{{.CgroupVersion}}")
+}
+
 // Error is a command that failed.
 type Error struct {
 	Args []string

@@ -38,9 +38,17 @@ func TestPingSaysWhatToDo(t *testing.T) {
 	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "under another kernel, 1.2.3-linuxkit") {
 		t.Errorf("of a daemon in a virtual machine: %v", err)
 	}
+	command(t, `case "$*" in *Kernel*) uname -r;; *Security*) echo "[name=seccomp,profile=default name=rootless]";; *) echo 27.0.1;; esac`)
+	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "runs without root") {
+		t.Errorf("of a daemon without root: %v", err)
+	}
 	t.Setenv("PATH", t.TempDir())
 	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "install Docker") {
 		t.Errorf("without the command: %v", err)
+	}
+	t.Setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
+	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "use Docker or Podman") {
+		t.Errorf("with nerdctl: %v", err)
 	}
 }
 

@@ -50,6 +50,9 @@ func Reach(ctx context.Context) (version string, err error) {
 // Ping is Reach, for what shares files and processes with the containers: a daemon
 // of another machine does not do. Its error says what to do.
 func Ping(ctx context.Context) (version string, err error) {
+	if c := Command(); c == "nerdctl" || c == "finch" {
+		return "", fmt.Errorf("kind puts what %s runs on one network for all clusters, and storm knows what is its own by a network for each: use Docker or Podman (KIND_EXPERIMENTAL_PROVIDER)", c)
+	}
 	version, err = Reach(ctx)
 	var absent *NotAnsweringError
 	switch {
@@ -87,7 +90,11 @@ func here(ctx context.Context) error {
 	if mine := unix.ByteSliceToString(uname.Release[:]); kernel != "" && kernel != mine {
 		return fmt.Errorf("the Docker daemon runs under another kernel, %s where this machine has %s, such as in a virtual machine: %s", kernel, mine, why)
 	}
-	return nil
+	options, err := Run(ctx, "info", "--format", "{{.SecurityOptions}}")
+	if err == nil && strings.Contains(options, "name=rootless") {
+		err = errors.New("the Docker daemon runs without root, and this machine does not reach its containers by their addresses: use one of root's")
+	}
+	return err
 }
 
 // elsewhere tells a daemon of another machine by its address; own are this one's.

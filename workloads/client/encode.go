@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,13 +14,24 @@ var encoder = protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
 
 // Encode returns a built-in object as the Protobuf that a request's Body
 // holds. It fills in the object's kind.
-func Encode(obj runtime.Object) ([]byte, error) {
+func Encode(obj runtime.Object) ([]byte, error) { return EncodeAs(obj, Protobuf) }
+
+// EncodeAs is Encode in one of the content types Protobuf and JSON.
+func EncodeAs(obj runtime.Object, contentType string) ([]byte, error) {
 	kinds, _, err := scheme.Scheme.ObjectKinds(obj)
 	if err != nil {
 		return nil, fmt.Errorf("kind of %T: %w", obj, err)
 	}
 	obj.GetObjectKind().SetGroupVersionKind(kinds[0])
-	b, err := runtime.Encode(encoder, obj)
+	var b []byte
+	switch contentType {
+	case Protobuf:
+		b, err = runtime.Encode(encoder, obj)
+	case JSON:
+		b, err = json.Marshal(obj)
+	default:
+		err = fmt.Errorf("content type %q is neither %s nor %s", contentType, Protobuf, JSON)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode %T: %w", obj, err)
 	}
