@@ -3,13 +3,11 @@ package report
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
-	"github.com/storm-harness/storm/report/stats"
 )
 
 // Against holds one run against another, of another day or another machine.
@@ -66,6 +64,12 @@ const claim = "The trials of two runs were not drawn into one random order: what
 // things.
 var ErrNotComparable = errors.New("these runs cannot be compared")
 
+// ProfileError is what CompareRuns returns where the profiles that it was asked for
+// are not there: others may be.
+type ProfileError struct{ text string }
+
+func (e *ProfileError) Error() string { return e.text }
+
 // CompareRuns holds every profile that both runs have against itself, on what the
 // gates of the new run look at. With from and to, that profile of the old run
 // is held against that of the new one instead.
@@ -87,7 +91,7 @@ func CompareRuns(before, after *rundir.Dir, from, to string) (*Against, error) {
 			path string
 		}{{a, from, before.Path()}, {b, to, after.Path()}} {
 			if !hasProfile(side.run, side.name) {
-				return nil, fmt.Errorf("%s has no profile %q: it has %s", side.path, side.name, listed(profileNames(side.run)))
+				return nil, &ProfileError{fmt.Sprintf("%s has no profile %q: it has %s", side.path, side.name, listed(profileNames(side.run)))}
 			}
 		}
 		pairs = []pair{{from, to}}
@@ -99,7 +103,7 @@ func CompareRuns(before, after *rundir.Dir, from, to string) (*Against, error) {
 		}
 	}
 	if len(pairs) == 0 {
-		return nil, fmt.Errorf("the runs have no profile in common (%s; %s): say which with --profile OLD=NEW", listed(profileNames(a)), listed(profileNames(b)))
+		return nil, &ProfileError{fmt.Sprintf("the runs have no profile in common (%s; %s): say which with --profile OLD=NEW", listed(profileNames(a)), listed(profileNames(b)))}
 	}
 	old, oldRun, err := judged(before, a)
 	if err != nil {
@@ -232,55 +236,6 @@ func judged(dir *rundir.Dir, run rundir.Run) (*judgement, Run, error) {
 		return nil, Run{}, err
 	}
 	return &judgement{run: run, trials: trials}, runOf(dir, run, trials), nil
-}
-
-// shifted compares one metric of one profile.
-func shifted(g rundir.Gate, old, now *judgement, from, to string, confidence float64) Shifted {
-	m, _ := metricOf(g.Metric)
-	before, after := sound(values(g, old.of(g, from))), sound(values(g, now.of(g, to)))
-	out := Shifted{
-		Profile: from, Title: subject(g), Metric: g.Metric, Stat: g.Stat, Unit: m.Unit, Lower: m.Lower,
-		OldMedian: median(before), NewMedian: median(after), OldTrials: len(before), NewTrials: len(after),
-		Ratio: Missing(), Low: Missing(), High: Missing(), P: Missing(),
-	}
-	if to != from {
-		out.NewProfile = to
-	}
-	if len(before) == 0 || len(after) == 0 {
-		out.Text = "not compared: no valid trial measured it in one of the runs"
-		return out
-	}
-	if max(len(before), len(after)) > stats.MostUnpaired {
-		out.Text = fmt.Sprintf("not compared: more than %d trials a side", stats.MostUnpaired)
-		return out
-	}
-	u := stats.NewUnpaired(logs(before), logs(after))
-	e := u.Estimate()
-	out.Ratio, out.P = Number(math.Exp(e)), Number(u.PTwoSided(0))
-	// The words are those of the paired comparison.
-	c := Comparison{Metric: g.Metric, Used: min(len(before), len(after)), Ratio: out.Ratio, Bound: math.IsInf(e, 0)}
-	i, ok := u.Interval(confidence)
-	if !ok {
-		out.Text = fmt.Sprintf("%s by the estimate; n/a (a %s interval needs more than %s against %d)", factor(c.Ratio.Float(), c.words()), percent(confidence), unit.Count(len(before), "trial"), len(after))
-		return out
-	}
-	out.Low, out.High, out.Confidence = Number(math.Exp(i.Low)), Number(math.Exp(i.High)), i.Confidence
-	c.Low, c.High, c.Confidence = out.Low, out.High, out.Confidence
-	out.Text = c.phrase()
-	return out
-}
-
-// sound are the values of the valid trials.
-func sound(list []TrialValue) []TrialValue {
-	return slices.DeleteFunc(list, func(v TrialValue) bool { return !v.Valid || !v.Value.Is() })
-}
-
-func logs(list []TrialValue) []float64 {
-	out := make([]float64, len(list))
-	for i, v := range list {
-		out[i] = math.Log(v.Value.Float())
-	}
-	return out
 }
 
 func idOf(r Run) RunID {

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,10 @@ func TestRunsThatCannotBeCompared(t *testing.T) {
 	} {
 		w := later(c.change)
 		_, err := report.CompareRuns(base, w.write(t), c.from, c.to)
+		var profile *report.ProfileError
+		if errors.As(err, &profile) == c.other {
+			t.Errorf("%s: an error of the profiles that were named: %v, want %v", name, !c.other, c.other)
+		}
 		if err == nil || !strings.Contains(err.Error(), c.says) || errors.Is(err, report.ErrNotComparable) != c.other {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -124,7 +129,100 @@ func TestCompareRunsOfTooFewTrials(t *testing.T) {
 	if a, err = report.CompareRuns(newWorld().write(t), cut.write(t), "", ""); err != nil {
 		t.Fatal(err)
 	}
-	if said := strings.Join(a.Warnings, "\n"); !strings.Contains(said, "the run run-2 is not complete: 8 of 12 trials are valid") || a.Rows[0].NewTrials != 4 {
+	if said := strings.Join(a.Warnings, "\n"); !strings.Contains(said, "the run run-2 is not complete: 8 of 12 trials are valid") || a.Rows[0].NewTrials != 4 ||
+		a.Rows[0].Text != "not compared: 6 of 6 trials of the old run and 4 of 6 of the new one can be used: what is left is no fair comparison" || a.Rows[0].Ratio.Is() {
 		t.Errorf("%s, %+v", said, a.Rows[0])
+	}
+}
+
+// What is not compared within a run is not compared between two, and the counts of
+// either side are said.
+func TestCompareRunsOfUnusableTrials(t *testing.T) {
+	late := func(blocks int) func(w *world) {
+		return func(w *world) {
+			n := 0
+			w.change = func(tr *rundir.Trial) {
+				if p := w.run.Plan[n]; p.Profile == "stock" && p.Block <= blocks {
+					tr.Health.Problems = []string{"it was late"}
+				}
+				n++
+			}
+		}
+	}
+	silent := func(w *world) { // a valid trial in which nothing was probed
+		n := 0
+		w.change = func(tr *rundir.Trial) {
+			if w.run.Plan[n].ID == "004-b2-stock" {
+				tr.Acts[0].Recovery = nil
+			}
+			n++
+		}
+	}
+	for _, c := range []struct {
+		name     string
+		old, now func(w *world)
+		says     string // empty where they are compared
+	}{
+		{"one of six", func(*world) {}, late(1), ""},
+		{"two of six", func(*world) {}, late(2), "not compared: 6 of 6 trials of the old run and 4 of 6 of the new one can be used: what is left is no fair comparison"},
+		{"of the old one", late(2), func(*world) {}, "not compared: 4 of 6 trials of the old run and 6 of 6 of the new one can be used: what is left is no fair comparison"},
+		{"as many of both", late(2), late(2), ""},
+		{"none of one", func(*world) {}, late(6), "not compared: no valid trial measured it in one of the runs; 6 of 6 trials of the old run and 0 of 6 of the new one can be used"},
+		{"nothing measured", func(*world) {}, silent, "not compared: nothing was measured in 004-b2-stock ("},
+		{"nor in the old one", silent, func(*world) {}, "of the old run; 5 of 6 trials of the old run and 6 of 6 of the new one can be used"},
+	} {
+		old, now := newWorld(), later(c.now)
+		c.old(old)
+		a, err := report.CompareRuns(old.write(t), now.write(t), "stock", "stock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := a.Rows[1]
+		if c.says == "" {
+			if !r.Ratio.Is() || strings.Contains(r.Text, "not compared") {
+				t.Errorf("%s: %+v", c.name, r)
+			}
+			continue
+		}
+		if !strings.Contains(r.Text, c.says) || r.Ratio.Is() || r.Low.Is() || r.P.Is() || r.Confidence != 0 {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+	}
+}
+
+// A time that did not end while it was watched is said; where most of both runs are
+// such, nothing is said of their ratio.
+func TestCompareRunsOfWhatNeverRecovered(t *testing.T) {
+	never := func(blocks int) func(w *world) {
+		return func(w *world) {
+			usual := w.recovery
+			w.recovery = func(p rundir.Planned) float64 {
+				if p.Block <= blocks {
+					return math.Inf(1)
+				}
+				return usual(p)
+			}
+		}
+	}
+	for _, c := range []struct {
+		old, now int
+		says     string
+		ratio    bool
+	}{
+		{0, 0, "no difference found", true},
+		{0, 1, "; it did not recover in 0 of 6 trials of the old run and 1 of 6 of the new one", true},
+		{6, 2, "; it did not recover in 6 of 6 trials of the old run and 2 of 6 of the new one", true},
+		{3, 3, "not compared: it did not recover in 3 of 6 trials of the old run and 3 of 6 of the new one, which says nothing about the ratio", false},
+		{6, 6, "not compared: it did not recover in 6 of 6 trials of the old run and 6 of 6 of the new one, which says nothing about the ratio", false},
+	} {
+		old, now := newWorld(), later(never(c.now))
+		never(c.old)(old)
+		a, err := report.CompareRuns(old.write(t), now.write(t), "stock", "stock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := a.Rows[1]; !strings.Contains(r.Text, c.says) || r.Ratio.Is() != c.ratio || r.P.Is() != c.ratio || (c.old+c.now == 0) == strings.Contains(r.Text, "recover") {
+			t.Errorf("%d and %d: %+v", c.old, c.now, r)
+		}
 	}
 }

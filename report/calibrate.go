@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
@@ -97,6 +98,9 @@ func Calibrate(dir *rundir.Dir) (*Calibration, error) {
 	if why := incomplete(&Result{Run: c.Run, Trials: trialsOf(trials)}); why != "" {
 		c.Warnings = append(c.Warnings, why)
 	}
+	if why := unusable(profilesOf(run, trials)[:2]); why != "" {
+		c.Warnings = append(c.Warnings, why)
+	}
 	gates := gatedMetrics(run.Gates)
 	c.Family = comparisonsOf(run)
 	for _, g := range gates {
@@ -107,6 +111,20 @@ func Calibrate(dir *rundir.Dir) (*Calibration, error) {
 	}
 	cleanText(c)
 	return c, nil
+}
+
+// unusable says how many trials of each profile are valid; empty where all are.
+func unusable(profiles []Profile) string {
+	var counts []string
+	all := true
+	for _, p := range profiles {
+		counts = append(counts, fmt.Sprintf("%s %d of %d", p.Name, p.Valid, p.Planned))
+		all = all && p.Valid == p.Planned
+	}
+	if all {
+		return ""
+	}
+	return "not every trial can be used (valid: " + strings.Join(counts, ", ") + "): what made the others unusable may be a difference between the two"
 }
 
 // comparisonsOf is how many comparisons Holm's correction counts: of the scenario
@@ -166,8 +184,14 @@ func (j *judgement) noise(g rundir.Gate, of *Calibration) Noise {
 	c := j.compare(g, m.Lower, m.Unit, values(g, j.of(g, of.Base)), values(g, j.of(g, of.Profile)), of.Profile)
 	n := Noise{
 		Title: subject(g), Metric: g.Metric, Stat: g.Stat, Unit: m.Unit, Median: c.BaseMedian, Margin: g.Margin, Pairs: c.Used,
-		SD: Missing(), SDHigh: Missing(), Ratio: c.Ratio, Low: c.Low, High: c.High, Confidence: c.Confidence, Detect: []Detectable{},
+		SD: Missing(), SDHigh: Missing(), Ratio: Missing(), Low: Missing(), High: Missing(), Detect: []Detectable{},
 	}
+	if c.empty != "" || c.unfair() {
+		// What a gate would not compare is no measure of the noise either.
+		_, n.Text = c.usable()
+		return n
+	}
+	n.Ratio, n.Low, n.High, n.Confidence = c.Ratio, c.Low, c.High, c.Confidence
 	n.FalseAlarm = of.Twins && c.Confidence > 0 && (c.Low > 1 || c.High < 1)
 	var logs []float64
 	for _, p := range c.Pairs {
@@ -181,8 +205,12 @@ func (j *judgement) noise(g rundir.Gate, of *Calibration) Noise {
 	case len(logs) < 2:
 		n.Text = fmt.Sprintf("%s give no noise: %s", unit.Count(len(logs), "pair"), or(firstDropped(c.Pairs), "two are the least"))
 		return n
+	case c.bothCensored() > 0:
+		// Their ratio counts as 1, which would be no noise at all.
+		n.Text = fmt.Sprintf("in %d of %s %s, so its noise cannot be said", c.bothCensored(), unit.Count(c.Used, "block"), c.neitherEnded())
+		return n
 	case math.IsNaN(sd):
-		n.Text = "a pair has an infinite ratio, of a trial that did not recover or a 0: its noise cannot be said"
+		n.Text = fmt.Sprintf("a pair has an infinite ratio, of a trial that %s or a 0: its noise cannot be said", endlessWords(c.Metric))
 		return n
 	case sd == 0:
 		n.SD, n.SDHigh = 0, 0

@@ -89,7 +89,7 @@ func TestCalibrateSaysWhatItCannotSay(t *testing.T) {
 	w := twins(0.1, 0.2, 0.1, 0.2, 0, 0.1)
 	w.change = func(tr *rundir.Trial) { tr.Health.Problems = []string{"it was late"} }
 	late := calibration(t, w)
-	if n := late.Metrics[1]; n.SD.Is() || n.Pairs != 0 || !strings.Contains(n.Text, "it was late") || len(late.Warnings) != 1 {
+	if n := late.Metrics[1]; n.SD.Is() || n.Pairs != 0 || !strings.Contains(n.Text, "it was late") || len(late.Warnings) != 2 || !strings.Contains(late.Warnings[1], "(valid: a 0 of 6, b 0 of 6)") {
 		t.Errorf("%+v, %q", n, late.Warnings)
 	}
 	shifted := calibration(t, newWorld())
@@ -112,6 +112,74 @@ func TestCalibrateSaysWhatItCannotSay(t *testing.T) {
 func TestCalibrateCountsFalseAlarms(t *testing.T) {
 	n := calibration(t, twins(0.1, 0.2, 0.1, 0.2, 0.15, 0.1)).Metrics[1]
 	if !n.FalseAlarm || n.Low <= 1 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// What a gate would refuse to compare is no measure of the noise: its numbers are
+// left out, and the reason and the counts are said.
+func TestCalibrateOfUnusableTrials(t *testing.T) {
+	logs := []float64{0.1, -0.1, 0.2, -0.2, 0.1, -0.1, 0.05, -0.05}
+	late := func(profile string, blocks int) func(w *world) {
+		return func(w *world) {
+			n := map[string]int{}
+			w.change = func(tr *rundir.Trial) {
+				p := w.run.Plan[n[""]].Profile
+				n[""]++
+				if n[p]++; p == profile && n[p] <= blocks {
+					tr.Health.Problems = []string{"it was late"}
+				}
+			}
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		change  func(w *world)
+		says    string // of the measure; empty where it is reckoned
+		warning string
+	}{
+		{"two of eight", late("b", 2), "", "valid: a 8 of 8, b 6 of 8"},
+		{"three of eight", late("b", 3), "0 trials of a and 3 of b cannot be used (xb: load generator: it was late): what is left is no fair comparison", "valid: a 8 of 8, b 5 of 8"},
+		{"of the other", late("a", 3), "3 trials of a and 0 of b cannot be used", "valid: a 5 of 8, b 8 of 8"},
+		{"nothing was measured", func(w *world) {
+			n := 0
+			w.change = func(tr *rundir.Trial) {
+				if n++; n == 4 {
+					tr.Acts[0].Recovery = nil
+				}
+			}
+		}, "nothing was measured in xxb", ""},
+	} {
+		w := twins(logs...)
+		c.change(w)
+		got := calibration(t, w)
+		if said := strings.Join(got.Warnings, "; "); !strings.Contains(said, c.warning) || (said == "") != (c.warning == "") {
+			t.Errorf("%s: warns %q", c.name, said)
+		}
+		n := got.Metrics[1]
+		if c.says == "" {
+			if !n.SD.Is() || len(n.Detect) == 0 {
+				t.Errorf("%s: %+v", c.name, n)
+			}
+			continue
+		}
+		if !strings.Contains(n.Text, c.says) || n.SD.Is() || n.SDHigh.Is() || n.Ratio.Is() || n.Low.Is() || n.High.Is() || n.Confidence != 0 || n.FalseAlarm || len(n.Detect) != 0 || n.Blocks != 0 {
+			t.Errorf("%s: %+v", c.name, n)
+		}
+	}
+}
+
+// Two that never recovered are told apart by nothing: that is not the same as no noise.
+func TestCalibrateOfWhatNeverRecovered(t *testing.T) {
+	w := twins(0.1, -0.1, 0.2, -0.2, 0.1, -0.1)
+	usual := w.recovery
+	w.recovery = func(p rundir.Planned) float64 {
+		if p.Block <= 2 {
+			return math.Inf(1)
+		}
+		return usual(p)
+	}
+	if n := calibration(t, w).Metrics[1]; n.SD.Is() || len(n.Detect) != 0 || n.Text != "in 2 of 6 blocks neither profile recovered while it was watched, so its noise cannot be said" {
 		t.Errorf("%+v", n)
 	}
 }

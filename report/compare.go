@@ -40,7 +40,7 @@ func (j *judgement) compareGate(g *Gate) {
 		c := j.compare(g.Gate, g.Lower, g.Unit, base, mine, p.Name)
 		c.Margin = g.Margin
 		g.Results = append(g.Results, Judged{
-			Profile: p.Name, Looked: "paired ratio", Values: mine, Value: c.Ratio, Worst: Missing(), Comparison: c,
+			Profile: p.Name, Looked: "paired ratio", Values: mine, Value: Missing(), Worst: Missing(), Comparison: c,
 		})
 	}
 	if len(g.Results) == 0 {
@@ -183,7 +183,11 @@ func correct(gates []Gate) int {
 		for _, r := range gates[i].Results {
 			if c := r.Comparison; c != nil {
 				all = append(all, c)
-				p = append(p, c.PMargin.Float())
+				v := c.PMargin.Float()
+				if c.unfair() {
+					v = 1 // it is counted, and claims nothing
+				}
+				p = append(p, v)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,19 +48,23 @@ func cuts(data []byte) []int {
 // report that says of the trial what is wrong with it; never another verdict
 // than the whole one and never a panic.
 func TestCutOffAnywhere(t *testing.T) {
-	w := newWorld()
-	for i := range w.run.Plan { // the warm-up block is read like the others
-		if w.run.Plan[i].Block == 1 {
-			w.run.Plan[i].Block, w.run.Plan[i].Discarded = 0, true
-		} else {
-			w.run.Plan[i].Block--
+	warmed := func(w *world) {
+		for i := range w.run.Plan { // the warm-up block is read like the others
+			if w.run.Plan[i].Block == 1 {
+				w.run.Plan[i].Block, w.run.Plan[i].Discarded = 0, true
+			} else {
+				w.run.Plan[i].Block--
+			}
+		}
+		for b, name := range []string{"stock", "fast"} {
+			w.run.Plan = append(w.run.Plan, rundir.Planned{ID: "0" + string(rune('x'+b)) + "-b6-" + name, Block: 6, Profile: name})
 		}
 	}
-	for b, name := range []string{"stock", "fast"} {
-		w.run.Plan = append(w.run.Plan, rundir.Planned{ID: "0" + string(rune('x'+b)) + "-b6-" + name, Block: 6, Profile: name})
-	}
+	w := newWorld()
+	warmed(w)
 	path := w.write(t).Path()
 	whole := analysed(t, path)
+	verbs := newOtherVerbs(t, path, later(warmed).write(t))
 	if whole.Verdict != report.Improved || whole.Run.Valid != 12 || whole.Run.Discarded != 2 {
 		t.Fatalf("the whole directory: %s, %d valid, %d discarded", whole.Verdict, whole.Run.Valid, whole.Run.Discarded)
 	}
@@ -89,6 +94,7 @@ func TestCutOffAnywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkCut(t, path, file, cutTrial, n, len(data), whole)
+			verbs.check(t, path, file, cutTrial, n, len(data))
 		}
 		if err := os.WriteFile(filepath.Join(path, file), data, 0o600); err != nil {
 			t.Fatal(err)
@@ -96,6 +102,70 @@ func TestCutOffAnywhere(t *testing.T) {
 	}
 	if tried < 80 {
 		t.Errorf("only %d cuts were tried", tried)
+	}
+}
+
+// otherVerbs are what reads run directories beside a report, with what they say of
+// the whole one.
+type otherVerbs struct {
+	later   *rundir.Dir // another run of the same scenario
+	against *report.Against
+	noise   *report.Calibration
+}
+
+func newOtherVerbs(t *testing.T, path string, later *rundir.Dir) otherVerbs {
+	t.Helper()
+	v := otherVerbs{later: later}
+	var err, err2 error
+	v.against, v.noise, err, err2 = v.read(t, path)
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	return v
+}
+
+func (v otherVerbs) read(t *testing.T, path string) (a *report.Against, c *report.Calibration, err, err2 error) {
+	t.Helper()
+	d, err := rundir.Open(path)
+	if err != nil {
+		return nil, nil, err, err
+	}
+	a, err = report.CompareRuns(d, v.later, "", "")
+	c, err2 = report.Calibrate(d)
+	return a, c, err, err2
+}
+
+// check: neither gives figures of a run that was cut off without a word of it.
+func (v otherVerbs) check(t *testing.T, path, file, trial string, n, all int) {
+	t.Helper()
+	a, c, err, err2 := v.read(t, path)
+	if err != nil || err2 != nil {
+		if (err == nil) != (err2 == nil) || file != rundir.RunFile {
+			t.Errorf("%s cut off at %d of %d: %v, %v", file, n, all, err, err2)
+		}
+		return
+	}
+	if !strings.Contains(file, trial) || strings.HasSuffix(file, rundir.TrialFile) && n == all-1 {
+		if fmt.Sprint(a.Rows) != fmt.Sprint(v.against.Rows) || fmt.Sprint(c.Metrics) != fmt.Sprint(v.noise.Metrics) {
+			t.Errorf("%s cut off at %d of %d: other figures: %+v, %+v", file, n, all, a.Rows, c.Metrics)
+		}
+		return
+	}
+	if said := strings.Join(a.Warnings, "; "); !strings.Contains(said, "the run run-1 ") || !strings.Contains(said, "11 of 12 trials are valid") {
+		t.Errorf("%s cut off at %d of %d: no warning of what is missing: %s", file, n, all, said)
+	}
+	if said := strings.Join(c.Warnings, "; "); !strings.Contains(said, "(valid: stock 6 of 6, fast 5 of 6)") {
+		t.Errorf("%s cut off at %d of %d: no warning of what is missing: %s", file, n, all, said)
+	}
+	for _, r := range a.Rows {
+		if want := map[string]int{"stock": 6, "fast": 5}[r.Profile]; r.OldTrials != want {
+			t.Errorf("%s cut off at %d of %d: %d trials of %s, want %d", file, n, all, r.OldTrials, r.Profile, want)
+		}
+	}
+	for _, m := range c.Metrics {
+		if m.Pairs != 5 || m.Confidence != 0 {
+			t.Errorf("%s cut off at %d of %d: %+v", file, n, all, m)
+		}
 	}
 }
 
@@ -269,6 +339,54 @@ func TestRPO(t *testing.T) {
 	}
 	got := r.RPO[0]
 	if got.Trials != 6 || got.Acked != 1200 || got.Losing != 0 || got.Text != "stock: none of 1,200 acknowledged writes was lost in 6 trials; with 95 % confidence, at most 39.3 % of such trials lose any" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What was lost in trials that do not count bounds no share, and is said.
+func TestLossesBesideTheValidTrialsAreSaid(t *testing.T) {
+	of := func(r *report.Result, profile string) report.RPO {
+		for _, row := range r.RPO {
+			if row.Profile == profile {
+				return row
+			}
+		}
+		t.Fatalf("%s has no row: %+v", profile, r.RPO)
+		return report.RPO{}
+	}
+	w := named(t, "lost-write-in-invalid-trial")
+	w.run.Plan = append([]rundir.Planned{{ID: "000-warmup", Profile: "stock", Discarded: true}}, w.run.Plan...)
+	n := 0
+	w.change = func(tr *rundir.Trial) {
+		n++
+		switch n {
+		case 1: // the warm-up
+			tr.Journal[0].Lost = 1
+		case 2: // 001-b1-stock
+			tr.Journal[0].Lost, tr.Exits = 2, []string{"kube-scheduler-0: exit status 1"}
+		}
+	}
+	const none = "stock: none of 1,000 acknowledged writes was lost in 5 trials; with 95 % confidence, at most 45.1 % of such trials lose any" +
+		"; 1 was lost in 000-warmup, of the warm-up block; 2 were lost in 001-b1-stock, which is not valid"
+	got := of(analysed(t, w.write(t).Path()), "stock")
+	if got.Text != none || got.Lost != 0 || got.Losing != 0 || got.Trials != 5 || got.Acked != 1000 {
+		t.Errorf("%+v", got)
+	}
+	n = -100
+	w.change = func(tr *rundir.Trial) {
+		if n++; n == -98 {
+			tr.Journal[0].Lost, tr.Exits = 2, []string{"kube-scheduler-0: exit status 1"}
+		} else if n == -95 { // 004-b2-stock
+			tr.Journal[0].Lost = 3
+		}
+	}
+	if got = of(analysed(t, w.write(t).Path()), "stock"); !strings.Contains(got.Text, "3 of 1,000 acknowledged writes were lost, in 1 of 5 trials") || !strings.HasSuffix(got.Text, "; 2 more were lost in 001-b1-stock, which is not valid") {
+		t.Errorf("%+v", got)
+	}
+	w.change = func(tr *rundir.Trial) {
+		tr.Journal[0].Lost, tr.Exits = 2, []string{"kube-scheduler-0: exit status 1"}
+	}
+	if got = of(analysed(t, w.write(t).Path()), "stock"); got.Trials != 0 || got.AtMost != 1 || !strings.HasPrefix(got.Text, "stock: no valid trial tells whether acknowledged writes are lost; 2 were lost in 000-warmup") {
 		t.Errorf("%+v", got)
 	}
 }

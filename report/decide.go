@@ -35,6 +35,7 @@ func imbalanced(base, profile, blocks int) bool {
 // worse side alone.
 func decide(r *Judged, c *Comparison, family int) {
 	r.Verdict, r.Reason = c.verdict(family)
+	r.Value = c.Ratio // after the verdict, which may withhold it
 }
 
 func (c *Comparison) verdict(family int) (Verdict, string) {
@@ -89,11 +90,7 @@ func (c *Comparison) usable() (Verdict, string) {
 	case c.Used < need:
 		return Inconclusive, fmt.Sprintf("%s: %s can give no %s interval; it needs %d", c.Text, unit.Count(c.Used, "block"), confidence, need)
 	case 2*c.bothCensored() >= c.Used:
-		what := "neither profile recovered while it was watched"
-		if m, ok := metricOf(c.Metric); ok && (m.Bounded() || c.Metric == "isolation") {
-			what = "neither profile's has a known end"
-		}
-		return Inconclusive, fmt.Sprintf("in %d of %d blocks %s, which says nothing about the ratio", c.bothCensored(), c.Used, what)
+		return Inconclusive, fmt.Sprintf("in %d of %d blocks %s, which says nothing about the ratio", c.bothCensored(), c.Used, c.neitherEnded())
 	}
 	return "", ""
 }
@@ -105,7 +102,16 @@ func (c *Comparison) unfair() bool { return imbalanced(c.badBase, c.badProfile, 
 func (c *Comparison) withhold(why string) {
 	c.Text = "no comparison: " + why
 	c.Ratio, c.Low, c.High, c.P, c.PFlip, c.Confidence, c.Bound = Missing(), Missing(), Missing(), Missing(), Missing(), 0, false
+	c.PMargin, c.PHolm = Missing(), Missing()
 	c.FlipSampled, c.FlipError, c.Note = 0, 0, []string{}
+}
+
+// neitherEnded says of a block that both its values are censored.
+func (c *Comparison) neitherEnded() string {
+	if m, ok := metricOf(c.Metric); ok && (m.Bounded() || c.Metric == "isolation") {
+		return "neither profile's has a known end"
+	}
+	return "neither profile recovered while it was watched"
 }
 
 func (c *Comparison) bothCensored() (n int) {

@@ -231,3 +231,20 @@ func TestMethodNamesTheLeastBlocks(t *testing.T) {
 		t.Errorf("a %v interval needs %d blocks, the texts say 6", Confidence, got)
 	}
 }
+
+// A comparison that is withheld claims nothing, and is counted by Holm's correction
+// all the same: it may not lend its small p to the others.
+func TestWithheldComparisonsAreCountedByHolm(t *testing.T) {
+	nan := math.NaN()
+	_, clear := judgeRatios(true, 0.25, 2, 2.1, 1.9, 2.2, 2.05, 2)
+	want := clear.PMargin.Float()
+	_, held := judgeRatios(true, 0.25, 3, 3, 3, 3, 3, 3, 3, nan, nan, nan)
+	if held.PMargin.Is() || held.PHolm.Is() {
+		t.Errorf("withheld, it still has p %v and %v", held.PMargin, held.PHolm)
+	}
+	held.PMargin = 0.001 // as before its verdict
+	correct([]Gate{{Results: []Judged{{Comparison: clear}, {Comparison: held}}}})
+	if got := clear.PHolm.Float(); got != 2*want {
+		t.Errorf("beside one that is withheld p %v becomes %v, want twice that", want, got)
+	}
+}

@@ -65,27 +65,47 @@ func (j *judgement) conclude(g *Gate, family int) {
 		g.Verdict, g.Reason = Invalid, "no trial of the plan is what this gate is about"
 		return
 	}
+	said := make([]string, len(g.Results))
+	for i, r := range g.Results {
+		said[i] = r.Profile + ": " + r.Reason
+	}
+	half := j.halfWay(g)
 	var all []Verdict
 	for _, r := range g.Results {
 		all = append(all, r.Verdict)
 	}
 	g.Verdict = Worst(all...)
 	var reasons []string
-	for _, r := range g.Results {
+	for i, r := range g.Results {
 		// The profiles that decided speak; of a gate that holds, all do.
 		if r.Verdict == g.Verdict || g.Verdict.ExitCode() == 0 {
-			reasons = append(reasons, r.Profile+": "+r.Reason)
+			reasons = append(reasons, said[i])
 		}
 	}
 	g.Reason = strings.Join(reasons, "; ")
-	if ended, all := j.ended(g.Gate); g.Verdict.ExitCode() == 0 && ended < all {
-		g.Reason = fmt.Sprintf("%d of %s never ended; of those that did: %s", all-ended, unit.Count(all, "trial"), g.Reason)
-		g.Verdict = Invalid
+	if g.Verdict == Invalid {
+		g.Reason = half + g.Reason
 	}
 }
 
-// ended counts the trials that a gate is about, and those of them that ended:
-// what holds half-way has not passed.
+// halfWay takes back what a gate's profiles passed where trials never ended: what
+// holds half-way has not passed, of any profile. What failed has failed. It
+// returns what was put before their reasons, empty where nothing was.
+func (j *judgement) halfWay(g *Gate) (why string) {
+	ended, all := j.ended(g.Gate)
+	if ended == all {
+		return ""
+	}
+	for i := range g.Results {
+		if r := &g.Results[i]; r.Verdict.ExitCode() == 0 {
+			why = fmt.Sprintf("%d of %s never ended; of those that did: ", all-ended, unit.Count(all, "trial"))
+			r.Verdict, r.Reason = Invalid, why+r.Reason
+		}
+	}
+	return why
+}
+
+// ended counts the trials that a gate is about, and those of them that ended.
 func (j *judgement) ended(g rundir.Gate) (ended, all int) {
 	for _, t := range j.trials {
 		if t.Tour == g.Tour && !t.Discarded {

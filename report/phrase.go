@@ -51,13 +51,7 @@ func (c *Comparison) censored() (s string) {
 			profile++
 		}
 	}
-	did := "did not recover"
-	switch m, ok := metricOf(c.Metric); {
-	case ok && m.Bounded():
-		did = "has no known end"
-	case c.Metric == "isolation":
-		did = "has a p99 without a known end"
-	}
+	did := endlessWords(c.Metric)
 	if profile > 0 {
 		s += fmt.Sprintf("; %s %s in %d of %s", c.Profile, did, profile, unit.Count(c.Used, "block"))
 	}
@@ -65,6 +59,17 @@ func (c *Comparison) censored() (s string) {
 		s += fmt.Sprintf("; %s %s in %d of %s", c.Base, did, base, unit.Count(c.Used, "block"))
 	}
 	return s
+}
+
+// endlessWords are the verb of a censored value of a metric.
+func endlessWords(metric string) string {
+	switch m, ok := metricOf(metric); {
+	case ok && m.Bounded():
+		return "has no known end"
+	case metric == "isolation":
+		return "has a p99 without a known end"
+	}
+	return "did not recover"
 }
 
 // direction is the pair of words for a ratio above and below 1.

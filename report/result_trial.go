@@ -228,6 +228,8 @@ type RPO struct {
 	AtMost     Number  `json:"atMost"`
 	Confidence float64 `json:"confidence"`
 	Text       string  `json:"text"`
+
+	beside []besideLoss // what trials lost that do not count
 }
 
 // ErrorCount counts the failures of one code.

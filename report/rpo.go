@@ -15,10 +15,16 @@ func rpo(run rundir.Run, trials []*trial) []RPO {
 	var rows table[key, RPO]
 	for _, t := range trials {
 		acked, lost, restored := t.writes()
-		if t.state != TrialValid || acked == 0 {
+		// A trial that does not count says nothing of how often writes are lost; but
+		// what it lost is lost, and fails its gate.
+		if lost == 0 && (acked == 0 || t.state != TrialValid) {
 			continue
 		}
 		row := rows.row(key{t.Profile, t.Tour}, func() RPO { return RPO{Profile: t.Profile, Tour: t.Tour} })
+		if t.state != TrialValid {
+			row.beside = append(row.beside, besideLoss{t.ID, lost, t.Discarded})
+			continue
+		}
 		row.Trials++
 		row.Acked += acked
 		row.Lost += lost
@@ -49,7 +55,14 @@ func (t *trial) writes() (acked, lost, restored int) {
 	return acked, lost, restored
 }
 
-// bound says what the trials support.
+// besideLoss is what a trial lost that does not count.
+type besideLoss struct {
+	trial  string
+	lost   int
+	warmup bool
+}
+
+// bound says what the trials support, and what was lost in others.
 func (r *RPO) bound(confidence float64) {
 	r.AtMost, r.Confidence = Number(stats.AtMost(r.Losing, r.Trials, confidence)), confidence
 	where := r.Profile
@@ -57,6 +70,10 @@ func (r *RPO) bound(confidence float64) {
 		where += ", tour " + r.Tour
 	}
 	trials := unit.Count(r.Trials, "trial")
+	if r.Trials == 0 {
+		r.Text = where + ": no valid trial tells whether acknowledged writes are lost" + r.lostBeside()
+		return
+	}
 	if r.Lost == 0 {
 		r.Text = fmt.Sprintf("%s: none of %s was lost in %s", where, unit.Count(r.Acked, "acknowledged write"), trials)
 	} else {
@@ -66,4 +83,21 @@ func (r *RPO) bound(confidence float64) {
 		r.Text += fmt.Sprintf("; a restore took back %d at most, as it must", r.Restored)
 	}
 	r.Text += fmt.Sprintf("; with %s confidence, at most %s of such trials lose any", percent(confidence), percent(r.AtMost.Float()))
+	r.Text += r.lostBeside()
+}
+
+// lostBeside says what was lost in trials that do not count.
+func (r *RPO) lostBeside() (s string) {
+	more := ""
+	if r.Lost > 0 {
+		more = "more "
+	}
+	for _, b := range r.beside {
+		which := "which is not valid"
+		if b.warmup {
+			which = "of the warm-up block"
+		}
+		s += fmt.Sprintf("; %d %s%s lost in %s, %s", b.lost, more, plural(b.lost, "was", "were"), b.trial, which)
+	}
+	return s
 }

@@ -14,9 +14,9 @@ import (
 // mostUnlike is how many differences between two scenarios are told one by one.
 const mostUnlike = 12
 
-// unlike says in which fields the scenarios of two runs differ, beside the loads
-// and the timeline, which must be the same, and the profiles' patches: the cluster,
-// what storm measures by, and the gates.
+// unlike says in which fields the scenarios of two runs differ, beside the profiles'
+// patches: the loads, the timeline and the tours, of which what is described must be
+// the same but not every field is; the cluster, what storm measures by, and the gates.
 func unlike(before, after *rundir.Dir) []string {
 	old, err := fieldsOf(before)
 	if err == nil {
@@ -25,7 +25,7 @@ func unlike(before, after *rundir.Dir) []string {
 			return unlikeFields(old, now)
 		}
 	}
-	return []string{"whether the scenarios differ in their clusters or in what they measure by is not known: " + err.Error()}
+	return []string{"whether the scenarios differ in their clusters, in fields of their loads or in what they measure by is not known: " + err.Error()}
 }
 
 func unlikeFields(old, now map[string]string) []string {
@@ -60,7 +60,7 @@ func fieldsOf(dir *rundir.Dir) (map[string]string, error) {
 		return nil, fmt.Errorf("%s: %w", rundir.ScenarioFile, err)
 	}
 	out := map[string]string{}
-	for _, part := range []string{"cluster", "measure", "gates"} {
+	for _, part := range []string{"workloads", "timeline", "tours", "cluster", "measure", "gates"} {
 		if n, ok := doc.Spec[part]; ok {
 			flatten(&n, part, out)
 		}

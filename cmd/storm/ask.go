@@ -45,6 +45,20 @@ func askBinaries(ctx context.Context, s *scenarios.Scenario, store *components.S
 	return missing, nil
 }
 
+// unchecked says that missing could not be asked.
+func unchecked(missing []string) string {
+	return "flags, feature gates and environment were not checked of " + strings.Join(missing, ", ")
+}
+
+// notAsked is what a run warns of where something could not be asked: the terminal
+// and the report say it.
+func notAsked(missing []string) (warnings []string) {
+	if len(missing) > 0 {
+		warnings = append(warnings, unchecked(missing)+": its start tells")
+	}
+	return warnings
+}
+
 // askWhatIsThere is askBinaries for verbs that get nothing: what could not be
 // asked is said.
 func (a *app) askWhatIsThere(ctx context.Context, name string, s *scenarios.Scenario) error {
@@ -55,14 +69,13 @@ func (a *app) askWhatIsThere(ctx context.Context, name string, s *scenarios.Scen
 	missing, err := askBinaries(ctx, s, store)
 	inImage := slices.DeleteFunc(slices.Clone(missing), func(what string) bool { return !strings.HasSuffix(what, inNodeImage) })
 	missing = slices.DeleteFunc(missing, func(what string) bool { return strings.HasSuffix(what, inNodeImage) })
-	const unchecked = "note: %s: flags, feature gates and environment were not checked of %s, "
 	if len(missing) > 0 {
-		fmt.Fprintf(a.stderr, unchecked+"which is not in the cache yet: `storm run` gets it, and checks them before it starts anything\n",
-			plain(name), plain(strings.Join(missing, ", ")))
+		fmt.Fprintf(a.stderr, "note: %s: %s, which is not in the cache yet: `storm run` gets it, and checks them before it starts anything\n",
+			plain(name), plain(unchecked(missing)))
 	}
 	if len(inImage) > 0 {
-		fmt.Fprintf(a.stderr, unchecked+"which cannot be asked there: its start tells, or get the same version with `storm components get`, which is asked instead\n",
-			plain(name), plain(strings.Join(inImage, ", ")))
+		fmt.Fprintf(a.stderr, "note: %s: %s, which cannot be asked there: its start tells, or get the same version with `storm components get`, which is asked instead\n",
+			plain(name), plain(unchecked(inImage)))
 	}
 	return err
 }

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
@@ -23,22 +23,49 @@ const (
 	thinTail = 10
 )
 
+// The columns that a profile's or tour's name is left with where a line is too
+// narrow for it and for what is being done: as many as fast-election has, and
+// fewer where that shows the whole of the latter.
+const (
+	usualName = 13
+	leastName = 6
+)
+
+// layout is how the columns of a line are shared out.
+type layout struct {
+	label, bar, tail int
+	figures          string
+}
+
+// layoutOf shares out so many columns. Where they are too few for a bar there is
+// a label only.
+func layoutOf(columns int, figures string) layout {
+	l := layout{bar: barColumns, tail: tailColumns}
+	if figures != "" {
+		l = layout{bar: thinBar, tail: thinTail, figures: figures + " "}
+	}
+	l.label = columns - l.bar - columnsOf(l.figures) - l.tail - 3
+	switch {
+	case l.label >= 10:
+		return l
+	case figures != "": // then the figures give way
+		return layoutOf(columns, "")
+	}
+	return layout{label: max(columns-1, 1)}
+}
+
 // barLine is a line of at most so many columns: a label, a bar, figures if there
 // are any, and a tail. The share is from 0 to 1; below 0 nobody knows it, and a
 // block walks by the beat.
 func barLine(columns int, label string, share float64, figures, tail string, beat int) string {
-	bar, end := barColumns, tailColumns
-	if figures != "" {
-		bar, end, figures = thinBar, thinTail, figures+" "
+	l := layoutOf(columns, figures)
+	label = short(label, l.label)
+	if l.bar == 0 {
+		return label
 	}
-	room := columns - bar - utf8.RuneCountInString(figures) - end - 3
-	if room < 10 && figures != "" { // then the figures give way
-		return barLine(columns, label, share, "", tail, beat)
-	}
-	if room < 10 { // no room for a bar
-		return short(label, max(columns-1, 1))
-	}
-	return fmt.Sprintf("%-*s [%s] %s%*s", room, short(label, room), barOf(bar-2, share, beat), figures, end-1, short(tail, end-1))
+	// Not by fmt's widths, which count characters.
+	return fmt.Sprintf("%s [%s] %s%s", runewidth.FillRight(label, l.label), barOf(l.bar-2, share, beat),
+		l.figures, runewidth.FillLeft(short(tail, l.tail-1), l.tail-1))
 }
 
 func barOf(n int, share float64, beat int) string {
@@ -59,15 +86,27 @@ func barOf(n int, share float64, beat int) string {
 
 // stepLine is the line of the step in hand.
 func (n *narrator) stepLine(columns, beat int) string {
-	label := n.doing()
+	figures, label := n.figures(), oneLine(n.doing())
+	room := layoutOf(columns, figures).label
 	switch p := n.at.Planned; {
 	case n.at.Trial == 0:
 	case p.Tour != "":
-		label = "tour " + p.Tour + "  " + label
+		label = named("tour ", p.Tour, label, room)
 	default:
-		label = fmt.Sprintf("b%d %s  %s", p.Block, p.Profile, label)
+		label = named(fmt.Sprintf("b%d ", p.Block), p.Profile, label, room)
 	}
-	return barLine(columns, plain(label), n.share(), n.figures(), n.clockOf(), beat)
+	return barLine(columns, label, n.share(), figures, n.clockOf(), beat)
+}
+
+// named puts a name before what is being done. Where there is no room for both
+// it is the name that is shortened: phase and fault are the news of a line.
+func named(before, name, doing string, room int) string {
+	const gap = "  "
+	left := room - columnsOf(before+gap+doing)
+	if left < leastName {
+		left = usualName // what is being done is cut off either way
+	}
+	return before + short(oneLine(name), left) + gap + doing
 }
 
 // trialsLine is the line of all trials.

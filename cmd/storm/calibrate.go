@@ -159,19 +159,20 @@ func printCalibration(out io.Writer, c *report.Calibration) {
 	if c.Twins {
 		twins = "one profile against itself"
 	}
-	fmt.Fprintf(out, "%s\n", plain(fmt.Sprintf("Noise of %s: %s in %s, alpha %s%%", c.Run.Scenario, twins, unit.Count(c.Blocks, "block"), plainNumber(100*c.Alpha))))
+	printWrapped(out, "", fmt.Sprintf("Noise of %s: %s in %s, alpha %s%%", c.Run.Scenario, twins, unit.Count(c.Blocks, "block"), plainNumber(100*c.Alpha)))
 	for _, m := range c.Metrics {
-		fmt.Fprintf(out, "\n%s\n", plain(m.Title))
+		fmt.Fprintln(out)
+		printWrapped(out, "", m.Title)
 		if m.SD.Is() {
-			fmt.Fprintf(out, "  median %s, %s; standard deviation of their log ratios %s,\n  with 80%% confidence at most %s\n",
-				report.Format(m.Median, m.Unit), unit.Count(m.Pairs, "pair"), plainNumber(m.SD.Float()), plainNumber(m.SDHigh.Float()))
+			printWrapped(out, "  ", fmt.Sprintf("median %s, %s; standard deviation of their log ratios %s, with 80%% confidence at most %s",
+				report.FormatOf(m.Metric, m.Median, m.Unit), unit.Count(m.Pairs, "pair"), plainNumber(m.SD.Float()), plainNumber(m.SDHigh.Float())))
 		}
 		if m.Confidence > 0 && c.Twins {
 			alarm := ""
 			if m.FalseAlarm {
 				alarm = ": a false alarm"
 			}
-			fmt.Fprintf(out, "  ratio of the two %s, %s%% interval %s to %s%s\n", plainNumber(m.Ratio.Float()), plainNumber(100*m.Confidence), plainNumber(m.Low.Float()), plainNumber(m.High.Float()), alarm)
+			printWrapped(out, "  ", fmt.Sprintf("ratio of the two %s, %s%% interval %s to %s%s", plainNumber(m.Ratio.Float()), plainNumber(100*m.Confidence), plainNumber(m.Low.Float()), plainNumber(m.High.Float()), alarm))
 		}
 		if len(m.Detect) > 0 {
 			w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
@@ -181,7 +182,7 @@ func printCalibration(out io.Writer, c *report.Calibration) {
 			}
 			_ = w.Flush() // to where the rest goes
 		}
-		fmt.Fprintf(out, "  %s\n", plain(m.Text))
+		printWrapped(out, "  ", m.Text)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,6 +54,10 @@ func (a *app) compareRuns(oldPath, newPath, from, to string) error {
 	if errors.Is(err, report.ErrNotComparable) {
 		return &codedError{exitUsage, err}
 	}
+	var profiles *report.ProfileError
+	if errors.As(err, &profiles) {
+		return usage("%w", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -72,11 +77,7 @@ func (a *app) compareRuns(oldPath, newPath, from, to string) error {
 
 // printAgainst writes a comparison of runs for a reader.
 func (a *app) printAgainst(against *report.Against) {
-	line := func(indent, text string) {
-		for _, l := range wrap(text, 80-len(indent)) {
-			fmt.Fprintf(a.stdout, "%s%s\n", indent, plain(l))
-		}
-	}
+	line := func(indent, text string) { printWrapped(a.stdout, indent, text) }
 	line("", fmt.Sprintf("%s, run %s against run %s", against.New.Scenario, against.New.ID, against.Old.ID))
 	line("", against.Claim)
 	for _, r := range against.Rows {
@@ -86,7 +87,14 @@ func (a *app) printAgainst(against *report.Against) {
 		}
 		fmt.Fprintln(a.stdout)
 		line("", name+": "+r.Title)
-		line("  ", fmt.Sprintf("old %s (%s), new %s (%s)", report.Format(r.OldMedian, r.Unit), unit.Count(r.OldTrials, "trial"), report.Format(r.NewMedian, r.Unit), unit.Count(r.NewTrials, "trial")))
+		line("  ", fmt.Sprintf("old %s (%s), new %s (%s)", report.FormatOf(r.Metric, r.OldMedian, r.Unit), unit.Count(r.OldTrials, "trial"), report.FormatOf(r.Metric, r.NewMedian, r.Unit), unit.Count(r.NewTrials, "trial")))
 		line("  ", r.Text)
+	}
+}
+
+// printWrapped writes a text in lines of 80 columns at most.
+func printWrapped(out io.Writer, indent, text string) {
+	for _, l := range wrap(text, 80-len(indent)) {
+		fmt.Fprintf(out, "%s%s\n", indent, plain(l))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,9 +73,14 @@ func TestDisplayElsewhere(t *testing.T) {
 
 func TestDisplayOnATerminal(t *testing.T) {
 	terminal := openTerminal(t, 80, 24)
-	show(newDisplay(terminal.File), steps(100), func() {
-		terminal.await("a-profile-with-quite-a") // the bar of the trial in hand
-		terminal.await("ETA 00:00")              // and that of all
+	all := steps(110)[:109] // ten trials, and the eleventh is not over
+	all[108].Phase, all[108].Act = scenarios.PhaseFault, "kubeletRestart"
+	all[108].Live.Errors = 3
+	show(newDisplay(terminal.File), all, func() {
+		// The bar of the trial in hand, and that of all.
+		terminal.await(t, "b1 a-profile…  fault kubeletRestart [")
+		terminal.await(t, "]  108/s p99     -  3 err ")
+		terminal.await(t, "ETA 00:00")
 	})
 	text := terminal.end()
 	if n := strings.Count(text, "a line of its own: "); n != 20 {
@@ -89,7 +95,7 @@ func TestDisplayOnATerminal(t *testing.T) {
 		t.Errorf("a bar was left behind: %q", last)
 	}
 	for line := range strings.Lines(escapes.ReplaceAllString(text, "")) {
-		if n := len([]rune(strings.TrimRight(line, "\r\n"))); n > 80 {
+		if n := columnsOf(strings.TrimRight(line, "\r\n")); n > 80 {
 			t.Errorf("%d columns: %q", n, line)
 		}
 	}
@@ -150,11 +156,24 @@ func (p *pseudoterminal) remember() {
 	}
 }
 
-// await returns when a text was written.
-func (p *pseudoterminal) await(text string) {
+// await returns when a text was written, and fails the test where it was not in
+// the longest that a busy machine takes for that.
+func (p *pseudoterminal) await(t *testing.T, text string) {
+	t.Helper()
+	late := false
+	defer time.AfterFunc(time.Minute, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		late = true
+		p.news.Broadcast()
+	}).Stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for !bytes.Contains(p.text, []byte(text)) {
+		if late {
+			t.Errorf("%q was not written, but %q", text, p.text[max(0, len(p.text)-1000):])
+			return
+		}
 		p.news.Wait()
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -188,15 +187,19 @@ func (a *app) execute1(ctx context.Context, s *scenarios.Scenario, seed int64, d
 		show.interrupted("interrupted: healing, leaving nothing behind, reporting; once more, and storm does not wait")
 	})()
 
-	before := func(ctx context.Context, sink clusters.Sink) error {
+	before := func(ctx context.Context, sink clusters.Sink) ([]string, error) {
 		if err := fetch(ctx, s, store, a.images, sink); err != nil {
-			return err
+			return nil, err
 		}
 		missing, err := askBinaries(ctx, s, store)
-		if err == nil && len(missing) > 0 {
-			show.line("flags, feature gates and environment were not checked of %s: its start tells", strings.Join(missing, ", "))
+		if err != nil {
+			return nil, err
 		}
-		return err
+		warnings := notAsked(missing)
+		for _, w := range warnings {
+			show.line("%s", w)
+		}
+		return warnings, nil
 	}
 	up := func(ctx context.Context, spec clusters.Spec, logs string, sink clusters.Sink, exited func(clusters.ID, string)) (clusters.Cluster, error) {
 		c, err := providerOf(spec).up(ctx, upOptions{spec: spec, dir: clusterDir, logs: logs, store: store, ledger: book, sink: sink, exited: exited, scenario: s, flags: where, imageFlags: a.images})

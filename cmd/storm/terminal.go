@@ -15,8 +15,8 @@ import (
 	"os"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
+	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 )
 
@@ -59,27 +59,39 @@ func plain(s string) string {
 	}, s)
 }
 
-// short cuts a text to a width, at a space.
-func short(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	cut := n - 1
-	for cut > n/2 && r[cut] != ' ' {
-		cut--
-	}
-	return string(r[:cut]) + "…"
+// oneLine is plain, for what must stay on its line.
+func oneLine(s string) string {
+	return plain(strings.NewReplacer("\n", " ", "\t", " ").Replace(s))
 }
 
-// wrap breaks a text into lines of a width, at spaces; a longer word stays
-// whole.
-func wrap(s string, n int) []string {
+// columnsOf is how many columns a text takes on a terminal, where a Chinese
+// character is two wide. It is mpb's measure.
+func columnsOf(s string) int { return runewidth.StringWidth(s) }
+
+// short cuts a text to so many columns: at a space, unless that would leave more
+// than a quarter of them empty.
+func short(s string, columns int) string {
+	const more = "…"
+	if columnsOf(s) <= columns {
+		return s
+	}
+	cut := runewidth.Truncate(s, columns-columnsOf(more), "")
+	if s[len(cut)] != ' ' {
+		if at := strings.LastIndexByte(cut, ' '); at >= 0 && columnsOf(cut[:at]) >= columns-columns/4 {
+			cut = cut[:at]
+		}
+	}
+	return strings.TrimRight(cut, " ") + more
+}
+
+// wrap breaks a text into lines of so many columns, at spaces; a longer word
+// stays whole.
+func wrap(s string, columns int) []string {
 	var lines []string
 	for _, paragraph := range strings.Split(s, "\n") {
 		line := ""
 		for word := range strings.FieldsSeq(paragraph) {
-			if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
+			if line != "" && columnsOf(line)+1+columnsOf(word) > columns {
 				lines, line = append(lines, line), ""
 			}
 			if line != "" {

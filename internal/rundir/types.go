@@ -240,7 +240,8 @@ type Generator struct {
 	Problems    []string `json:"problems,omitempty"`
 }
 
-// Event is a line of events.jsonl. The first has Kind "origin".
+// Event is a line of events.jsonl. A trial's first has Kind "origin"; those of the
+// run as a whole count from its start.
 type Event struct {
 	At      int64             `json:"at"`            // ns since the origin
 	Wall    time.Time         `json:"wall,omitzero"` // of the origin event
@@ -266,7 +267,7 @@ const (
 	EventAlarm        = "alarm"         // subject: shard
 	EventExit         = "component.exit"
 	EventStart        = "component.start"
-	EventWarning      = "warning"
+	EventWarning      = "warning" // of the run as a whole: what its report is to say
 	EventNote         = "note"
 )
 

@@ -20,6 +20,8 @@ import (
 	devtools "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/storm-harness/storm/report"
 )
 
 // What a developer may look at with own eyes: go test -tags browser -run
@@ -222,15 +224,23 @@ const point = `(() => {
   return {told: told.length, instant: told.length ? told[0].querySelector("b").textContent : "", zoomed: document.querySelectorAll(".plot.zoomed").length};
 })()`
 
-// TestBrowser looks at the page in a real browser: light and dark, narrow and
-// wide. Nothing is complained of, every section and chart is drawn, and nothing
-// is wider than the screen.
+// TestBrowser looks at the pages in a real browser.
 func TestBrowser(t *testing.T) {
-	ctx := browser(t)
-	url := written(t, render(t, HTML, quickstart()))
 	if *another != "" {
-		url = "file://" + *another
+		lookedAt(t, "page", "file://"+*another)
+		return
 	}
+	for name, r := range map[string]*report.Result{"quickstart": quickstart(), "troubled": troubled()} {
+		t.Run(name, func(t *testing.T) { lookedAt(t, name, written(t, render(t, HTML, r))) })
+	}
+}
+
+// lookedAt looks at a page in light and dark, narrow and wide: nothing is
+// complained of, every section and chart is drawn, and nothing is wider than the
+// screen.
+func lookedAt(t *testing.T, page, url string) {
+	t.Helper()
+	ctx := browser(t)
 	var c complaints
 	c.listen(ctx, url)
 	seen := map[string]bool{}
@@ -259,7 +269,7 @@ func TestBrowser(t *testing.T) {
 				if err := chromedp.Run(ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(filepath.Join(*screens, fmt.Sprintf("%s-%d.png", scheme, width)), picture, 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(*screens, fmt.Sprintf("%s-%s-%d.png", page, scheme, width)), picture, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}

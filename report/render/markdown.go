@@ -204,8 +204,12 @@ func (m *markdown) writes(r *report.Result) {
 		if a.Tour != "" {
 			profile += ", tour " + a.Tour
 		}
+		trials := unit.Grouped(a.Trials)
+		if a.Invalid > 0 {
+			trials += fmt.Sprintf(" (%s invalid)", unit.Grouped(a.Invalid))
+		}
 		rows = append(rows, []string{
-			escapeMarkdown(profile), escapeMarkdown(a.After), escapeMarkdown(a.Where()), unit.Grouped(a.Trials), unit.Grouped(a.Acked), unit.Grouped(a.Found),
+			escapeMarkdown(profile), escapeMarkdown(a.After), escapeMarkdown(a.Where()), trials, unit.Grouped(a.Acked), unit.Grouped(a.Found),
 			unit.Grouped(a.Lost), unit.Grouped(a.Restored), unit.Grouped(a.Mismatch), unit.Grouped(a.Disagree),
 		})
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // quickstart is a Result as a run of the scenario quickstart gives it: two
-// profiles in six blocks, one of whose trials is invalid, and a tour. The
+// profiles in six blocks, of whose trials all are valid (of troubled not), and a tour. The
 // numbers come from a seed, so that every run of the tests draws the same page.
 func quickstart() *report.Result {
 	rnd := rand.New(rand.NewPCG(7, 11))

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"sync"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -23,6 +24,26 @@ const powerDraws = 10_000
 // differences without a shift, and what is asked is a quantile of that: drawn
 // from a seed that is part of the function, so that it is a function.
 func Detectable(n int, tail, power float64) float64 {
+	k := asked{n, tail, power}
+	if known, ok := detectable.Load(k); ok {
+		return known.(float64)
+	}
+	shift := drawn(n, tail, power)
+	detectable.Store(k, shift)
+	return shift
+}
+
+// detectable keeps what was drawn, by what was asked: every metric of a run asks
+// the same, and drawing takes up to half a second.
+var detectable sync.Map
+
+type asked struct {
+	n           int
+	tail, power float64
+}
+
+// drawn is Detectable by drawing.
+func drawn(n int, tail, power float64) float64 {
 	null := signedRankCDF(n)
 	k := sort.Search(len(null), func(c int) bool { return null[c] > tail })
 	if n == 0 || k == 0 {

@@ -23,9 +23,9 @@ type Up func(ctx context.Context, spec clusters.Spec, logs string, sink clusters
 // Options say what to run, and where the outcome goes.
 type Options struct {
 	Scenario *scenarios.Scenario
-	// Before is called before the cluster is started, and may refuse the run; nil
-	// for nothing.
-	Before  func(ctx context.Context, sink clusters.Sink) error
+	// Before is called before the cluster is started, and may refuse the run, or
+	// warn of what the report is to say; nil for nothing.
+	Before  func(ctx context.Context, sink clusters.Sink) (warnings []string, err error)
 	Up      Up
 	Dir     string // the run directory to make
 	RunID   string
@@ -142,7 +142,11 @@ func (r *run) all(ctx context.Context) (err error) {
 		r.progress(Progress{Stage: StageCluster, Component: e.Component, Text: e.Text, Done: e.Done, Total: e.Total})
 	}
 	if r.o.Before != nil {
-		if err := r.o.Before(ctx, sink); err != nil {
+		warnings, err := r.o.Before(ctx, sink)
+		for _, w := range warnings {
+			r.dir.AppendEvent(rundir.Event{At: int64(time.Since(began)), Kind: rundir.EventWarning, Text: w})
+		}
+		if err != nil {
 			return err
 		}
 	}
