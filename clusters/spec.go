@@ -1,6 +1,8 @@
 package clusters
 
 import (
+	"slices"
+
 	flowcontrol "k8s.io/api/flowcontrol/v1"
 
 	"github.com/storm-harness/storm/internal/unit"
@@ -173,6 +175,16 @@ func (s Spec) AllShards() []Shard {
 		SnapshotCount: e.SnapshotCount, Quota: e.Quota, Flags: e.Flags, Env: e.Env, Proxy: e.Proxy,
 	}
 	return append([]Shard{main}, e.Shards...)
+}
+
+// Holder is the name of the shard that stores a resource, as group/resource.
+func (s Spec) Holder(resource string) string {
+	for _, sh := range s.Etcd.Shards {
+		if slices.Contains(sh.Resources, resource) {
+			return sh.Name
+		}
+	}
+	return MainShard
 }
 
 // merged returns a new map with b's entries over a's.

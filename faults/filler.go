@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,18 +25,10 @@ type filler struct {
 // fillerFor picks the kind of object that the shard holds.
 func fillerFor(spec clusters.Spec, shard string, client kubernetes.Interface, runID string) (*filler, error) {
 	f := &filler{client: client, namespace: "storm-quota", labels: map[string]string{remains.RunLabel: runID}}
-	holder := func(resource string) string {
-		for _, sh := range spec.Etcd.Shards {
-			if slices.Contains(sh.Resources, resource) {
-				return sh.Name
-			}
-		}
-		return clusters.MainShard
-	}
 	switch shard {
-	case holder("/configmaps"):
+	case spec.Holder("/configmaps"):
 		return f, nil
-	case holder("/events"):
+	case spec.Holder("/events"):
 		f.events = true
 		return f, nil
 	}

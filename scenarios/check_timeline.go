@@ -150,7 +150,7 @@ func (c *check) actsOn(key string, steps []step) {
 			continue
 		}
 		c.members(a, shards[name], needs)
-		c.quota(a, shards[name])
+		c.quota(a, shards[name], spec)
 	}
 }
 
@@ -186,9 +186,14 @@ const (
 	defaultFilled unit.Size = 1 << 30
 )
 
-// quota checks that a quota breach can reach the quota that it is to breach.
-func (c *check) quota(a placedAct, sh clusters.Shard) {
+// quota checks that a quota breach can fill its shard, and reach the quota that it
+// is to breach.
+func (c *check) quota(a placedAct, sh clusters.Shard, spec clusters.Spec) {
 	if a.kind != kindQuota {
+		return
+	}
+	if sh.Name != spec.Holder("/configmaps") && sh.Name != spec.Holder("/events") {
+		c.add(a.key+".shard", "the shard %s holds neither configmaps nor events, which are what it is filled with", sh.Name)
 		return
 	}
 	value, _ := strict.Lookup(a.act, "atMost")

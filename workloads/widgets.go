@@ -58,7 +58,7 @@ func makeWidgets(ctx context.Context, c *client.Client, env *Env) error {
 		return err
 	}
 	// Established is what one API server says of itself, a moment before it
-	// serves them; the list proves it.
+	// serves them; the list proves it, of the one that it is asked of.
 	_, err = c.Insist(ctx, &client.Request{Method: http.MethodGet, Path: resources["widgets"].path(""), Query: "limit=1", Accept: client.JSON}, patience, nil, 0)
 	return err
 }

@@ -78,7 +78,7 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 	if err := c.settled(ctx); err != nil {
 		return err
 	}
-	if err := ready.Held(c.Access().REST, spec); err != nil {
+	if err := ready.Held(ctx, c.Access().REST, spec); err != nil {
 		return err
 	}
 	if err := c.cordon(ctx); err != nil {

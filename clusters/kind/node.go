@@ -33,9 +33,10 @@ type node struct {
 	alive   context.Context            // ends when storm lets go of the node
 	end     context.CancelFunc
 
-	mu    sync.Mutex
-	agent *agent // nil while the node does not answer
-	parts map[clusters.Kind]*part
+	mu        sync.Mutex
+	agent     *agent // nil while the node does not answer
+	parts     map[clusters.Kind]*part
+	restarted time.Time // when its kubelet was, because it hung
 }
 
 func (n *node) url(port int) string { return fmt.Sprintf("https://%s:%d", n.addr, port) }

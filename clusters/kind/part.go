@@ -188,8 +188,9 @@ func (p *part) Start(ctx context.Context, change clusters.Change) error {
 }
 
 // kubeletHangs is when a kubelet that has not started a pod is taken to hang: one
-// that does not needs a second or two, and some more where it has just started itself.
-const kubeletHangs = 20 * time.Second
+// that does not needs a second or two, and looks for manifests by itself every 20 s
+// (fileCheckFrequency), should it have missed one.
+const kubeletHangs = 30 * time.Second
 
 // started waits until the kubelet has started the pod that was placed. A kubelet
 // whose apiserver hangs, as one does beside an etcd member that is down, waits half a
@@ -201,14 +202,32 @@ func (p *part) started(ctx context.Context, runs func(clusters.State) bool) erro
 	defer cancel()
 	err := p.await(soon, runs)
 	if err != nil && ctx.Err() == nil {
-		n.cluster.o.Sink(clusters.Event{Component: p.id.String(), Text: "its kubelet has not started it for " + kubeletHangs.String() + ", and is restarted"})
-		if _, err := n.run(ctx, "systemctl restart --no-block kubelet"); err != nil {
-			return fmt.Errorf("restarting the kubelet of %s: %w", n.name, err)
+		if err := n.restartKubelet(ctx, p.id); err != nil {
+			return err
 		}
 		err = p.await(ctx, runs)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; what its kubelet says is in %s", err, filepath.Join(n.cluster.o.LogDir, n.kubelet()+".log"))
+	}
+	return nil
+}
+
+// restartKubelet has the node's kubelet begin anew for the sake of a component that it
+// does not start, unless it was restarted for another just now.
+func (n *node) restartKubelet(ctx context.Context, id clusters.ID) error {
+	n.mu.Lock()
+	again := time.Since(n.restarted) >= kubeletHangs
+	if again {
+		n.restarted = time.Now()
+	}
+	n.mu.Unlock()
+	if !again {
+		return nil
+	}
+	n.cluster.o.Sink(clusters.Event{Component: id.String(), Text: "its kubelet has not started it for " + kubeletHangs.String() + ", and is restarted"})
+	if _, err := n.run(ctx, "systemctl restart --no-block kubelet"); err != nil {
+		return fmt.Errorf("restarting the kubelet of %s: %w", n.name, err)
 	}
 	return nil
 }

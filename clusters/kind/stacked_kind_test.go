@@ -5,11 +5,15 @@ package kind_test
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
@@ -64,6 +68,28 @@ func TestStacked(t *testing.T) {
 		if info, err := os.Stat(member.Log()); err != nil || info.Size() == 0 {
 			t.Errorf("%s logs nothing: %v", member.ID(), err)
 		}
+	}
+	met := map[string]bool{} // by loads
+	for turn := range uint64(three) {
+		config := clusters.Balanced(c, turn)
+		dial := config.Dial
+		config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err == nil {
+				met[conn.RemoteAddr().String()] = true
+			}
+			return conn, err
+		}
+		kube, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kube.CoreV1().Namespaces().List(within(t, time.Minute), metav1.ListOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(met) != three {
+		t.Errorf("three loads met the API servers %v", met)
 	}
 	t.Run("a member that is down takes its apiserver with it, and no other", func(t *testing.T) {
 		configMap(t, c, "before")

@@ -52,7 +52,7 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 	if err := c.settled(ctx); err != nil {
 		return err
 	}
-	if err := ready.Held(c.Access().REST, c.Spec()); err != nil {
+	if err := ready.Held(ctx, c.Access().REST, c.Spec()); err != nil {
 		return err
 	}
 	if err := fairness.Apply(ctx, c.Access().REST, c.servers(), c.Spec().Kubernetes, c.o.Sink); err != nil {

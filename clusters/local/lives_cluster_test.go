@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/network"
@@ -62,6 +64,7 @@ func TestControllersElectAndExitsAreSeen(t *testing.T) {
 			t.Errorf("an apiserver advertises %v", e.Addresses)
 		}
 	}
+	balanced(t, c)
 
 	victim := clusters.OfKind(c, clusters.KindAPIServer, "")[1]
 	pid := victim.State().PID
@@ -93,6 +96,36 @@ func TestControllersElectAndExitsAreSeen(t *testing.T) {
 		if e := <-exits; e.id == asked.ID() {
 			t.Errorf("told of %+v, which was asked for", e)
 		}
+	}
+}
+
+// balanced wants connections to both API servers, and answers from both.
+func balanced(t *testing.T, c *Cluster) {
+	t.Helper()
+	met := map[string]bool{}
+	for turn := range uint64(2) {
+		config := clusters.Balanced(c, turn)
+		dial := config.Dial
+		if dial == nil {
+			t.Fatal("connections go to one server alone")
+		}
+		config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err == nil {
+				met[conn.RemoteAddr().String()] = true
+			}
+			return conn, err
+		}
+		kube, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kube.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(met) != 2 {
+		t.Errorf("two loads met the API servers %v", met)
 	}
 }
 

@@ -84,11 +84,13 @@ func (d *display) print(text string) {
 	stamp := clock(time.Since(d.began)) + "  "
 	text = plain(text)
 	d.last = time.Now()
+	// What an error has further lines of stands under it, and passes for no line of
+	// storm's.
+	indent := strings.Repeat(" ", len(stamp))
 	if d.bars == nil || d.closed {
-		_, _ = fmt.Fprintln(d.out, stamp+text)
+		_, _ = fmt.Fprintln(d.out, stamp+strings.ReplaceAll(text, "\n", "\n"+indent))
 		return
 	}
-	indent := strings.Repeat(" ", len(stamp))
 	lines := wrap(text, width(d.out)-len(stamp)-1)
 	_, _ = fmt.Fprintln(d.bars.progress, stamp+strings.Join(lines, "\n"+indent))
 }

@@ -43,11 +43,11 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 		if strings.Contains(err.Error(), noApplicationProtocol) {
 			err = ErrNotHTTP2
 		}
-		return nil, fmt.Errorf("TLS with %s: %w", cfg.Addr, err)
+		return nil, fmt.Errorf("TLS with %s: %w", raw.RemoteAddr(), err)
 	}
 	if p := secure.ConnectionState().NegotiatedProtocol; p != "h2" {
 		_ = secure.Close()
-		return nil, fmt.Errorf("%s: %w: it chose %q", cfg.Addr, ErrNotHTTP2, p)
+		return nil, fmt.Errorf("%s: %w: it chose %q", raw.RemoteAddr(), ErrNotHTTP2, p)
 	}
 	return Start(within, secure, cfg)
 }

@@ -72,7 +72,7 @@ func (t *trial) openEyes() (*eyes, error) {
 	}
 	e.journal, err = measure.NewJournal(measure.JournalOptions{
 		Clock: e.clock, Recorder: e.recorder, Sink: dir.AppendWrite, RunID: t.run.o.RunID,
-		Etcd: witnessed, API: apis, Namespace: witnessNamespace, APIShard: holder(t.spec.Cluster, "/configmaps"),
+		Etcd: witnessed, API: apis, Namespace: witnessNamespace, APIShard: t.spec.Cluster.Holder("/configmaps"),
 		Rate: m.Witness.Rate.PerSecond(),
 	})
 	if err != nil {
@@ -181,18 +181,6 @@ func scrapeTargets(c clusters.Cluster, admin *rest.Config) ([]measure.ScrapeTarg
 		}
 	}
 	return out, nil
-}
-
-// holder is the shard that stores a resource.
-func holder(spec clusters.Spec, resource string) string {
-	for _, sh := range spec.Etcd.Shards {
-		for _, r := range sh.Resources {
-			if r == resource {
-				return sh.Name
-			}
-		}
-	}
-	return clusters.MainShard
 }
 
 // namespaces makes the namespaces of the probes and the witness.

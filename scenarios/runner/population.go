@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
@@ -96,14 +94,14 @@ func (r *run) fill(ctx context.Context, lasting []scenarios.Workload, at Progres
 
 // write has lasting loads make what they make.
 func (r *run) write(ctx context.Context, lasting []scenarios.Workload, at Progress) error {
-	for _, load := range lasting {
+	for i, load := range lasting {
 		tell := func(text string) {
 			filling := at
 			filling.Phase = "filling the cluster: " + text
 			r.o.Observe(filling)
 		}
 		tell(load.Name)
-		env, err := r.env(load.Name, measure.NewClock(), 0, everySecond(func(done, total int) {
+		env, err := r.env(load.Name, measure.NewClock(), 0, i, everySecond(func(done, total int) {
 			tell(fmt.Sprintf("%s, %s of %s", load.Name, unit.Grouped(done), unit.Grouped(total)))
 		}))
 		if err != nil {
@@ -144,16 +142,17 @@ func (f *filling) err() error {
 	return errors.Join(f.errs...)
 }
 
-// env is what a load works with, but for what only a trial has.
-func (r *run) env(load string, clock *measure.Clock, block int, progress func(done, total int)) (*workloads.Env, error) {
-	access := r.cluster.Access()
-	config := measure.Unthrottled(rest.CopyConfig(access.REST))
+// env is what a load works with, but for what only a trial has. index is its place
+// among the loads: of several API servers they begin with one each, and in another
+// block with the next, whatever the profile.
+func (r *run) env(load string, clock *measure.Clock, block, index int, progress func(done, total int)) (*workloads.Env, error) {
+	config := measure.Unthrottled(clusters.Balanced(r.cluster, uint64(block+index)))
 	config.UserAgent = "storm/" + load
 	if err := measure.CheckUnthrottled(config); err != nil {
 		return nil, fmt.Errorf("load %s: %w", load, err)
 	}
 	return &workloads.Env{
-		Name: load, Access: access, Admin: config, Clock: clock, Seed: seedOf(r.o.Seed, block, load),
+		Name: load, Access: r.cluster.Access(), Admin: config, Clock: clock, Seed: seedOf(r.o.Seed, block, load),
 		RunID: r.o.RunID, Log: r.o.Log, Progress: progress,
 	}, nil
 }

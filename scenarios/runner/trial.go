@@ -124,13 +124,13 @@ func (t *trial) underLoad(ctx context.Context) error {
 // prepare has every load make what it needs, unless it is in the golden copy.
 func (t *trial) prepare(ctx context.Context) ([]*workloads.Env, error) {
 	var envs []*workloads.Env
-	for _, load := range t.spec.Workloads {
+	for i, load := range t.spec.Workloads {
 		_, lasting := load.Load.(workloads.Lasting)
 		block := t.planned.Block
 		if lasting {
 			block = 0 // it is the same in every block
 		}
-		env, err := t.run.env(load.Name, t.eyes.clock, block, everySecond(func(done, total int) {
+		env, err := t.run.env(load.Name, t.eyes.clock, block, i, everySecond(func(done, total int) {
 			t.say(fmt.Sprintf("preparing %s: %s of %s", load.Name, unit.Grouped(done), unit.Grouped(total)), 0)
 		}))
 		if err != nil {

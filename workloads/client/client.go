@@ -35,8 +35,9 @@ const DefaultTimeout = 10 * time.Second
 // larger reads go past it.
 const sharedBuffer = 4 << 10
 
-// Client is the connections of one load to one API server. It opens as many
-// as the server's limit of streams a connection demands. Its methods are safe
+// Client is the connections of one load to the API servers behind one
+// configuration, whose dialer decides which. It opens as many as the servers'
+// limit of streams a connection demands. Its methods are safe
 // for concurrent use.
 type Client struct {
 	clock   *measure.Clock
@@ -101,7 +102,7 @@ func New(cfg *rest.Config, clock *measure.Clock, timeout time.Duration) (*Client
 	return c, nil
 }
 
-// As returns a client for the same server with connections of its own, on
+// As returns a client for the same servers with connections of its own, on
 // which cert says who asks. It must be closed by itself.
 func (c *Client) As(cert tls.Certificate, agent string) *Client {
 	own := c.again()
