@@ -19,7 +19,7 @@ func TestPortTakenInDockersWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	image, err := EmptyImage(t.Context())
 	if err != nil {
 		t.Fatal(err)
