@@ -131,7 +131,7 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 		if _, err := docker.Run(ctx, "inspect", "--format", "{{.Id}}", name); err != nil {
 			continue // it was not made
 		}
-		if out, err := docker.Run(ctx, "exec", name, "journalctl", "--no-pager", "--output", "cat", "--lines", strconv.Itoa(readLines), "--unit", "kubelet"); err == nil {
+		if out, err := docker.Run(ctx, "exec", name, "journalctl", "--no-pager", "--output", "cat", "--lines", strconv.Itoa(readLines), "--unit", "kubelet"); err == nil && out != "" { // it may have said nothing yet
 			show(&b, "the kubelet of "+name+" logs last", out)
 		} else if out, err := docker.Run(ctx, "logs", "--tail", strconv.Itoa(readLines), name); err == nil {
 			show(&b, "node "+name+" logs last", out)

@@ -69,7 +69,7 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 			o.Dir = filepath.Join(small, "cluster")
 		}, []string{"no space left on device", "the disk is full"}},
 		"version that kubeadm refuses": {func(t *testing.T, o *kind.Options) { o.NodeImage = oldInName(t) },
-			[]string{"control plane version", "kubeadm refuses the version", "--node-image", "the kubelet of ", "kind said last", "kind.log"}},
+			[]string{"control plane version", "kubeadm refuses the version", "--node-image", "-control-plane logs last", "kind said last", "kind.log"}},
 		"shard of no resource": {func(_ *testing.T, o *kind.Options) {
 			o.Spec.Etcd.Shards = []clusters.Shard{{Name: "leases", Resources: []string{"/leases"}}}
 		}, []string{"etcd.shards[0].resources[0]", "did you mean coordination.k8s.io/leases?"}},
