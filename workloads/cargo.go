@@ -140,8 +140,11 @@ func (c carrier) contentType() string {
 
 // head is how much of an answer must be seen to learn the object's version.
 func (c carrier) head() int64 {
-	if c.template != nil {
+	switch {
+	case c.template != nil:
 		return c.template.head(c.limit)
+	case c.json: // its metadata must be seen whole, with the annotation that may carry it
+		return lean.HeadSize + c.limit.Bytes()
 	}
 	return lean.HeadSize
 }

@@ -30,7 +30,7 @@ func TestObjectLoadsAreWhatTheServerSees(t *testing.T) {
 	for name := range carriers {
 		t.Run("churn of "+name, func(t *testing.T) { r.testObjectChurn(t, name, "protobuf") })
 	}
-	for _, name := range []string{"secrets", "pods"} {
+	for _, name := range []string{"secrets", "pods", "leases"} {
 		t.Run("churn of "+name+" in JSON", func(t *testing.T) { r.testObjectChurn(t, name, "json") })
 	}
 	t.Run("churn of a manifest", r.testManifests)
