@@ -157,9 +157,10 @@ func show(b *strings.Builder, what, text string) {
 	var lines []string
 	for _, line := range ready.WithoutFrames(strings.Split(text, "\n")) {
 		if line = strings.TrimSpace(line); line != "" {
-			const longest = 300
+			// Why stands at the end, as in "… no space left on device".
+			const longest, ending = 300, 120
 			if len(line) > longest {
-				line = line[:longest] + "…"
+				line = strings.ToValidUTF8(line[:longest-ending], "") + " … " + strings.ToValidUTF8(line[len(line)-ending:], "")
 			}
 			lines = append(lines, line)
 		}
