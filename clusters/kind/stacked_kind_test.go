@@ -113,7 +113,7 @@ func TestStacked(t *testing.T) {
 		if err := member.Start(within(t, 2*time.Minute), clusters.Change{Flags: map[string]string{"snapshot-count": "1234"}}); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(member.Ready(within(t, time.Minute)), server.Ready(within(t, 2*time.Minute))); err != nil {
+		if err := errors.Join(member.Ready(within(t, time.Minute)), server.Ready(within(t, time.Minute))); err != nil {
 			t.Fatal(err)
 		}
 		if got := commandLine(find(clusters.KindEtcd, 2)); !strings.Contains(got, "--snapshot-count=1234 ") {
