@@ -184,6 +184,7 @@ type Event struct {
 	Text      string // "starting", "ready after 3.2s"
 	Done      int    // for work in parts: Done of Total; Total 0 where unknown
 	Total     int
+	Tell      bool // a report is to tell it: the provider did what takes part in what is measured
 }
 
 // Sink takes events; it must not block. A nil Sink is not valid: use Discard.

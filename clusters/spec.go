@@ -96,8 +96,12 @@ type Shard struct {
 }
 
 // Existing is the provider of clusters that storm did not make: they are taken as
-// they are.
-const Existing = "existing"
+// they are. KindCluster is that of clusters in containers, whose components a kubelet
+// runs.
+const (
+	Existing    = "existing"
+	KindCluster = "kind"
+)
 
 // The ways in which apiservers and the members of the main shard are laid out.
 const (

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/internal/rundir"
@@ -149,6 +150,7 @@ type placedAct struct {
 	name string
 	kind string
 	act  acts.Act
+	hold time.Duration // of a fault: how long its effect is held before it is healed, at least
 }
 
 // placed lists a timeline's acts.
@@ -160,7 +162,7 @@ func placed(key string, steps []step) []placedAct {
 			continue
 		}
 		at := fmt.Sprintf("%s[%d].%s", key, i, r.Phase)
-		out = append(out, placedAct{at + "." + r.Act.Kind, at, r.Act.Sort, r.Act.Name, r.Act.Kind, r.Act.Act})
+		out = append(out, placedAct{at + "." + r.Act.Kind, at, r.Act.Sort, r.Act.Name, r.Act.Kind, r.Act.Act, r.Act.For})
 	}
 	return out
 }

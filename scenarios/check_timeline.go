@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
@@ -177,6 +178,21 @@ func (c *check) members(a placedAct, sh clusters.Shard, needs map[clusters.Capab
 	breaks := needs[clusters.CanSignal] || needs[clusters.CanRestart] || needs[clusters.CanLink] && a.kind != "linkDelay"
 	if quorum := sh.Members/2 + 1; breaks && sh.Members-1 < quorum {
 		c.warn(a.key, "takes the shard %s below its quorum: it has %s, so it is down until the fault is healed", sh.Name, unit.Count(sh.Members, "member"))
+		c.liveness(a)
+	} else if breaks && c.doc.Spec.Cluster.Stacked() && sh.Name == clusters.MainShard {
+		c.liveness(a)
+	}
+}
+
+// kubeletBears is how long a kubelet bears an apiserver whose liveness probe fails:
+// kubeadm's manifests have eight failures, ten seconds apart.
+const kubeletBears = 80 * time.Second
+
+// liveness warns of a fault that a kubelet ends in its own way: an apiserver is live
+// only while the etcd that it asks answers.
+func (c *check) liveness(a placedAct) {
+	if c.doc.Spec.Cluster.Provider == clusters.KindCluster && a.hold >= kubeletBears {
+		c.warn(a.step+".for", "kind's kubelets restart an apiserver that has had no etcd for %v, and an end that nobody asked for makes a trial invalid: hold it shorter", kubeletBears)
 	}
 }
 

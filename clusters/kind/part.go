@@ -225,7 +225,7 @@ func (n *node) restartKubelet(ctx context.Context, id clusters.ID) error {
 	if !again {
 		return nil
 	}
-	n.cluster.o.Sink(clusters.Event{Component: id.String(), Text: "its kubelet has not started it for " + kubeletHangs.String() + ", and is restarted"})
+	n.cluster.o.Sink(clusters.Event{Tell: true, Component: id.String(), Text: "its kubelet has not started it for " + kubeletHangs.String() + ", and is restarted"})
 	if _, err := n.run(ctx, "systemctl restart --no-block kubelet"); err != nil {
 		return fmt.Errorf("restarting the kubelet of %s: %w", n.name, err)
 	}

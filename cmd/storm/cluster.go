@@ -51,7 +51,7 @@ func handClusterOf(f hand.Found) handCluster {
 		APIServers: []string{}, Etcd: map[string][]string{},
 		EtcdCA: f.EtcdCA, EtcdCert: f.EtcdCert, Logs: f.Logs, Versions: f.Versions, Supervisor: f.Supervisor, Processes: map[string]int{},
 	}
-	if f.Spec.Provider == "kind" {
+	if f.Spec.Provider == clusters.KindCluster {
 		out.KindName = kind.NameOf(f.RunID)
 	}
 	if base, ok := strings.CutSuffix(f.EtcdCert, ".crt"); ok {

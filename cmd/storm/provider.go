@@ -92,7 +92,7 @@ var providers = map[string]provider{
 		},
 	},
 	clusters.Existing: existingProvider,
-	"kind": {
+	clusters.KindCluster: {
 		check:        kind.Check,
 		capabilities: kind.Capabilities,
 		needs:        kind.Needs,

@@ -21,12 +21,31 @@ type detail struct {
 	points int     // of all charts together, about twenty bytes each
 }
 
+// Charts give way first: a line of a fifth of its points still shows every peak
+// (thin.go), a list of half its rows does not show the others.
 var details = []detail{
 	{1, maxText, 16000},
-	{1, 500, 8000},
-	{0.5, 300, 5000},
-	{0.2, 160, 2000},
+	{1, maxText, 8000},
+	{1, maxText, 5500},
+	{1, maxText, 4000},
+	{1, maxText, 3000},
+	{1, maxText, 2000},
+	{1, 500, 1500},
+	{0.5, 300, 1500},
+	{0.2, 160, 1000},
 	{0.05, 80, 600},
+}
+
+// leastVerdict is the least that the texts of the verdict and of the gates may
+// have, in bytes: they are what the page is for.
+const leastVerdict = 600
+
+// tame is the copy of r that a page of this detail is made of.
+func (d detail) tame(r *report.Result) *report.Result {
+	out := tame(r, d.text)
+	told := tame(&report.Result{Headline: r.Headline, Gates: r.Gates}, max(d.text, leastVerdict))
+	out.Headline, out.Gates = told.Headline, told.Gates
+	return out
 }
 
 // of is the most rows of a list that may have n.

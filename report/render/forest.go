@@ -203,7 +203,7 @@ func forestRowOf(r *report.Result, c report.Comparison, x scale) forestRow {
 			continue
 		}
 		at, beyond := endAt(x, p.Ratio)
-		dot := pairDot{X: at, Y: 7 + (i%2)*20, Title: fmt.Sprintf("block %d: %s with %s, %s with %s", p.Block, report.FormatOf(c.Metric, p.Profile, c.Unit), c.Profile, report.FormatOf(c.Metric, p.Base, c.Unit), c.Base)}
+		dot := pairDot{X: at, Y: 7 + (i%2)*20, Title: fmt.Sprintf("block %d: %s against %s", p.Block, report.FormatOf(c.Metric, p.Profile, c.Unit), report.FormatOf(c.Metric, p.Base, c.Unit))}
 		if beyond {
 			dot.Beyond = "left"
 			if p.Ratio > 1 {

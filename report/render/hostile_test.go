@@ -181,9 +181,12 @@ func elements(t *testing.T, page string) {
 			if a.Name.Local == "src" || a.Name.Local == "href" && !strings.HasPrefix(a.Value, "#") && a.Value != "data:," {
 				t.Errorf("<%s> refers to %q", start.Name.Local, a.Value)
 			}
+			if start.Name.Local == "use" && a.Value != "#ratios" && !strings.HasPrefix(a.Value, "#backdrop-") {
+				t.Errorf("<use> draws %q again, which is not storm's own", a.Value)
+			}
 		}
 	}
-	for _, name := range []string{"script", "img", "iframe", "object", "embed", "form", "base", "foreignObject", "image", "use"} {
+	for _, name := range []string{"script", "img", "iframe", "object", "embed", "form", "base", "foreignObject", "image"} {
 		if seen[name] > 0 {
 			t.Errorf("the page has %d <%s>", seen[name], name)
 		}

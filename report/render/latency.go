@@ -49,7 +49,7 @@ func latencyGroups(r *report.Result, rows []report.Latency) []latencyGroup {
 		}
 		row := latencyRow{Latency: l, Class: profileClass(r, l.Profile)}
 		if l.P99Needs != "" {
-			row.Doubt = fmt.Sprintf("n/a (needs %s)", l.P99Needs)
+			row.Doubt = "needs " + l.P99Needs
 		} else {
 			row.Doubt = fmt.Sprintf("%s to %s (%s)", latency(l.P99Low), latency(l.P99High), percent(l.P99Confidence))
 		}

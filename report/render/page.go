@@ -127,7 +127,7 @@ type entry struct{ ID, Title string }
 type warning struct{ Trial, Text string }
 
 func pageOf(whole *report.Result, d detail) *page {
-	r := tame(whole, d.text)
+	r := d.tame(whole)
 	differ := differencesOf(r) // before the scenario is cut
 	less := d.shrink(r)
 	late := bound(judgedPhases(r.Latency), d.of(maxLatency))
@@ -225,6 +225,7 @@ func functions() template.FuncMap {
 		"memory":  func(h rundir.Host) string { return report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes") },
 		"fsync":   func(h rundir.Host) string { return seconds(report.Number(float64(h.FsyncUS) / 1e6)) },
 		"plot":    func() int { return panelPlot },
+		"pathBox": func() string { return fmt.Sprintf("0 0 %d %d", pathWidth, pathHeight) },
 		"plotTop": func() int { return panelTop },
 	}
 }

@@ -169,7 +169,7 @@ func TestEveryCodeIsShown(t *testing.T) {
 	page := render(t, HTML, r)
 	for _, load := range []string{"fleet", "lists"} {
 		for _, code := range codes {
-			row := regexp.MustCompile(`<tr><td>` + load + `: list pods</td>.*?<code>(.*?)</code>`)
+			row := regexp.MustCompile(`<tr><td>` + load + `: list pods<td>.*?<code>(.*?)</code>`)
 			found := false
 			for _, m := range row.FindAllStringSubmatch(page, -1) {
 				found = found || m[1] == code

@@ -32,6 +32,7 @@ type panel struct {
 	Ends        []endLabel
 	EndsWidth   int
 	Live        string // names the data that the script draws it from; empty: none
+	Backdrop    string // the id of what its group's panels share: bands, rules and the axis of time; empty: it has its own
 }
 
 type yTick struct {
@@ -47,7 +48,7 @@ type panelBand struct {
 	Label, LabelX, Align string // no label where it would lie on another
 }
 
-// curve is a line; its Path lies in a box of 1000 × panelPlot.
+// curve is a line; its Path lies in a box of pathWidth × pathHeight.
 type curve struct{ Class, Path string }
 
 // endLabel names a curve at its right end.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -86,26 +87,43 @@ func keep(l report.Line, run []int, x scale, budget int) []int {
 	return out
 }
 
-// points writes a stretch in a box of 1000 × panelPlot. A lone point becomes a
-// short dash, or it would not be seen.
+// A line is drawn in a box of pathWidth × pathHeight, whatever its size on a
+// screen: whole numbers are half a pixel high.
+const (
+	pathWidth  = 1000
+	pathHeight = 2 * panelPlot
+)
+
+// points writes a stretch: where it begins, and from there on the way from each
+// point to the next, which takes fewer digits. A lone point becomes a short dash,
+// or it would not be seen.
 func points(b *strings.Builder, l report.Line, at []int, x, y scale) {
+	var px, py int
 	for n, i := range at {
-		px, py := x.at(l.T[i])*1000, (1-clamp(y.at(l.V[i].Float())))*panelPlot
+		nx, ny := int(math.Round(x.at(l.T[i])*pathWidth)), int(math.Round((1-clamp(y.at(l.V[i].Float())))*pathHeight))
 		if n == 0 {
-			b.WriteByte('M')
+			fmt.Fprintf(b, "M%d %d", nx, ny)
 		} else {
-			b.WriteByte(' ')
+			way(b, n == 1, nx-px, ny-py)
 		}
-		writePoint(b, px, py)
-		if len(at) == 1 {
-			b.WriteByte(' ')
-			writePoint(b, px+4, py)
-		}
+		px, py = nx, ny
+	}
+	if len(at) == 1 {
+		way(b, true, 4, 0)
 	}
 }
 
-func writePoint(b *strings.Builder, x, y float64) {
-	b.WriteString(strconv.FormatFloat(math.Round(x), 'f', -1, 64))
-	b.WriteByte(',')
-	b.WriteString(strconv.FormatFloat(math.Round(y*10)/10, 'f', -1, 64))
+// way writes how far it is to the next point. A minus sign needs no space before it.
+func way(b *strings.Builder, first bool, dx, dy int) {
+	switch {
+	case first:
+		b.WriteByte('l')
+	case dx >= 0:
+		b.WriteByte(' ')
+	}
+	b.WriteString(strconv.Itoa(dx))
+	if dy >= 0 {
+		b.WriteByte(' ')
+	}
+	b.WriteString(strconv.Itoa(dy))
 }

@@ -22,14 +22,18 @@ type timeline struct {
 	More        []panel // the rest, folded away
 	MoreText    string
 	Live        liveGroup
+	Common      *panel // any of them, for what all share; nil where there is none
 }
 
 // A line has at least and at most so many points; how many all have together
 // is the page's detail.
 const (
-	leastPoints = 24
+	leastPoints = 20
 	mostPoints  = 240
 )
+
+// laneChart is the one that is not drawn: the lane shows each of its changes.
+const laneChart = "leader.changes"
 
 // drawing is what of a group's lines the page has room for.
 type drawing struct {
@@ -43,33 +47,48 @@ type drawing struct {
 // the single trials of the charts that are folded away give way, then those of
 // all charts.
 func drawingOf(r *report.Result, d detail) drawing {
-	var bold, thin, folded, longest int
+	var bold, thin, folded weights
 	for _, g := range r.Charts {
 		for _, c := range g.Chart {
+			if c.Name == laneChart {
+				continue
+			}
 			for _, l := range c.Lines {
-				longest = max(longest, len(l.T))
 				switch {
 				case l.Median || g.Tour != "":
-					bold++
+					bold = append(bold, len(l.T))
 				case first(c.Name, ordinal.ReplaceAllString(l.Part, "")):
-					thin++
+					thin = append(thin, len(l.T))
 				default:
-					folded++
+					folded = append(folded, len(l.T))
 				}
 			}
 		}
 	}
-	each := min(mostPoints, longest)
 	out := drawing{panels: d.of(maxPanels)}
 	lines := bold
-	if (bold+thin+folded)*each <= d.points {
-		out.folded, lines = true, lines+folded
+	if all := slices.Concat(bold, thin, folded); all.at(mostPoints) <= d.points {
+		out.folded, lines = true, slices.Concat(lines, folded)
 	}
-	if (bold+thin)*leastPoints <= d.points {
-		out.trials, lines = true, lines+thin
+	if all := slices.Concat(bold, thin); all.at(leastPoints) <= d.points {
+		out.trials, lines = true, slices.Concat(lines, thin)
 	}
-	out.budget = min(mostPoints, max(leastPoints, d.points/max(1, lines)))
+	for out.budget = mostPoints; out.budget > leastPoints && lines.at(out.budget) > d.points; {
+		out.budget -= 4
+	}
 	return out
+}
+
+// weights are the points that lines have.
+type weights []int
+
+// at is how many points are drawn where each line may have so many.
+func (w weights) at(budget int) int {
+	n := 0
+	for _, points := range w {
+		n += min(points, budget)
+	}
+	return n
 }
 
 // timelines prepares all groups of charts within the page's budget.
@@ -83,14 +102,23 @@ func timelines(r *report.Result, d detail) []timeline {
 	return out
 }
 
-// number names the data of each panel: the group, and the panel's place in it.
+// number names the data of each panel: the group, and the panel's place in it;
+// and what all of them share.
 func (t *timeline) number(group int) {
-	for i := range t.Panels {
-		t.Panels[i].Live = fmt.Sprintf("%d %d", group, i)
+	for i, p := range slices.Concat(pointers(t.Panels), pointers(t.More)) {
+		p.Live, p.Backdrop = fmt.Sprintf("%d %d", group, i), fmt.Sprintf("backdrop-%d", group)
+		if i == 0 {
+			t.Common = p
+		}
 	}
-	for i := range t.More {
-		t.More[i].Live = fmt.Sprintf("%d %d", group, len(t.Panels)+i)
+}
+
+func pointers(panels []panel) []*panel {
+	out := make([]*panel, len(panels))
+	for i := range panels {
+		out[i] = &panels[i]
 	}
+	return out
 }
 
 func groupOf(r *report.Result, g report.ChartGroup, room drawing) timeline {
@@ -106,7 +134,7 @@ func groupOf(r *report.Result, g report.ChartGroup, room drawing) timeline {
 	}
 	var live, more []livePanel
 	for _, c := range g.Chart {
-		if c.Name == "leader.changes" { // the lane shows each of them
+		if c.Name == laneChart {
 			continue
 		}
 		for _, kind := range partKinds(c) {

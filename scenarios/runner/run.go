@@ -140,6 +140,9 @@ func (r *run) all(ctx context.Context) (err error) {
 	r.progress(Progress{Stage: StageCluster, Text: says.start})
 	sink := func(e clusters.Event) {
 		r.progress(Progress{Stage: StageCluster, Component: e.Component, Text: e.Text, Done: e.Done, Total: e.Total})
+		if e.Tell {
+			r.tell(e)
+		}
 	}
 	if r.o.Before != nil {
 		warnings, err := r.o.Before(ctx, sink)
@@ -277,6 +280,15 @@ func (r *run) exited(id clusters.ID, how string) {
 		return
 	}
 	r.exits = append(r.exits, fmt.Sprintf("%s ended though nobody asked: %s", id, how))
+}
+
+// tell has the report of the trial that runs say what the provider did.
+func (r *run) tell(e clusters.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current != nil {
+		r.current.told(e)
+	}
 }
 
 // apart calls f while no end of a process is being heard of.

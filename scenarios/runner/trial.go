@@ -269,3 +269,15 @@ func (t *trial) say(phase string, lasts time.Duration) {
 	t.mu.Unlock()
 	t.run.o.Observe(at)
 }
+
+// told marks what the provider did in the trial's course, and has it be a warning of
+// the trial.
+func (t *trial) told(e clusters.Event) {
+	if t.alive.Err() != nil {
+		return // the trial has ended, and its files are being closed
+	}
+	t.eyes.marks.Mark(rundir.Event{Kind: rundir.EventWarning, Subject: e.Component, Text: e.Text})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.warnings = append(t.warnings, e.Component+": "+e.Text)
+}
