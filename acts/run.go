@@ -151,6 +151,7 @@ func (o *Open) Close(ctx context.Context, act *rundir.Act) {
 			return
 		}
 		act.Notes = append(act.Notes, "the timeline did not heal it: "+err.Error())
+		act.Unhealed = true
 		if act.Error == "" {
 			act.Error = "the timeline did not heal it, so storm did: " + err.Error()
 		}
@@ -171,6 +172,7 @@ func heal(ctx context.Context, env *Env, step Step, injected Aimed, bounds Bound
 		pctx, cancel := context.WithTimeout(fresh, bounds.Heal)
 		act.HealedBy, err = injected.ProveHealed(pctx)
 		cancel()
+		act.Unhealed = act.Unhealed || err != nil && act.Proven > 0
 	}
 	if err != nil {
 		if act.Error == "" {

@@ -78,6 +78,9 @@ func read(dir *rundir.Dir, states []rundir.TrialState) ([]*trial, error) {
 		if err != nil {
 			return nil, err
 		}
+		if t.Tour == "" {
+			t.planned = componentsOf(dir.Run(), t.Profile)
+		}
 		trials[i] = t
 	}
 	align(trials)

@@ -69,6 +69,14 @@ var cases = []struct {
 	{"zero-samples", report.Invalid, 5, "not soundly measured", func(w *world) {
 		w.rate = func(_ rundir.Planned, verb string) int { return map[string]int{"list": 4}[verb] }
 	}},
+	{"unhealed", report.Regressed, 3, "Failed: recovery of the slowest probe: fast: not recovered when the observation ended after", func(w *world) {
+		w.change = func(t *rundir.Trial) {
+			if a := &t.Acts[0]; a.Recovery[0].RTO < 1.2e9 { // of fast, in its first block
+				a.Error, a.Unhealed, a.Healed = "could not be healed: etcd-main-0 follows nobody", true, 0
+				t.Invalid = []string{"fault leaderKill: " + a.Error}
+			}
+		}
+	}},
 	{"censored", report.Regressed, 3, "Failed: recovery of the slowest probe: fast: not recovered when the observation ended after 5 s", func(w *world) {
 		usual := w.recovery
 		w.recovery = func(p rundir.Planned) float64 {

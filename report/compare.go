@@ -79,6 +79,9 @@ func (j *judgement) compare(g rundir.Gate, lower bool, unit string, base, profil
 		c.Pairs = append(c.Pairs, p)
 	}
 	c.badBase, c.badProfile = bad(base), bad(profile)
+	c.ownBase, _ = owns(base)
+	c.ownProfile, _ = owns(profile)
+	c.failBase, c.failProf = failing(usedBase), failing(usedProfile)
 	c.empty = firstEmpty(base, profile)
 	c.Planned = max(c.Planned, len(c.Pairs))
 	c.Used, c.SmallestP = len(d), stats.SmallestP(len(d))
@@ -157,6 +160,14 @@ func bad(list []TrialValue) (n int) {
 		}
 	}
 	return n
+}
+
+// failing is the mean share of requests without a latency over trials.
+func failing(list []TrialValue) (share float64) {
+	for _, v := range list {
+		share += v.failing / float64(len(list))
+	}
+	return share
 }
 
 // before says whether trial a ran before trial b.

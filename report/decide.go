@@ -51,6 +51,9 @@ func (c *Comparison) verdict(family int) (Verdict, string) {
 	}
 	limit := math.Log1p(c.Margin)
 	switch {
+	case c.hidden():
+		return Inconclusive, fmt.Sprintf("%s, but %s of the requests with %s and %s of those with %s failed and have no latency, which may have been the slow ones: see api.errors",
+			c.Text, percent(c.failProf), c.Profile, percent(c.failBase), c.Base)
 	case worseLow > limit && c.PHolm.Float() > c.alpha:
 		return Inconclusive, fmt.Sprintf("%s: beyond the margin of %s by itself, but not once all %d comparisons of this run are counted (p %s after Holm's correction)",
 			c.Text, percent(c.Margin), family, digits(c.PHolm.Float()))
@@ -82,6 +85,9 @@ func (c *Comparison) usable() (Verdict, string) {
 		return Invalid, "nothing was measured in " + c.empty
 	case c.Used == 0:
 		return Invalid, fmt.Sprintf("not one of %s could be used%s", unit.Count(c.Planned, "block"), why)
+	case c.ownBase != c.ownProfile:
+		return Invalid, fmt.Sprintf("of the trials %d with %s and %d with %s cannot be used for what the system itself did%s: that is no noise, and what is left is no fair comparison",
+			c.ownBase, c.Base, c.ownProfile, c.Profile, why)
 	case c.unfair():
 		return Invalid, fmt.Sprintf("%d trials of %s and %d of %s cannot be used%s: what is left is no fair comparison",
 			c.badBase, c.Base, c.badProfile, c.Profile, why)
@@ -95,8 +101,24 @@ func (c *Comparison) usable() (Verdict, string) {
 	return "", ""
 }
 
-// unfair says whether what made trials unusable may be the difference.
-func (c *Comparison) unfair() bool { return imbalanced(c.badBase, c.badProfile, c.Planned) }
+// unfair says whether what made trials unusable may be the difference. Where the
+// system under test did it, one trial more of either profile is enough.
+func (c *Comparison) unfair() bool {
+	return c.ownBase != c.ownProfile || imbalanced(c.badBase, c.badProfile, c.Planned)
+}
+
+// hidden says that latencies of the two profiles are of different requests: of one
+// more failed, which have none, than lie beyond the quantile. They may be the slow ones.
+func (c *Comparison) hidden() bool {
+	if m, ok := metricOf(c.Metric); !ok || !m.Bounded() {
+		return false
+	}
+	tail := 0.01 // of a mean and a maximum
+	if q, ok := quantiles[c.Stat]; ok {
+		tail = min(0.1, 1-q)
+	}
+	return math.Abs(c.failProf-c.failBase) > tail
+}
 
 // withhold takes back what no conclusion may be drawn from, and says why.
 func (c *Comparison) withhold(why string) {

@@ -159,17 +159,21 @@ func (j *judgement) discarded(profile string) []*trial {
 func values(g rundir.Gate, trials []*trial) []TrialValue {
 	out := make([]TrialValue, 0, len(trials))
 	for _, t := range trials {
-		v := t.measure(g)
+		v, late := t.unhealed(g)
+		if !late {
+			v = t.measure(g)
+		}
 		if m, ok := metricOf(g.Metric); ok && m.Bounded() && v.censored && g.Max != nil && *g.Max > v.seen {
 			v = missing("whether it was within the bound, which is beyond what storm measures, is not known")
 		}
 		note := v.note
-		if t.state != TrialValid && len(t.reasons) > 0 {
+		if !late && t.state != TrialValid && len(t.reasons) > 0 {
 			note = t.reasons[0]
 		}
 		out = append(out, TrialValue{
 			Trial: t.ID, Block: t.Block, Profile: t.Profile, Value: Number(v.v), Censored: v.censored,
-			Seen: Number(v.seen), Samples: v.samples, Valid: t.state == TrialValid, Note: note,
+			Seen: Number(v.seen), Samples: v.samples, Valid: late || t.state == TrialValid, Note: note,
+			own: t.own(), failing: v.failing,
 		})
 	}
 	return out

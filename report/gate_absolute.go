@@ -85,6 +85,8 @@ func (j *judgement) absolute(g rundir.Gate, m rundir.Metric, profile string) Jud
 	out.Verdict = Pass
 	if !within(g, out.Value) {
 		out.Verdict = Regressed
+	} else if n, first := owns(out.Values); n > 0 {
+		return out.invalid(betterPart(n, len(trials), first))
 	}
 	out.Reason = out.sentence(g, m, len(valid), len(trials))
 	return out

@@ -18,6 +18,7 @@ type value struct {
 	censored bool
 	seen     float64 // seconds that a censored one was watched
 	note     string
+	failing  float64 // of requests, the share that failed and has no latency
 }
 
 func missing(note string) value { return value{v: math.NaN(), seen: math.NaN(), note: note} }
@@ -119,6 +120,7 @@ func latencyValue(h *latency.Hist, failed uint64, stat, noun string) value {
 		notes = append(notes, fmt.Sprintf("%d of %s did not end in time %s", n, count(asked), what))
 	}
 	if n := failed - h.Unended(); n > 0 {
+		v.failing = float64(n) / float64(asked)
 		notes = append(notes, fmt.Sprintf("%d of %s failed and have no latency", n, count(asked)))
 	}
 	v.note = strings.Join(notes, "; ")

@@ -29,11 +29,12 @@ func (t *trial) recovery(g rundir.Gate) value {
 			}
 			if r.Censored {
 				v = math.Inf(1)
-				out.censored = true
-				out.seen = float64(r.Seen) / 1e9
 			}
 			if !(v <= out.v) { // NaN at first
-				out.v = v
+				out.v, out.censored = v, r.Censored
+				if r.Censored {
+					out.seen = float64(r.Seen) / 1e9
+				}
 				out.note = strings.TrimSpace(fmt.Sprintf("%s %s at %s, after %s", r.Layer, r.Op, r.Target, a.Name))
 			}
 		}
@@ -113,18 +114,24 @@ func (t *trial) leaderChanges(g rundir.Gate) value {
 // memory is the largest resident memory of one component.
 func (t *trial) memory(g rundir.Gate) value {
 	out := missing("no memory sample of such a component")
+	looked := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(t.procs)) {
 		if !ofComponent(g, name) {
 			continue
 		}
+		looked[name] = false
 		for _, p := range t.procs[name] {
 			if t.counts(g, t.phaseAt(p.at)) {
 				out.samples++
+				looked[name] = true
 				if !(p.rss <= out.v) {
 					out.v, out.note = p.rss, name
 				}
 			}
 		}
+	}
+	if who := t.unseen(g, looked); who != "" && out.samples > 0 {
+		return missing("no memory sample of " + who + " in these phases")
 	}
 	return out
 }
@@ -133,11 +140,13 @@ func (t *trial) memory(g rundir.Gate) value {
 // started again has a new process, whose time counts from 0.
 func (t *trial) cpu(g rundir.Gate) value {
 	out := missing("no processor time of such a component")
+	looked := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(t.procs)) {
 		if !ofComponent(g, name) {
 			continue
 		}
 		list := t.procs[name]
+		looked[name] = false
 		for i := 1; i < len(list); i++ {
 			if used, mid := cpuBetween(list[i-1], list[i]); t.counts(g, t.phaseAt(mid)) {
 				if out.samples == 0 {
@@ -145,8 +154,12 @@ func (t *trial) cpu(g rundir.Gate) value {
 				}
 				out.v += used
 				out.samples++
+				looked[name] = true
 			}
 		}
+	}
+	if who := t.unseen(g, looked); who != "" && out.samples > 0 {
+		return missing("no processor time of " + who + " in these phases")
 	}
 	return out
 }

@@ -116,15 +116,17 @@ var keptFamilies = func() []string {
 func (t *trial) told(g rundir.Gate, m serverMetric) value {
 	out := missing("no component told of it in these phases")
 	var waits float64
+	looked := map[string]bool{}
 	for _, component := range slices.Sorted(maps.Keys(t.scrapes)) {
 		list := t.scrapes[component]
-		if !ofComponent(g, component) || g.Where["shard"] != "" && !strings.HasPrefix(component, "etcd-"+g.Where["shard"]+"-") {
+		if !ofComponent(g, component) || g.Where["shard"] != "" && kindOf(component) != "etcd-"+g.Where["shard"] {
 			continue
 		}
 		if !slices.ContainsFunc(list, func(s scraped) bool { _, ok := summed(g, s, m.proof); return ok }) {
 			continue
 		}
 		v, looks := 0.0, uint64(0)
+		looked[component] = false
 		switch m.how {
 		case asPeak:
 			v, looks = t.highest(g, list, m.family)
@@ -135,6 +137,7 @@ func (t *trial) told(g rundir.Gate, m serverMetric) value {
 			n, _ := t.growth(g, list, m.family+"_count")
 			waits += n
 		}
+		looked[component] = looks > 0
 		switch {
 		case looks == 0:
 			continue
@@ -146,6 +149,9 @@ func (t *trial) told(g rundir.Gate, m serverMetric) value {
 			out.v += v
 		}
 		out.samples += looks
+	}
+	if who := t.unseen(g, looked); who != "" && out.samples > 0 {
+		return missing(who + " did not tell of it in these phases")
 	}
 	if m.how == asMean && out.samples > 0 {
 		if waits == 0 {
@@ -225,9 +231,36 @@ func ofFamily(g rundir.Gate, name, family string) bool {
 		if label == "verb" {
 			want = strings.ToUpper(want)
 		}
-		if given && strings.Contains(labels, called+`="`) && !strings.Contains(labels, called+`="`+want+`"`) {
+		if !given {
+			continue
+		}
+		if has, labelled := labelOf(labels, called); labelled && has != want {
 			return false
 		}
 	}
 	return true
+}
+
+// labelOf is the value of a label of a sample, whose labels are as they stand
+// behind the brace.
+func labelOf(labels, name string) (value string, there bool) {
+	for labels != "" {
+		key, rest, ok := strings.Cut(labels, `="`)
+		if !ok {
+			return "", false
+		}
+		end := 0
+		for end < len(rest) && rest[end] != '"' {
+			if rest[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		end = min(end, len(rest))
+		if strings.TrimLeft(key, `,"`) == name {
+			return rest[:end], true
+		}
+		labels = rest[end:]
+	}
+	return "", false
 }

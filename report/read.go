@@ -26,8 +26,9 @@ type trial struct {
 	origin   time.Time
 	end      int64 // ns, the latest time seen
 	events   []rundir.Event
-	acted    bool // its group is drawn from the first act on
-	measured      // of the body
+	acted    bool     // its group is drawn from the first act on
+	planned  []string // the components that it was to have; of a tour, which may have others, none are known
+	measured          // of the body
 }
 
 // measured is the body of a trial: what its windows, scrapes and process

@@ -137,8 +137,11 @@ type TrialValue struct {
 	Censored bool   `json:"censored,omitempty"`
 	Seen     Number `json:"seen"`
 	Samples  uint64 `json:"samples"` // requests, probes, observations behind the value
-	Valid    bool   `json:"valid"`   // of the trial
+	Valid    bool   `json:"valid"`   // of the trial; a recovery that did not come counts in any
 	Note     string `json:"note,omitempty"`
+
+	own     string  // why the trial is unusable where the system under test is the reason
+	failing float64 // the share of what was asked for that failed, and has no latency
 }
 
 // Comparison holds a profile against a base by paired blocks: the
@@ -187,6 +190,8 @@ type Comparison struct {
 	Note []string `json:"notes,omitempty"`
 
 	badBase, badProfile int     // trials of either side that cannot be used
+	ownBase, ownProfile int     // those of them of which the system under test is the reason
+	failBase, failProf  float64 // of requests, the mean share over the used trials that failed and has no latency
 	empty               string  // a valid trial of either side in which nothing was measured
 	alpha               float64 // asked
 }

@@ -88,10 +88,13 @@ func noShift(metric string, before, after side) string {
 }
 
 // apart is imbalanced for two runs, whose blocks may differ in number: it is the
-// shares of unusable trials that may not differ by more than that.
+// shares of unusable trials that may not differ by more than that, and not at all where the
+// system under test made them so.
 func apart(before, after side) bool {
 	n, m := len(before.all), len(after.all)
-	return imbalanced((n-len(before.sound))*m, (m-len(after.sound))*n, n*m)
+	own, _ := owns(before.all)
+	ownAfter, _ := owns(after.all)
+	return own*m != ownAfter*n || imbalanced((n-len(before.sound))*m, (m-len(after.sound))*n, n*m)
 }
 
 // endlessCounts says in how many trials of each run a value is censored.

@@ -22,6 +22,9 @@ package rundir
 
 import "time"
 
+// UnderFloor begins the reason of a trial whose load was too small before the fault.
+const UnderFloor = "the load was under its floor"
+
 // FormatVersion is the version of the format; a reader refuses a newer one.
 const FormatVersion = 1
 
@@ -182,6 +185,10 @@ type Act struct {
 	HealedBy string   `json:"healed_by,omitempty"` // what was observed after the heal
 	HealSort string   `json:"heal_sort,omitempty"` // auto, timeline, or "abort": storm healed by itself
 	Error    string   `json:"error,omitempty"`
+	// Unhealed is true where the fault struck and was taken back, by storm or by the
+	// timeline, and what it had disturbed was not well again within the bound: a
+	// recovery that is known only to be longer. Error says so too.
+	Unhealed bool `json:"unhealed,omitempty"`
 	// Recovery lists the measured recovery times.
 	Recovery []Recovery `json:"recovery,omitempty"`
 	// Facts are the numbers an operation yields: revision, keys, bytes.

@@ -72,7 +72,7 @@ func (c tally) problem(floor float64, loaded bool) string {
 	case all == 0:
 		return "no request of any load ended before the fault"
 	case float64(c.ok) < floor*float64(all):
-		return fmt.Sprintf("the load was under its floor before the fault: %d of %d requests succeeded in the steady phase, the floor is %.0f%%", c.ok, all, floor*100)
+		return fmt.Sprintf(rundir.UnderFloor+" before the fault: %d of %d requests succeeded in the steady phase, the floor is %.0f%%", c.ok, all, floor*100)
 	}
 	return ""
 }
