@@ -62,10 +62,7 @@ func (d detail) shrink(r *report.Result) []string {
 		}
 	}
 	gates := len(r.Gates)
-	if n := d.of(200); gates > n {
-		slices.SortStableFunc(r.Gates, func(a, b report.Gate) int { return cmp.Compare(weight(a.Verdict), weight(b.Verdict)) })
-		r.Gates = r.Gates[:n]
-	}
+	r.Gates = worstFirst(r.Gates, d.of(200))
 	note(gates, len(r.Gates), "gate", ", the worst first")
 	cut(&r.Comparisons, d.of(120), func(was, is int) { note(was, is, "comparison", "") })
 	cut(&r.Recovery, d.of(200), func(was, is int) { note(was, is, "kind of recovery time", "") })
@@ -87,9 +84,29 @@ func (d detail) shrink(r *report.Result) []string {
 		cut(&r.Charts[i].Marks, d.of(600), nil)
 	}
 	for i := range r.Gates {
-		cut(&r.Gates[i].Results, d.of(60), nil)
+		r.Gates[i].Results = worstResults(r.Gates[i].Results, d.of(60))
 	}
 	return said
+}
+
+// worstFirst are at most n gates: all in the scenario's order, or the worst.
+func worstFirst(gates []report.Gate, n int) []report.Gate {
+	if len(gates) <= n {
+		return gates
+	}
+	out := slices.Clone(gates)
+	slices.SortStableFunc(out, func(a, b report.Gate) int { return cmp.Compare(weight(a.Verdict), weight(b.Verdict)) })
+	return out[:n]
+}
+
+// worstResults are at most n profiles' results of a gate, in the same way.
+func worstResults(results []report.Judged, n int) []report.Judged {
+	if len(results) <= n {
+		return results
+	}
+	out := slices.Clone(results)
+	slices.SortStableFunc(out, func(a, b report.Judged) int { return cmp.Compare(weight(a.Verdict), weight(b.Verdict)) })
+	return out[:n]
 }
 
 func cut[T any](list *[]T, n int, say func(was, is int)) {

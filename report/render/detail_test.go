@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -62,6 +63,30 @@ func TestManyProfiles(t *testing.T) {
 	text := render(t, Markdown, r)
 	if len(text) > maxMarkdown || !strings.Contains(text, r.Headline[0][:20]) || !strings.Contains(text, "left out here") {
 		t.Errorf("the summary has %d bytes of at most %d, and begins %q", len(text), maxMarkdown, text[:200])
+	}
+}
+
+// TestTheWorstGateIsShown: where there are more gates and profiles than room, those
+// that did not hold are the last to give way, on the page and in the summary.
+func TestTheWorstGateIsShown(t *testing.T) {
+	t.Parallel()
+	r := quickstart()
+	r.Gates = r.Gates[:0:0]
+	for n := range 300 {
+		g := report.Gate{Verdict: report.Pass, Title: "a gate", Lower: true}
+		for p := range 100 {
+			g.Results = append(g.Results, report.Judged{Profile: fmt.Sprintf("p%d", p), Verdict: report.Pass, Reason: "it held"})
+		}
+		if n == 299 {
+			g.Verdict = report.Regressed
+			g.Results[99].Verdict, g.Results[99].Reason = report.Regressed, "the one that broke it"
+		}
+		r.Gates = append(r.Gates, g)
+	}
+	for name, form := range map[string]func(io.Writer, *report.Result) error{"page": HTML, "summary": Markdown} {
+		if !strings.Contains(render(t, form, r), "the one that broke it") {
+			t.Errorf("the %s leaves out the gate that broke", name)
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/storm-harness/storm/internal/unit"
@@ -122,12 +124,17 @@ func (m *markdown) gates(r *report.Result) {
 		return
 	}
 	var rows [][]string
-	for _, g := range gateRows(r) {
+	shown := *r
+	shown.Gates = worstFirst(r.Gates, maxRows)
+	for _, g := range gateRows(&shown) {
 		what := escapeMarkdown(g.What)
 		for _, n := range g.Notes {
 			what += "<br>" + "*" + escapeMarkdown(n) + "*"
 		}
 		var values, why []string
+		if len(g.Found) > maxRows {
+			slices.SortStableFunc(g.Found, func(a, b foundCell) int { return cmp.Compare(weight(a.Verdict), weight(b.Verdict)) })
+		}
 		found := bound(g.Found, maxRows)
 		for _, f := range found.Rows {
 			name := ""
@@ -147,6 +154,9 @@ func (m *markdown) gates(r *report.Result) {
 	}
 	m.linef("### Gates\n")
 	m.table([]string{"Verdict", "What", "Threshold", "Found", "Why"}, rows)
+	if left := len(r.Gates) - len(shown.Gates); left > 0 {
+		m.linef("These are the worst; report.json has %d more.\n", left)
+	}
 }
 
 func (m *markdown) comparisons(r *report.Result) {
