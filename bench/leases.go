@@ -33,7 +33,7 @@ func (t *tally) take(w *rundir.Window) {
 		}
 		t.errors[w.Verb+" "+w.Resource+": "+code] += n
 	}
-	if w.Resource != "leases.coordination.k8s.io" || w.Verb == "create" {
+	if w.Resource != "leases.coordination.k8s.io" || w.Verb != "update" {
 		return
 	}
 	late := uint64(0)
@@ -49,12 +49,10 @@ func (t *tally) take(w *rundir.Window) {
 			}
 		}
 	}
-	t.late += late // of a get too: the renewal after it counts from the get's end
-	if w.Verb == "update" {
-		t.renewed += w.OK
-		for _, n := range w.Errors {
-			t.failed += n
-		}
+	t.late += late
+	t.renewed += w.OK
+	for _, n := range w.Errors {
+		t.failed += n
 	}
 }
 

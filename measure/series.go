@@ -74,7 +74,8 @@ func (s *Series) Record(intended, sent, done int64, code string, bytes int64) {
 }
 
 // CodeUnended is the code of what a watch saw begin and did not see end before
-// the load did, for ten seconds or more.
+// the load did, for ten seconds or more; and of requests that the load's end cut
+// off when they had waited for more than a quarter of their deadline.
 const CodeUnended = "unended"
 
 // slow is how long something must have been under way when a load ends, for it to

@@ -18,7 +18,7 @@ var unendedCodes = map[string]bool{
 	"silent":   true, // the connection had been silent for so long that storm gave it up
 	"refused":  true, // the bound of requests in flight was reached: those before it had not ended
 	"unsynced": true, // an informer had not seen everything when it was to begin anew
-	"unended":  true, // a watch saw it begin, and not end before the load did
+	"unended":  true, // a watch saw it begin and not end, or it had been asked for and long waited for, when the load ended
 	"missed":   true, // a watch that was open never showed an acknowledged write
 }
 

@@ -132,6 +132,7 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"nodes out of range": of(func(n *Nodes) {
 			n.Heartbeat, n.StatusReport, n.Pods.Crash, n.Timeout, n.InFlight = 0, 0, 2, 0, 0
 		}),
+		"lives of nothing":       of(func(n *Nodes) { n.Pods.Crash, n.Pods.Life = .1, unit.OneDuration(0) }),
 		"identity unknown":       of(func(n *Nodes) { n.Identity = "admin" }),
 		"watch unknown":          of(func(n *Nodes) { n.Watches = []string{"pods", "podz"} }),
 		"words unknown":          of(func(n *Nodes) { n.Sync, n.Content, n.Connections = "x", "y", "z" }),

@@ -92,6 +92,10 @@ type collection struct {
 	query     string // selectors, encoded
 }
 
+// perWatch is how much one watch of a herd can be about at once: a list, or its
+// beginning, and its start anew, which must not wait for that: it ends it.
+const perWatch = 2
+
 // newHerd makes the watches of a load; it asks nothing of the server yet. sink
 // may be nil. The herd must be closed.
 func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sink) (*herd, error) {
@@ -107,7 +111,7 @@ func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sin
 	h := &herd{
 		env: env, clients: []*client.Client{first}, reflectors: make([]reflector.Reflector, w.Count),
 		shared: &reflector.Shared{
-			Clock: env.Clock, Agenda: agenda.New(env.Clock, w.Count), Seed: env.Seed,
+			Clock: env.Clock, Agenda: agenda.New(env.Clock, perWatch*w.Count), Seed: env.Seed,
 			Streaming: w.Sync == "watchList", Gzip: true, JSON: w.Content == "json", Objects: sink != nil,
 			List: series("list", ""), Watch: series("watch", ""), Sync: series("sync", fleet.ViaWatch),
 		},

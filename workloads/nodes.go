@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,9 @@ func (n *Nodes) check(files uint64) []string {
 	if n.Pods.Crash > 1 {
 		problems = append(problems, fmt.Sprintf("pods.crash: %s is above 100%%", n.Pods.Crash))
 	}
+	if typical := n.Pods.Life.At(.5); n.Pods.Crash > 0 && typical < time.Second {
+		problems = append(problems, fmt.Sprintf("pods.life: %s is below the limit of 1s", n.Pods.Life))
+	}
 	if n.Sync != "watchList" && n.Sync != "list" {
 		problems = append(problems, fmt.Sprintf("sync: %q is not one of watchList, list", n.Sync))
 	}
@@ -189,7 +193,10 @@ func (n *Nodes) Preparing() time.Duration { return time.Duration(n.Count) * 40 *
 // Prepare implements Workload: it registers the nodes and brings their watches
 // up.
 func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
-	cfg := rest.CopyConfig(env.Admin)
+	// What is not asked as a node is asked as the load's service account: an
+	// administrator, who is left only where it has none, is exempt from priority
+	// and fairness.
+	cfg := rest.CopyConfig(cmp.Or(env.REST, env.Admin))
 	cfg.UserAgent = userAgent(env.Name)
 	p := n.Pods
 	f := fleet.New(fleet.Config{

@@ -108,7 +108,8 @@ func (e *Env) client(timeout unit.Duration) (*client.Client, error) {
 }
 
 // hangUp closes a load's connections, and says how many requests the end of
-// the load cut off: the server may have done them, and they count nowhere.
+// the load cut off: the server may have done them, and those that had not waited
+// long count nowhere.
 func (e *Env) hangUp(c *client.Client) {
 	if n := c.Cut(); n > 0 {
 		e.Log.Debug("requests cut off by the end of the load", "workload", e.Name, "cut", n)

@@ -139,8 +139,9 @@ func (r *reader) break_(id uint32, err error) {
 }
 
 var (
-	errOrder = errors.New("a body without a head, or two heads")
-	errLong  = errors.New("a body beyond its length")
+	errOrder    = errors.New("a body without a head, or two heads")
+	errLong     = errors.New("a body beyond its length")
+	errNoStatus = errors.New("a head without a status, or an interim one that is the last")
 )
 
 // head takes a part of a header block. The compression's state is the
@@ -163,10 +164,10 @@ func (r *reader) head(id uint32, fragment []byte, whole bool) error {
 		if t, ok := s.rest.(Trailed); ok {
 			t.Trailer(h)
 		}
-	case h.Status < 200 && !r.ends: // an interim answer; the real one follows
-		if h.Status == 0 {
-			r.break_(id, errOrder)
-		}
+	case h.Status == 0, h.Status < 200 && r.ends:
+		r.break_(id, errNoStatus)
+		return nil
+	case h.Status < 200: // an interim answer; the real one follows
 		return nil
 	default:
 		s.left = h.Length

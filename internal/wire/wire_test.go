@@ -232,8 +232,12 @@ func TestWhatAServerDoesWrong(t *testing.T) {
 		"a body without a head":   {func(p *peer) { _ = p.WriteData(1, true, []byte("x")) }, malformed},
 		"a head that is no hpack": {func(p *peer) { head(p, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, true) }, malformed},
 		"no status":               {func(p *peer) { head(p, nil, false) }, malformed},
-		"two heads":               {func(p *peer) { head(p, ok, false); head(p, ok, false) }, malformed},
-		"a stream nobody opened":  {func(p *peer) { _ = p.WriteData(7, false, nil) }, malformed},
+		"no status, and the end":  {func(p *peer) { head(p, nil, true) }, malformed},
+		"an interim answer, and the end": {func(p *peer) {
+			head(p, []byte{0x08, 3, '1', '0', '3'}, true)
+		}, malformed},
+		"two heads":              {func(p *peer) { head(p, ok, false); head(p, ok, false) }, malformed},
+		"a stream nobody opened": {func(p *peer) { _ = p.WriteData(7, false, nil) }, malformed},
 		"a stream of the server's": {func(p *peer) {
 			_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: 2, BlockFragment: ok, EndHeaders: true})
 		}, malformed},

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/storm-harness/storm/measure"
 )
@@ -17,20 +18,39 @@ type Answer struct {
 	Decoded    int64  // of the body, once it is no longer gzipped
 	RetryAfter string // of a 429 or 503 that says when to come again
 	// Cut is true where the request failed because the caller's context had
-	// ended, or the client hung up: it says nothing about the server and is not counted.
+	// ended, or the client hung up: mostly that says nothing about the server.
 	Cut bool
+
+	patience int64 // of a request cut off by its context's end: see Record; 0: of no other
 }
 
 // OK says whether the request succeeded.
 func (a Answer) OK() bool { return a.Code == "" }
 
-// Record counts the answer in a series; a cut request is not counted.
+// longWait is the part of its deadline that a request may have waited when its
+// load ends without that being the server's fault.
+const longWait = 4
+
+// Unsent is the answer of a request whose load ended at that time, before it could
+// be sent.
+func Unsent(at int64, deadline time.Duration) Answer {
+	return Answer{Sent: at, Done: at, Code: CodeCut, Cut: true, patience: int64(deadline) / longWait}
+}
+
+// Record counts the answer in a series. A request that the end of its load cut
+// off counts as one that did not end if it had waited long by then, or a server
+// that hangs would show nothing of that in the load's last seconds; a younger one
+// might have been quick, and is not counted.
 func (a Answer) Record(s *measure.Series, intended int64) {
-	if !a.Cut {
-		s.Record(intended, a.Sent, a.Done, a.Code, a.Bytes)
-		if more := a.Decoded - a.Bytes; more != 0 {
-			s.AddInflated(more)
+	if a.Cut {
+		if a.patience == 0 || a.Done-intended <= a.patience {
+			return
 		}
+		a.Code = measure.CodeUnended
+	}
+	s.Record(intended, a.Sent, a.Done, a.Code, a.Bytes)
+	if more := a.Decoded - a.Bytes; more != 0 {
+		s.AddInflated(more)
 	}
 }
 

@@ -32,6 +32,7 @@ type call struct {
 	attempts int
 	answer   Answer
 	body     *bytes.Buffer
+	had      int // bytes in body before the call
 	keep     int64
 	failure  []byte // the beginning of a failure's body
 	decoder  *decoder
@@ -93,11 +94,25 @@ func (k *call) End(err error) {
 		return
 	}
 	if err != nil && k.attempts < attempts && wire.Unprocessed(err) {
+		k.forget()
 		k.mu.Unlock()
 		go k.again(err) // not here: it may wait
 		return
 	}
 	k.end(err)
+}
+
+// forget forgets what has come of an answer that the server then took back; the
+// lock is held.
+func (k *call) forget() {
+	if k.decoder != nil {
+		go func(d *decoder) { _, _ = d.end() }(k.decoder) // it may be far behind
+	}
+	if k.body != nil {
+		k.keep += int64(k.body.Len() - k.had)
+		k.body.Truncate(k.had)
+	}
+	k.decoder, k.failure, k.answer = nil, nil, Answer{Sent: k.answer.Sent}
 }
 
 // Expire implements due.Expirer: the request's time is up.
@@ -154,6 +169,9 @@ func (k *call) settle(err error) {
 		a.Cut = true
 		k.client.cut.Add(1)
 		a.Code = CodeCut
+		if !errors.Is(err, wire.ErrHungUp) {
+			a.patience = int64(k.client.timeout) / longWait
+		}
 	default:
 		a.Code = CodeOf(err)
 	}

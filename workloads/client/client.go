@@ -139,7 +139,7 @@ func (c *Client) Connections() int { return c.pool.Connections() }
 func (c *Client) Cut() uint64 { return c.cut.Load() }
 
 // HangUp closes every connection, as the end of a process does; what was in
-// flight on them is cut off and not counted. The next request connects anew.
+// flight on them is cut off and never counted. The next request connects anew.
 func (c *Client) HangUp() { c.pool.HangUp() }
 
 // Close closes every connection, and returns when what was in flight on them

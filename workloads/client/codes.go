@@ -33,7 +33,7 @@ const (
 	CodeLocal       = "local"       // storm itself had no file or port left: not the server's fault
 	CodeMalformed   = "malformed"   // the answer was not what the API server's formats are
 	CodeOther       = "error"
-	CodeCut         = "cut" // the load ended meanwhile; never counted
+	CodeCut         = "cut" // the load ended meanwhile; see Answer.Record
 )
 
 // reasons are parts of the API server's messages that tell causes apart which

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -193,3 +195,45 @@ type ignored struct{}
 
 func (ignored) Data([]byte) {}
 func (ignored) End(error)   {}
+
+// Of an answer that the server takes back nothing is left in that of the next
+// attempt.
+func TestAnAnswerThatIsTakenBackIsForgotten(t *testing.T) {
+	for name, first := range map[string][]hpack.HeaderField{
+		"an object": {ok200, typed},
+		"gzipped":   {ok200, typed, {Name: "content-encoding", Value: "gzip"}},
+		"a page":    {ok200, {Name: "content-type", Value: "text/html"}},
+		"a failure": {{Name: ":status", Value: "503"}, {Name: "retry-after", Value: "1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			again := false
+			cl := connect(t, hostile(t, func(fr *http2.Framer, s uint32, _ net.Conn) {
+				if again {
+					headers(fr, s, ok200, typed)
+					_ = fr.WriteData(s, true, []byte("good"))
+					return
+				}
+				again = true
+				headers(fr, s, first...)
+				_ = fr.WriteData(s, false, []byte("taken back"))
+				_ = fr.WriteRSTStream(s, http2.ErrCodeRefusedStream)
+			}), 20*time.Second)
+			body := bytes.NewBufferString("before ")
+			a := cl.Do(t.Context(), &Request{Method: http.MethodGet, Path: "/", Gzip: true}, body, 10)
+			if !a.OK() || a.Status != 200 || a.Bytes != 4 || a.Decoded != 4 || a.RetryAfter != "" || body.String() != "before good" {
+				t.Errorf("got %+v, kept %q", a, body)
+			}
+			for deadline := time.Now().Add(10 * time.Second); strings.Contains(stacks(), "(*decoder).run"); time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("a decoder is left behind")
+				}
+			}
+		})
+	}
+}
+
+// stacks are those of all goroutines.
+func stacks() string {
+	b := make([]byte, 1<<20)
+	return string(b[:runtime.Stack(b, true)])
+}

@@ -29,6 +29,8 @@ func (c *Client) send(ctx context.Context, r *Request, k *call, cork *Cork) *cal
 	k.client, k.ctx, k.req = c, ctx, r
 	if k.body == nil {
 		k.keep = 0
+	} else {
+		k.had = k.body.Len()
 	}
 	k.answer.Sent = c.clock.Now()
 	k.deadline = k.answer.Sent + int64(c.timeout)

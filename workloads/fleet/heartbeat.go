@@ -61,10 +61,25 @@ func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, be
 	}, cork.Flush)
 }
 
-// waitingBeat is a heartbeat that was due while the one before was under way.
-type waitingBeat struct {
+// renewal is one heartbeat of a node's, with all the requests that it takes.
+type renewal struct {
+	node     *node
 	intended int64
-	done     func()
+	// sent is when storm got to it: when the first of its requests was sent, or
+	// when it was due while the one before was under way; 0: not yet.
+	sent int64
+	done func()
+}
+
+// record counts a request of the renewal from the heartbeat's intended time on,
+// whatever was asked for before it: the lease was to be renewed by then. What the
+// server took for what was before is no lateness of the generator's.
+func (r *renewal) record(s *measure.Series, a client.Answer) {
+	if r.sent == 0 {
+		r.sent = a.Sent
+	}
+	a.Sent = r.sent
+	a.Record(s, r.intended)
 }
 
 // renew renews a node's lease. Like a kubelet, the node sends the lease with
@@ -78,24 +93,27 @@ func (f *Fleet) renew(ctx context.Context, n *node, intended int64, cork *client
 		done()
 		return
 	}
+	r := &renewal{node: n, intended: intended, done: done}
 	n.mu.Lock()
 	if n.renewing {
-		n.waiting = append(n.waiting, waitingBeat{intended, done})
+		r.sent = intended
+		n.waiting = append(n.waiting, r)
 		n.mu.Unlock()
 		return
 	}
 	n.renewing = true
 	n.mu.Unlock()
-	f.beat(ctx, n, intended, cork, done)
+	f.beat(ctx, r, cork)
 }
 
 // beat makes the requests of a renewal; renewalOver ends it.
-func (f *Fleet) beat(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
+func (f *Fleet) beat(ctx context.Context, r *renewal, cork *client.Cork) {
+	n := r.node
 	n.mu.Lock()
 	known := n.leaseVersion != ""
 	n.mu.Unlock()
 	if known {
-		f.update(ctx, n, intended, cork, done)
+		f.update(ctx, r, cork)
 		return
 	}
 	f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), cork, func(a client.Answer) {
@@ -103,40 +121,45 @@ func (f *Fleet) beat(ctx context.Context, n *node, intended int64, cork *client.
 		if a.Status == http.StatusNotFound && !f.hadLease(n) {
 			counted.Code = "" // the answer that a kubelet expects that is new
 		}
-		counted.Record(f.series.leaseGet, intended)
+		r.record(f.series.leaseGet, counted)
 		switch {
 		case a.OK():
-			f.update(ctx, n, a.Done, nil, done)
+			f.update(ctx, r, nil)
 		case a.Status == http.StatusNotFound:
-			f.create(ctx, n, a.Done, done)
+			f.create(ctx, r, a.Done)
 		default:
-			f.renewalOver(ctx, n, done)
+			// Nor was the lease renewed; the bytes have been counted.
+			a.Bytes, a.Decoded = 0, 0
+			r.record(f.series.leaseUpdate, a)
+			f.renewalOver(ctx, r)
 		}
 	})
 }
 
 // update sends the lease as it is now.
-func (f *Fleet) update(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
+func (f *Fleet) update(ctx context.Context, r *renewal, cork *client.Cork) {
+	n := r.node
 	body, err := f.leaseBody(n)
 	if err != nil {
-		f.renewalOver(ctx, n, done)
+		f.renewalOver(ctx, r)
 		return
 	}
 	req := &client.Request{Method: http.MethodPut, Path: leasePath + "/" + n.name, Body: body, ContentType: client.Protobuf, As: n.as}
 	f.leaseCall(ctx, n, req, cork, func(a client.Answer) {
-		a.Record(f.series.leaseUpdate, intended)
+		r.record(f.series.leaseUpdate, a)
 		if a.OK() {
 			f.renewed(n, a.Done)
 		}
-		f.renewalOver(ctx, n, done)
+		f.renewalOver(ctx, r)
 	})
 }
 
 // create makes a lease that is gone anew.
-func (f *Fleet) create(ctx context.Context, n *node, intended int64, done func()) {
+func (f *Fleet) create(ctx context.Context, r *renewal, intended int64) {
+	n := r.node
 	body, err := f.leaseBody(n)
 	if err != nil {
-		f.renewalOver(ctx, n, done)
+		f.renewalOver(ctx, r)
 		return
 	}
 	req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
@@ -145,22 +168,23 @@ func (f *Fleet) create(ctx context.Context, n *node, intended int64, done func()
 		if a.OK() {
 			f.renewed(n, a.Done)
 		}
-		f.renewalOver(ctx, n, done)
+		f.renewalOver(ctx, r)
 	})
 }
 
 // renewalOver ends a renewal, and begins the one that waited for it.
-func (f *Fleet) renewalOver(ctx context.Context, n *node, done func()) {
+func (f *Fleet) renewalOver(ctx context.Context, r *renewal) {
+	n := r.node
 	n.mu.Lock()
-	var next waitingBeat
+	var next *renewal
 	if n.renewing = len(n.waiting) > 0; n.renewing {
 		next = n.waiting[0]
 		n.waiting = n.waiting[1:]
 	}
 	n.mu.Unlock()
-	done()
-	if next.done != nil {
-		f.beat(ctx, n, next.intended, nil, next.done)
+	r.done()
+	if next != nil {
+		f.beat(ctx, next, nil)
 	}
 }
 

@@ -33,6 +33,7 @@ const (
 	starting stage = iota + 1
 	running
 	waiting // after a crash, for its back-off
+	ended   // its containers have come to their end
 	stopping
 )
 

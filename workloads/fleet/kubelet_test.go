@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -204,5 +205,22 @@ func TestPodStartsAreObserved(t *testing.T) {
 	o.Synced(0)
 	if len(o.pods) != 0 {
 		t.Errorf("keeps %d pods after an empty list", len(o.pods))
+	}
+}
+
+// A pod that has come to its end needs nothing any more; its token least of all.
+func TestACompletedPodIsLeftAlone(t *testing.T) {
+	f, _ := oneNode(t, Config{Pods: Pods{Tokens: true}}, func(http.ResponseWriter, *http.Request) {})
+	k := f.nodes[0].kubelet
+	p := podIs("u", "Running", false)
+	p.RestartPolicy, p.Tokens = "Never", []lean.Token{{Seconds: 1}}
+	k.see("ADDED", 0, p)
+	k.complete(t.Context(), 0, k.pods["u"])
+	if at := k.pods["u"].stage; at != ended {
+		t.Errorf("it is at stage %d, want %d", at, ended)
+	}
+	k.see("MODIFIED", 0, podIs("u", "Succeeded", true))
+	if at := k.pods["u"].stage; at != stopping {
+		t.Errorf("deleted, it is at stage %d, want %d", at, stopping)
 	}
 }

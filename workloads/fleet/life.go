@@ -78,6 +78,7 @@ func (k *kubelet) complete(ctx context.Context, intended int64, p *pod) {
 		k.retry(p, k.complete)
 		return
 	}
+	k.enter(p, running, ended) // its tokens are refreshed no more
 	k.mu.Lock()
 	k.release(p)
 	k.mu.Unlock()

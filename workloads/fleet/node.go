@@ -36,7 +36,7 @@ type node struct {
 
 	mu       sync.Mutex // guards what follows, and uid once the load runs
 	renewing bool       // a renewal is under way
-	waiting  []waitingBeat
+	waiting  []*renewal
 	// leaseVersion is the resourceVersion of the lease as the node knows it;
 	// empty where it must be asked for.
 	leaseVersion string
@@ -131,8 +131,12 @@ func (n *node) ask(ctx context.Context, c *client.Client, r *client.Request, bod
 // send begins one request of the node's, without waiting. A silent node makes
 // none, nor does one whose load has ended.
 func (n *node) send(ctx context.Context, c *client.Client, r *client.Request, body *bytes.Buffer, keep int64, cork *client.Cork, done func(client.Answer)) {
-	if n.silent.Load() || ctx.Err() != nil {
+	if n.silent.Load() {
 		done(client.Answer{Code: client.CodeCut, Cut: true})
+		return
+	}
+	if f := n.kubelet.Fleet; ctx.Err() != nil {
+		done(client.Unsent(f.env.Clock.Now(), f.cfg.Timeout))
 		return
 	}
 	c.Send(ctx, r, body, keep, cork, done)

@@ -71,17 +71,23 @@ func (f *Fleet) each(ctx context.Context, do func(context.Context, *node) error)
 
 // registerNode makes the node's Node.
 func (f *Fleet) registerNode(ctx context.Context, n *node) error {
-	object := n.object(f.version, f.env.Labels)
-	if f.cfg.Apart {
-		apart.Mark(object)
-	}
-	body, err := client.Encode(object)
+	body, err := f.nodeBody(n)
 	if err != nil {
 		return err
 	}
 	meta, err := f.ensure(ctx, n, nodesPath, body, f.series.nodeCreate)
 	n.uid = meta.UID
 	return err
+}
+
+// nodeBody is the Node as its kubelet offers it, each time it starts: it may have
+// been deleted meanwhile.
+func (f *Fleet) nodeBody(n *node) ([]byte, error) {
+	object := n.object(f.version, f.env.Labels)
+	if f.cfg.Apart {
+		apart.Mark(object)
+	}
+	return client.Encode(object)
 }
 
 // registerCSI makes the node's CSINode. Its lease comes with the first heartbeat.

@@ -44,7 +44,7 @@ func (f *Fleet) reregister(ctx context.Context, n *node, intended int64) (client
 	reply := replies.Get().(*bytes.Buffer)
 	defer replies.Put(reply)
 	reply.Reset()
-	body, err := client.Encode(n.object(f.version, f.env.Labels))
+	body, err := f.nodeBody(n)
 	if err != nil {
 		f.env.Log.Error("encode a Node", "error", err)
 		return client.Answer{Cut: true}, false

@@ -62,6 +62,14 @@ type Shared struct {
 // server's doing, and is neither counted nor begun anew.
 func (s *Shared) End() { s.over.Store(true) }
 
+// cut counts what the end of the load cut off, if that had waited long. What the
+// end of its reflector cut off does not count: that was for storm to decide.
+func (s *Shared) cut(a client.Answer, series *measure.Series, intended int64) {
+	if a.Cut && s.over.Load() {
+		a.Record(series, intended)
+	}
+}
+
 // Reflector is one. Make it, Start it.
 type Reflector struct {
 	Shared *Shared
@@ -120,9 +128,9 @@ func (r *Reflector) Start(at int64) {
 	r.schedule(at)
 }
 
-// Stop ends the watch and everything that was to follow. An event that is on
-// its way may still come. Where the reflector had not seen everything yet,
-// syncing is true, and since is when it was to begin.
+// Stop ends the list or the watch that is under way and everything that was to
+// follow. An event that is on its way may still come. Where the reflector had not
+// seen everything yet, syncing is true, and since is when it was to begin.
 func (r *Reflector) Stop() (since int64, syncing bool) {
 	r.mu.Lock()
 	s := r.session
@@ -130,6 +138,9 @@ func (r *Reflector) Stop() (since int64, syncing bool) {
 	var w *client.Watch
 	if s != nil {
 		w = s.close()
+		if s.giveUp != nil {
+			s.giveUp()
+		}
 		since, syncing = r.begun, r.begun >= 0
 	}
 	r.mu.Unlock()

@@ -241,7 +241,9 @@ type peer struct {
 	clock *measure.Clock
 	rec   *measure.Recorder
 	about *agenda.Agenda
+	rest  *rest.Config
 	calls *client.Client
+	end   func() // of the load
 
 	mu     sync.Mutex
 	asked  []string
@@ -291,17 +293,21 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 		}
 	})
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	p.rest = &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
 	var err error
-	if p.calls, err = client.New(&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}, p.clock, time.Minute); err != nil {
+	if p.calls, err = client.New(p.rest, p.clock, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	p.about = agenda.New(p.clock, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	var ran sync.WaitGroup
 	ran.Go(func() { p.about.Run(ctx) })
-	t.Cleanup(func() {
+	p.end = func() {
 		cancel()
 		ran.Wait()
+	}
+	t.Cleanup(func() {
+		p.end()
 		p.calls.Close()
 	})
 	return p
@@ -407,5 +413,57 @@ func TestHowLongAWatchLasts(t *testing.T) {
 		if least, most := s.watchTimeout(0), s.watchTimeout(.9999); least != c.least || most != c.most {
 			t.Errorf("%s: from %d to %d s, want %d to %d", c.rewatch, least, most, c.least, c.most)
 		}
+	}
+}
+
+// A list that hangs ends at the server when its reflector is stopped, and the
+// agenda is free for the next at once; it is no failure of the server's.
+func TestStoppingGivesUpTheListUnderWay(t *testing.T) {
+	for _, streaming := range []bool{false, true} { // a watch whose beginning hangs is the same
+		t.Run(fmt.Sprintf("streaming %v", streaming), func(t *testing.T) {
+			s := serve(t, encodings[0])
+			r := s.reflector(streaming)
+			r.Start(s.clock.Now())
+			s.await(func() bool { return len(s.asked) == 1 })
+			if _, syncing := r.Stop(); !syncing {
+				t.Error("it had not seen everything, and is said to have")
+			}
+			free := make(chan struct{})
+			s.about.Add(s.clock.Now(), func(context.Context, int64) { close(free) })
+			select {
+			case <-free:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the list still holds the agenda")
+			}
+			s.await(func() bool { return s.closed == 1 })
+			if got := s.codes(); got != "" {
+				t.Errorf("counted %q", got)
+			}
+		})
+	}
+}
+
+// A list, or the beginning of a watch, that hangs when the load ends counts if it
+// had been waited for for long.
+func TestWhatHangsWhenTheLoadEndsIsCounted(t *testing.T) {
+	for want, streaming := range map[string]bool{"list unended": false, "watch unended": true} {
+		t.Run(want, func(t *testing.T) {
+			s := serve(t, encodings[0])
+			calls, err := client.New(s.rest, s.clock, 2*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer calls.Close()
+			r := s.reflector(streaming)
+			r.Client = calls
+			r.Start(s.clock.Now())
+			s.await(func() bool { return len(s.asked) == 1 })
+			time.Sleep(600 * time.Millisecond) // more than a quarter of the deadline
+			r.Shared.End()
+			s.end()
+			if got := s.codes(); got != want {
+				t.Errorf("counted %q", got)
+			}
+		})
 	}
 }

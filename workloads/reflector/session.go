@@ -22,6 +22,7 @@ type session struct {
 	split  lean.Splitter
 	opened int64 // when its first byte came; 0: not yet
 	over   bool
+	giveUp context.CancelFunc // of the list, or of the opening of the watch; nil: none is under way
 }
 
 // close marks the session as over and returns the watch to be closed, if there
@@ -48,10 +49,15 @@ func (s *session) begin(ctx context.Context, intended int64) {
 	version, streaming := r.version, r.Shared.Streaming && !r.plain
 	dead := s.over || r.Shared.over.Load()
 	timeout := r.Shared.watchTimeout(r.draw())
-	r.mu.Unlock()
 	if dead {
+		r.mu.Unlock()
 		return
 	}
+	// What a process that ends has asked for is cancelled with it: it must keep
+	// neither the server at work nor the agenda, which the next start needs.
+	ctx, s.giveUp = context.WithCancel(ctx)
+	r.mu.Unlock()
+	defer s.settled()
 	if version == 0 && !streaming {
 		var ok bool
 		if version, ok = s.list(ctx, intended); !ok {
@@ -67,6 +73,7 @@ func (s *session) begin(ctx context.Context, intended int64) {
 	}
 	w, a := r.Client.Watch(ctx, r.request(q), s)
 	if a.Cut || r.Shared.over.Load() {
+		r.Shared.cut(a, r.Shared.Watch, intended)
 		return
 	}
 	a.Record(r.Shared.Watch, intended)
@@ -86,6 +93,14 @@ func (s *session) begin(ctx context.Context, intended int64) {
 	if w != nil {
 		w.Close()
 	}
+}
+
+// settled notes that nothing is left to be given up.
+func (s *session) settled() {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.giveUp()
+	s.giveUp = nil
 }
 
 // open notes that the watch has begun; the lock is held.
@@ -171,6 +186,7 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 	req.Gzip = r.Shared.Gzip && !r.Shared.Objects
 	a := r.Client.Do(ctx, req, body, keep)
 	if a.Cut || r.Shared.over.Load() {
+		r.Shared.cut(a, r.Shared.List, intended)
 		return 0, false
 	}
 	r.mu.Lock()

@@ -1,0 +1,188 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/internal/apart"
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
+)
+
+// recorded is what a fleet of one node has counted, by verb.
+type recorded struct {
+	mu  sync.Mutex
+	rec *measure.Recorder
+	by  map[string]rundir.Window
+}
+
+// close ends the recording and returns what it has of a verb.
+func (r *recorded) close() map[string]rundir.Window {
+	r.rec.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.by
+}
+
+// oneNode is a fleet of one node that is not up; what it asks for, h answers.
+func oneNode(t *testing.T, cfg Config, h http.HandlerFunc) (*Fleet, *recorded) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", client.Protobuf)
+		h(w, r)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	got := &recorded{by: map[string]rundir.Window{}}
+	clock := measure.NewClock()
+	got.rec = measure.NewRecorder(clock, func(w rundir.Window) {
+		got.mu.Lock()
+		defer got.mu.Unlock()
+		got.by[w.Verb] = w
+	})
+	t.Cleanup(got.rec.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	calls, err := client.New(&rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}, clock, cmp.Or(cfg.Timeout, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(calls.Close)
+	cfg.Count = 1
+	f := New(cfg, Env{Workload: "fleet", Recorder: got.rec, Clock: clock, Log: slog.New(slog.DiscardHandler)})
+	f.nodes[0].beats, f.nodes[0].calls = calls, calls
+	f.nodes[0].begun.Store(true)
+	return f, got
+}
+
+// A renewal before which the lease had to be asked for counts from the heartbeat
+// on, and one that failed for that has failed; what the server took is no
+// lateness of storm's.
+func TestARenewalCountsFromItsHeartbeatWhateverCameBeforeIt(t *testing.T) {
+	lease, err := client.Encode(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "fleet-00000", ResourceVersion: "7"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const slow = 300 * time.Millisecond
+	for name, c := range map[string]struct {
+		get     int // what the lease is answered with
+		ok, bad uint64
+	}{"slowly": {http.StatusOK, 1, 0}, "not at all": {http.StatusInternalServerError, 0, 1}} {
+		t.Run(name, func(t *testing.T) {
+			f, got := oneNode(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					time.Sleep(slow)
+					w.WriteHeader(c.get)
+				}
+				_, _ = w.Write(lease)
+			})
+			over := make(chan struct{})
+			f.renew(t.Context(), f.nodes[0], f.env.Clock.Now(), nil, func() { close(over) })
+			<-over
+			by := got.close()
+			update := by["update"]
+			if update.OK != c.ok || update.Errors["500"] != c.bad || by["get"].Errors["500"] != c.bad {
+				t.Errorf("counted %+v", by)
+			}
+			if lag := time.Duration(update.LagMax); lag >= slow {
+				t.Errorf("the renewal is said to have been sent %s late", lag)
+			}
+			if c.ok == 0 {
+				return
+			}
+			h, err := rundir.DecodeHist(update.Hist)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Duration(h.Max()) * time.Microsecond; took < slow*9/10 {
+				t.Errorf("the renewal is said to have taken %s", took)
+			}
+		})
+	}
+}
+
+// A heartbeat that was due while the one before was under way waits for the
+// server, not for storm.
+func TestAHeartbeatThatWaitsIsNotSentLate(t *testing.T) {
+	const slow = 300 * time.Millisecond
+	f, got := oneNode(t, Config{}, func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(slow)
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	var over sync.WaitGroup
+	over.Add(2)
+	for range 2 {
+		f.renew(t.Context(), f.nodes[0], f.env.Clock.Now(), nil, over.Done)
+	}
+	over.Wait()
+	update := got.close()["update"]
+	if update.Errors["500"] != 2 || time.Duration(update.LagMax) >= slow {
+		t.Errorf("counted %+v", update)
+	}
+}
+
+// A Node that was deleted while its kubelet was away comes back as it was: apart
+// from the real ones.
+func TestANodeThatComesBackIsKeptApart(t *testing.T) {
+	bodies := make(chan []byte, 1)
+	f, _ := oneNode(t, Config{Apart: true}, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		bodies <- body
+		_, _ = w.Write(body)
+	})
+	if a, ok := f.reregister(t.Context(), f.nodes[0], f.env.Clock.Now()); !ok {
+		t.Fatalf("%+v", a)
+	}
+	object, _, err := scheme.Codecs.UniversalDeserializer().Decode(<-bodies, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := object.(*corev1.Node)
+	if len(n.Spec.Taints) != 1 || n.Spec.Taints[0].Key != apart.Key || n.Labels[apart.Key] != apart.Value {
+		t.Errorf("taints %v, labels %v", n.Spec.Taints, n.Labels)
+	}
+}
+
+// A heartbeat that hangs when the load ends has failed if it had waited long, and
+// so has the one that waited for it.
+func TestHeartbeatsThatHangWhenTheLoadEndsAreCounted(t *testing.T) {
+	asked := make(chan struct{}, 2)
+	f, got := oneNode(t, Config{Timeout: 2 * time.Second}, func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var over sync.WaitGroup
+	over.Add(2)
+	for range 2 {
+		f.renew(ctx, f.nodes[0], f.env.Clock.Now(), nil, over.Done)
+	}
+	<-asked
+	time.Sleep(600 * time.Millisecond) // more than a quarter of the deadline
+	cancel()
+	f.nodes[0].beats.Close()
+	over.Wait()
+	by := got.close()
+	if by["update"].Errors[measure.CodeUnended] != 2 || by["get"].Errors[measure.CodeUnended] != 2 {
+		t.Errorf("counted %+v", by)
+	}
+	if lag := time.Duration(by["update"].LagMax); lag > 300*time.Millisecond {
+		t.Errorf("one is said to have been sent %s late", lag)
+	}
+}
