@@ -89,8 +89,9 @@ func (s *Seen) reach(ctx context.Context, t Target) (err error) {
 		return fmt.Errorf("%s: %w", s.place, err)
 	case base.Scheme != "https":
 		return fmt.Errorf("%s: %s: storm speaks https alone", s.place, base)
-	case s.config.Proxy != nil:
-		return fmt.Errorf("%s: it goes through a proxy, which would be part of all that is measured: run storm where the API server is reached directly", s.place)
+	}
+	if why := proxied(s.config, base); why != "" {
+		return fmt.Errorf("%s: %s: a proxy would be part of all that is measured: run storm where the API server is reached directly", s.place, why)
 	}
 	if s.config.ServerName == "" {
 		// An API server that is asked by its own address shows the same

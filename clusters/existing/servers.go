@@ -127,8 +127,8 @@ func (s *Seen) reached(ctx context.Context, own []string) []string {
 				return
 			}
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.Host+"/version", nil)
-			if err != nil {
-				return
+			if err != nil || proxied(cfg, req.URL) != "" {
+				return // NO_PROXY may have the name of the kubeconfig alone
 			}
 			resp, err := client.Do(req)
 			if err != nil {

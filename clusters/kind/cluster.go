@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
@@ -84,11 +85,12 @@ type Cluster struct {
 }
 
 var (
-	_ interface{ ResetHow() string } = (*Cluster)(nil) // which the runner asks
-	_ clusters.Cluster               = (*Cluster)(nil)
-	_ clusters.Populated             = (*Cluster)(nil)
-	_ clusters.Linker                = (*Cluster)(nil)
-	_ clusters.Restorer              = (*Cluster)(nil)
+	_ interface{ ResetHow() string }       = (*Cluster)(nil) // which the runner asks
+	_ interface{ Parting() time.Duration } = (*Cluster)(nil) // and this
+	_ clusters.Cluster                     = (*Cluster)(nil)
+	_ clusters.Populated                   = (*Cluster)(nil)
+	_ clusters.Linker                      = (*Cluster)(nil)
+	_ clusters.Restorer                    = (*Cluster)(nil)
 )
 
 // Up starts a cluster and returns when all of it serves and the golden copy,
@@ -209,7 +211,7 @@ func (c *Cluster) Provenance() []rundir.Provenance {
 	out := []rundir.Provenance{}
 	for _, kind := range []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler} {
 		out = append(out, rundir.Provenance{
-			Component: string(kind), Version: c.image.version, SHA256: strings.TrimPrefix(c.image.id, "sha256:"), Origin: "node image " + c.image.name, Path: c.image.name,
+			Component: string(kind), Version: c.image.version, SHA256: strings.TrimPrefix(c.image.id, "sha256:"), GoVersion: c.image.goVersion, Origin: "node image " + c.image.name, Path: c.image.name,
 		})
 	}
 	for _, s := range c.shards {
@@ -237,6 +239,10 @@ func (c *Cluster) Close(ctx context.Context) error {
 	c.closeNodes()
 	return c.supervisor.Shutdown(ctx)
 }
+
+// Parting is how long Close may take: the supervisor gives the containers two
+// minutes, and ends processes before and removes the directory after.
+func (c *Cluster) Parting() time.Duration { return 150 * time.Second }
 
 // Lost is closed when the supervisor is gone, whose death ends the run.
 func (c *Cluster) Lost() <-chan struct{} { return c.supervisor.Done() }

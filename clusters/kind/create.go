@@ -97,9 +97,20 @@ func (c *Cluster) breakOff(ctx context.Context, done <-chan error) error {
 			}
 		}
 	}
-	_, _, err := docker.RemoveOwned(context.WithoutCancel(ctx), c.o.Ledger.RunID(), c.name)
-	<-done //nolint:errcheck // why it was given up is known; its containers are gone now
-	return err
+	// Before its first nodes kind does not fail by that: where the network is gone it
+	// makes one itself, and goes on there. So they are taken from it again and again
+	// while it runs, and once more when it has ended.
+	for ended := false; ; {
+		_, _, err := docker.RemoveOwned(context.WithoutCancel(ctx), c.o.Ledger.RunID(), c.name)
+		if ended {
+			return err
+		}
+		select {
+		case <-done: //nolint:errcheck // why it was given up is known
+			ended = true
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 const endKubeadm = `for d in /proc/[0-9]*; do

@@ -36,7 +36,7 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 		"no node image":      {func(_ *testing.T, o *kind.Options) { o.NodeImage = "storm/empty:1" }, []string{"kind"}},
 		"name in use": {func(t *testing.T, o *kind.Options) {
 			name := kind.NameOf(o.Ledger.RunID())
-			if _, err := docker.Run(t.Context(), "network", "create", name); err != nil {
+			if _, err := docker.Run(t.Context(), "network", "create", "--label", docker.RunLabel+"=another", name); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {
@@ -214,24 +214,51 @@ func keeps(t *testing.T, o kind.Options, said string) {
 	}
 }
 
-// TestAnInterruptedStartLeavesNothing ends a start in the middle of kind's work.
+// TestAnInterruptedStartLeavesNothing ends a start in the middle of kind's work: also
+// before kind has looked for the network, which it makes itself where it finds none.
 func TestAnInterruptedStartLeavesNothing(t *testing.T) {
-	o := kindtest.Options(t, clusters.Spec{})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	o.Sink = func(e clusters.Event) {
-		t.Log(e.Component, e.Text)
-		if strings.HasPrefix(e.Text, "kind: Starting control-plane") {
-			cancel()
-		}
-	}
-	if c, err := kind.Up(ctx, o); err == nil || !errors.Is(err, context.Canceled) {
-		t.Errorf("it came up: %v, %v", c, err)
+	for _, step := range []string{"Ensuring node image", "Preparing nodes", "Starting control-plane"} {
+		t.Run(step, func(t *testing.T) {
+			o := kindtest.Options(t, clusters.Spec{})
+			name := kind.NameOf(o.Ledger.RunID())
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			o.Sink = func(e clusters.Event) {
+				t.Log(e.Component, e.Text)
+				if strings.HasPrefix(e.Text, "kind: "+step) && !strings.HasSuffix(e.Text, ": done") {
+					cancel()
+					awaitNoNetwork(t, name, step == "Ensuring node image")
+				}
+			}
+			if c, err := kind.Up(ctx, o); err == nil || !errors.Is(err, context.Canceled) {
+				t.Errorf("it came up: %v, %v", c, err)
+			}
+			for what, args := range map[string][]string{
+				"container": {"ps", "-a", "--format", "{{.Names}}", "--filter", "label=" + docker.KindLabel + "=" + name},
+				"network":   {"network", "ls", "--format", "{{.Name}}", "--filter", "name=" + name},
+			} {
+				if left, err := docker.Lines(t.Context(), args...); err != nil || len(left) > 0 {
+					t.Errorf("left is the %s %v (%v)", what, left, err)
+				}
+			}
+		})
 	}
 }
 
-// TestCleanupRemovesWhatAKilledStormLeft leaves a cluster's containers behind, as
-// a storm and a supervisor that are killed at once do, and another's beside them.
+// awaitNoNetwork holds kind, whose step this is called from, until storm has taken the
+// network away, so that kind makes one. A storm that waits for kind first does not.
+func awaitNoNetwork(t *testing.T, name string, hold bool) {
+	t.Helper()
+	for began := time.Now(); hold && time.Since(began) < 20*time.Second; time.Sleep(100 * time.Millisecond) {
+		if left, err := docker.Lines(t.Context(), "network", "ls", "-q", "--filter", "name="+name); err == nil && len(left) == 0 {
+			return
+		}
+	}
+}
+
+// TestCleanupRemovesOnlyTheRunsOwn leaves a cluster's containers behind, as a storm and
+// a supervisor that are killed at once do, a node of it on another network, which kind
+// was making meanwhile, and a stranger beside them.
 func TestCleanupRemovesOnlyTheRunsOwn(t *testing.T) {
 	o := kindtest.Options(t, clusters.Spec{})
 	run := o.Ledger.RunID()
@@ -248,22 +275,35 @@ func TestCleanupRemovesOnlyTheRunsOwn(t *testing.T) {
 		return out
 	}
 	docked("network", "create", "--label", docker.RunLabel+"="+run, name)
-	docked("create", "--label", docker.RunLabel+"="+run, "--network", name, kindtest.EmptyImage(t), "/x")
-	node := docked("create", "--label", docker.KindLabel+"="+name, "--network", name, kindtest.EmptyImage(t), "/x")
-	other := docked("create", "--label", docker.KindLabel+"="+name, kindtest.EmptyImage(t), "/x") // on another network
+	own := []string{
+		docked("create", "--label", docker.RunLabel+"="+run, "--network", name, kindtest.EmptyImage(t), "/x"),
+		docked("create", "--label", docker.KindLabel+"="+name, "--network", name, kindtest.EmptyImage(t), "/x"),
+		docked("create", "--label", docker.KindLabel+"="+name, kindtest.EmptyImage(t), "/x"),
+	}
+	kinds := docked("create", "--label", docker.KindLabel+"="+name+"-other", kindtest.EmptyImage(t), "/x")
+	stranger := docked("create", "--network", name, kindtest.EmptyImage(t), "/x")
 	t.Cleanup(func() {
-		if _, err := docker.Run(context.Background(), "rm", "-f", other); err != nil {
+		if _, err := docker.Run(context.Background(), "rm", "-f", kinds, stranger); err != nil && !docker.Says(err, "no such") {
 			t.Error(err)
 		}
 	})
-	found, err := o.Ledger.PutBack(t.Context(), func(ledger.Entry) bool { return true })
-	if err != nil || len(found) != 1 || found[0].Result != ledger.Left {
+	all := func(ledger.Entry) bool { return true }
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	// The network cannot go, so the ledger does not forget it.
+	if found, err := o.Ledger.PutBack(ctx, all); err == nil || len(found) != 1 || found[0].Result != ledger.Failed || !strings.Contains(err.Error(), stranger[:12]) {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	if _, err := docker.Run(t.Context(), "inspect", node); !docker.Says(err, "no such") {
-		t.Errorf("the node is still there: %v", err)
+	for _, id := range own {
+		if _, err := docker.Run(t.Context(), "inspect", id); !docker.Says(err, "no such") {
+			t.Errorf("the run's own is still there: %v", err)
+		}
 	}
-	if _, err := docker.Run(t.Context(), "inspect", other); err != nil {
+	docked("rm", stranger)
+	if found, err := o.Ledger.PutBack(t.Context(), all); err != nil || len(found) != 1 || found[0].Result != ledger.Removed {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	if _, err := docker.Run(t.Context(), "inspect", kinds); err != nil {
 		t.Errorf("what was another's is gone: %v", err)
 	}
 }

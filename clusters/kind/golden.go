@@ -82,7 +82,10 @@ func (c copies) Start(ctx context.Context, key string) error {
 	if err := c.putBack(ctx, key); err != nil {
 		return fmt.Errorf("putting the golden copy back: %w", err)
 	}
-	return c.startAgain(ctx, time.Now())
+	if err := c.startAgain(ctx, time.Now()); err != nil {
+		return &inPlaceError{err}
+	}
+	return nil
 }
 
 // Take implements layers.Copies: it copies the members' data while none of them

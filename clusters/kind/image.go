@@ -28,6 +28,8 @@ type image struct {
 	name    string
 	id      string // sha256:…; empty until it is there
 	version string // of Kubernetes: v1.36.3, or v1.36 where the name does not say
+
+	goVersion string // of its servers; empty until one has said it
 }
 
 // imageOf finds the node image of a spec: the one that was named, or else storm's

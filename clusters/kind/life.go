@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/storm-harness/storm/clusters"
@@ -81,6 +82,9 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 	if err := ready.Held(ctx, c.Access().REST, spec); err != nil {
 		return err
 	}
+	if err := c.askGoVersion(ctx); err != nil {
+		return err
+	}
 	if err := c.cordon(ctx); err != nil {
 		return err
 	}
@@ -99,7 +103,7 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	}
 	c.mu.Lock()
 	if i.id == c.image.id {
-		i.version = c.image.version // as its nodes say it
+		i.version, i.goVersion = c.image.version, c.image.goVersion // as its nodes say it
 	}
 	c.mu.Unlock()
 	if err := i.fits(spec.Kubernetes.Version); err != nil {
@@ -362,6 +366,25 @@ func (c *Cluster) giveUpLease(ctx context.Context, kind clusters.Kind) error {
 		return fmt.Errorf("lease %s: %w", name, err)
 	}
 	return nil
+}
+
+// askGoVersion asks an apiserver what Go it was built with. The servers of an image are
+// of one build.
+func (c *Cluster) askGoVersion(ctx context.Context) error {
+	client, err := discovery.NewDiscoveryClientForConfig(c.Access().REST)
+	if err != nil {
+		return err
+	}
+	return ready.Patiently(ctx, func(context.Context) error {
+		info, err := client.ServerVersion()
+		if err != nil {
+			return fmt.Errorf("what the apiserver was built with: %w", err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.image.goVersion = info.GoVersion
+		return nil
+	})
 }
 
 // cordon keeps pods of loads off the nodes: those are for simulated ones.

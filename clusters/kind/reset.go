@@ -31,7 +31,8 @@ func (c *Cluster) Reset(ctx context.Context, spec clusters.Spec) error {
 // ResetTo implements clusters.Populated. Where there is a golden copy of the spec's
 // topology, the nodes' containers stay: what runs in them, their kubelets
 // included, and the members end, the data goes back, and new ones start. Otherwise
-// the whole cluster is made anew.
+// the whole cluster is made anew, and so is one where that failed: a node may have
+// died, or hang. Who wants to look at what failed has it left as it is.
 func (c *Cluster) ResetTo(ctx context.Context, spec clusters.Spec, p clusters.Population) (err error) {
 	spec = spec.Defaulted()
 	if problems := Check(spec); len(problems) > 0 {
@@ -42,17 +43,39 @@ func (c *Cluster) ResetTo(ctx context.Context, spec clusters.Spec, p clusters.Po
 		defer c.mu.Unlock()
 		c.broken = err != nil && ctx.Err() == nil
 	}()
-	began := time.Now()
-	if err := c.mendAll(ctx); err != nil {
-		return fmt.Errorf("resetting the cluster: %w", err)
+	err = c.reset(ctx, spec, p, false)
+	var failed *inPlaceError
+	if !errors.As(err, &failed) || ctx.Err() != nil || c.o.Retain {
+		return err
 	}
-	if err := c.stopAll(ctx); err != nil {
-		return fmt.Errorf("resetting the cluster: %w", err)
+	c.o.Sink(clusters.Event{Tell: true, Text: fmt.Sprintf("the cluster is made anew, since a reset in place failed: %v", failed)})
+	if err := c.reset(ctx, spec, p, true); err != nil {
+		return fmt.Errorf("making the cluster anew, since a reset in place failed (%w): %w", failed, err)
+	}
+	return nil
+}
+
+// inPlaceError is why the containers that there are could not be used again.
+type inPlaceError struct{ error }
+
+func (e *inPlaceError) Unwrap() error { return e.error }
+
+// reset is ResetTo in place where that can be, and otherwise, or with anew, not.
+func (c *Cluster) reset(ctx context.Context, spec clusters.Spec, p clusters.Population, anew bool) error {
+	began := time.Now()
+	if anew {
+		c.writeOff()
+	} else if err := c.standStill(ctx); err != nil {
+		return &inPlaceError{fmt.Errorf("resetting the cluster: %w", err)}
 	}
 	if err := c.adopt(ctx, spec); err != nil {
 		return fmt.Errorf("resetting the cluster: %w", err)
 	}
 	steps := c.layers(p)
+	if anew {
+		steps[0].Came = "made anew, since a reset in place failed"
+	}
+	inPlace := copies{c}.Has(steps[0].Key)
 	how, err := layers.Climb(ctx, steps, copies{c})
 	if err != nil {
 		return explained(err)
@@ -72,6 +95,9 @@ func (c *Cluster) ResetTo(ctx context.Context, spec clusters.Spec, p clusters.Po
 	}
 	copied := time.Now()
 	if err := c.startAgain(ctx, copied); err != nil {
+		if inPlace {
+			err = &inPlaceError{err}
+		}
 		return err
 	}
 	if err := fairness.InForce(ctx, c.Access().REST, c.servers(), spec.Kubernetes, c.o.Sink); err != nil {
@@ -84,6 +110,29 @@ func (c *Cluster) ResetTo(ctx context.Context, spec clusters.Spec, p clusters.Po
 	return nil
 }
 
+// standStill makes all links whole, and ends everything.
+func (c *Cluster) standStill(ctx context.Context) error {
+	mending, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the links took longer than %s to mend", ready.Patience))
+	defer cancel()
+	if err := c.mendAll(mending); err != nil {
+		return err
+	}
+	return c.stopAll(ctx)
+}
+
+// writeOff has the cluster be made from nothing by the next climb. That its members
+// end by that is as wanted, in whatever state they are.
+func (c *Cluster) writeOff() {
+	for _, m := range c.allMembers() {
+		if m, ok := m.(*member); ok {
+			m.asked()
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.goldens, c.touched = map[string]bool{}, map[[2]clusters.ID]bool{} // links go with their ends
+}
+
 // ResetHow says in which way the last reset came about.
 func (c *Cluster) ResetHow() string {
 	c.mu.Lock()
@@ -92,8 +141,11 @@ func (c *Cluster) ResetHow() string {
 }
 
 // stopAll ends every member, and every kubelet with all that it runs, whatever
-// state they are in.
+// state they are in. A node that hangs answers nothing, so that is not waited for
+// for good.
 func (c *Cluster) stopAll(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the cluster took longer than %s to stop", ready.Patience))
+	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error { return m.Stop(ctx, 0) })

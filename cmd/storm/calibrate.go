@@ -66,6 +66,7 @@ it reckons the same from a run that is there, best an A/A one.`,
 	seedFlag(cmd, &f.run.seed)
 	cmd.Flags().BoolVar(&f.run.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	f.run.where.add(cmd)
+	a.images.add(cmd)
 	a.outputFlag(cmd)
 	return cmd
 }

@@ -42,9 +42,16 @@ func TestPingSaysWhatToDo(t *testing.T) {
 	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "runs without root") {
 		t.Errorf("of a daemon without root: %v", err)
 	}
-	t.Setenv("PATH", t.TempDir())
-	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "install Docker") {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	if _, err := Ping(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "install Docker") {
 		t.Errorf("without the command: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "podman"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "KIND_EXPERIMENTAL_PROVIDER=podman") {
+		t.Errorf("with Podman alone: %v", err)
 	}
 	t.Setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
 	if _, err := Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "use Docker or Podman") {

@@ -61,6 +61,9 @@ func Ping(ctx context.Context) (version string, err error) {
 	case !errors.As(err, &absent):
 		return version, err
 	case errors.Is(err, exec.ErrNotFound):
+		if _, err := exec.LookPath("podman"); err == nil && Command() == "docker" {
+			return "", fmt.Errorf("%w: install Docker, or take Podman, which is there and untried: KIND_EXPERIMENTAL_PROVIDER=podman", absent)
+		}
 		return "", fmt.Errorf("%w: install Docker", absent)
 	case absent.Denied():
 		return "", fmt.Errorf("no permission on Docker's socket: add yourself to the group docker and log in again, or run as root (%w)", absent)

@@ -157,15 +157,16 @@ func undoInterface(_ context.Context, run string, e Entry) (result, why string, 
 	return Removed, "", nil
 }
 
-// undoContainers removes the containers, volumes and network of a cluster, each
-// only if its labels, and its network's, say that it is the run's.
+// undoContainers removes the containers, volumes and network of a cluster, whose
+// name is made of the run's id: what has that name is the run's, unless its label
+// says another's.
 func undoContainers(ctx context.Context, run string, e Entry) (result, why string, err error) {
-	removed, others, err := docker.RemoveOwned(ctx, run, e.Name)
+	removed, left, err := docker.RemoveOwned(ctx, run, e.Name)
 	switch {
 	case err != nil:
 		return "", "", err
-	case len(others) > 0:
-		return Left, fmt.Sprintf("%d containers of kind's cluster %s are not on a network of this run", len(others), e.Name), nil
+	case left != "":
+		return Left, left, nil
 	case !removed:
 		return Gone, "", nil
 	}
