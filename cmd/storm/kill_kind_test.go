@@ -37,7 +37,7 @@ func TestKilledOnKind(t *testing.T) {
 		end  func(t *testing.T, p *player)
 		code int // of storm itself, where it is not killed
 	}{
-		{name: "storm", end: func(t *testing.T, p *player) { kill(t, p.Process.Pid) }},
+		{name: "storm-alone", end: func(t *testing.T, p *player) { kill(t, p.Process.Pid) }},
 		{name: "storm-and-supervisor", end: func(t *testing.T, p *player) {
 			supervisor := p.supervisor()
 			kill(t, p.Process.Pid)
