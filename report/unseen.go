@@ -15,13 +15,9 @@ import (
 // cluster was to have. A component that an act took down, or that ended meanwhile,
 // has nothing to tell. Empty where there is none.
 func (t *trial) unseen(g rundir.Gate, looked map[string]bool) string {
-	kinds := map[string]bool{}
+	kinds, all := map[string]bool{}, map[string]bool{}
 	for component := range looked {
-		kinds[kindOf(component)] = true
-	}
-	all := map[string]bool{}
-	for component := range looked {
-		all[component] = true
+		kinds[kindOf(component)], all[component] = true, true
 	}
 	for _, component := range t.planned {
 		if kinds[kindOf(component)] && ofComponent(g, component) {

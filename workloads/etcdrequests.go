@@ -17,6 +17,7 @@ import (
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/internal/pace"
 	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
 )
 
 // operation is what a slot does.
@@ -95,10 +96,6 @@ type result struct {
 	code  string
 }
 
-// longWait is the part of its deadline that a request may have waited when the
-// load ends without that being etcd's fault, as for requests to API servers.
-const longWait = 4
-
 // slot makes one request. Where there is no key for it, as none is there to be
 // deleted, it does the opposite, so that there soon is one.
 func (d *direct) slot(ctx context.Context, slot pace.Slot) {
@@ -122,7 +119,7 @@ func (d *direct) slot(ctx context.Context, slot pace.Slot) {
 	}
 	now := d.env.Clock.Now()
 	if res.code != "" && ctx.Err() != nil {
-		if d.cut.Add(1); now-slot.Intended <= int64(d.Timeout)/longWait {
+		if d.cut.Add(1); now-slot.Intended <= client.Patience(d.Timeout.D()) {
 			return
 		}
 		res.code = measure.CodeUnended

@@ -141,7 +141,7 @@ func (r *run) all(ctx context.Context) (err error) {
 	sink := func(e clusters.Event) {
 		r.progress(Progress{Stage: StageCluster, Component: e.Component, Text: e.Text, Done: e.Done, Total: e.Total})
 		if e.Tell {
-			r.tell(e)
+			r.tell(e, time.Since(began))
 		}
 	}
 	if r.o.Before != nil {
@@ -282,12 +282,13 @@ func (r *run) exited(id clusters.ID, how string) {
 	r.exits = append(r.exits, fmt.Sprintf("%s ended though nobody asked: %s", id, how))
 }
 
-// tell has the report of the trial that runs say what the provider did.
-func (r *run) tell(e clusters.Event) {
+// tell has the report say what the provider did, of the trial that runs or, between
+// trials, of the run, at that time since its begin.
+func (r *run) tell(e clusters.Event, at time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.current != nil {
-		r.current.told(e)
+	if r.current == nil || !r.current.told(e) {
+		r.dir.AppendEvent(rundir.Event{At: int64(at), Kind: rundir.EventWarning, Subject: e.Component, Text: e.Text})
 	}
 }
 

@@ -271,13 +271,14 @@ func (t *trial) say(phase string, lasts time.Duration) {
 }
 
 // told marks what the provider did in the trial's course, and has it be a warning of
-// the trial.
-func (t *trial) told(e clusters.Event) {
+// the trial; false where the trial has ended, and its files are being closed.
+func (t *trial) told(e clusters.Event) bool {
 	if t.alive.Err() != nil {
-		return // the trial has ended, and its files are being closed
+		return false
 	}
 	t.eyes.marks.Mark(rundir.Event{Kind: rundir.EventWarning, Subject: e.Component, Text: e.Text})
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.warnings = append(t.warnings, e.Component+": "+e.Text)
+	t.warnings = append(t.warnings, strings.TrimPrefix(e.Component+": "+e.Text, ": "))
+	return true
 }

@@ -27,14 +27,14 @@ type Answer struct {
 // OK says whether the request succeeded.
 func (a Answer) OK() bool { return a.Code == "" }
 
-// longWait is the part of its deadline that a request may have waited when its
-// load ends without that being the server's fault.
-const longWait = 4
+// Patience is how long a request of that deadline may have waited when its load
+// ends without that being the server's fault, ns.
+func Patience(deadline time.Duration) int64 { return int64(deadline) / 4 }
 
 // Unsent is the answer of a request whose load ended at that time, before it could
 // be sent.
 func Unsent(at int64, deadline time.Duration) Answer {
-	return Answer{Sent: at, Done: at, Code: CodeCut, Cut: true, patience: int64(deadline) / longWait}
+	return Answer{Sent: at, Done: at, Code: CodeCut, Cut: true, patience: Patience(deadline)}
 }
 
 // Record counts the answer in a series. A request that the end of its load cut

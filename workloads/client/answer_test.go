@@ -13,8 +13,8 @@ import (
 // What the end of its load cuts off counts if it had waited long; what a process
 // that hangs up gives up, never.
 func TestWhatHadWaitedLongWhenItsLoadEndedIsCounted(t *testing.T) {
-	const deadline = 2 * time.Second // so that long is half a second
-	long, short := deadline/longWait+100*time.Millisecond, 20*time.Millisecond
+	const deadline = 8 * time.Second // so that long is two
+	long, short := time.Duration(Patience(deadline))+100*time.Millisecond, 20*time.Millisecond
 	for name, c := range map[string]struct {
 		wait    time.Duration
 		late    time.Duration // from the intended time to the sending

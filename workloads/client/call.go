@@ -170,7 +170,7 @@ func (k *call) settle(err error) {
 		k.client.cut.Add(1)
 		a.Code = CodeCut
 		if !errors.Is(err, wire.ErrHungUp) {
-			a.patience = int64(k.client.timeout) / longWait
+			a.patience = Patience(k.client.timeout)
 		}
 	default:
 		a.Code = CodeOf(err)
