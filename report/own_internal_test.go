@@ -147,3 +147,25 @@ func TestLabelOf(t *testing.T) {
 		}
 	}
 }
+
+// What had hung when the load ended belongs to a phase that had begun when it began
+// to hang, and not to a recovery that was over at once.
+func TestWhatHungBelongsWhereItBegan(t *testing.T) {
+	key := rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch"}
+	for name, c := range map[string]struct {
+		code     string
+		recovery int64 // how long that phase was
+		want     string
+	}{
+		"over at once":      {"unended", s / 100, "fault"},
+		"long enough":       {"unended", 3 * s, "recovery"},
+		"what may be young": {"unsynced", s / 100, "recovery"},
+	} {
+		one := aTrial()
+		one.done.Phases = append(one.done.Phases, rundir.Phase{Name: "recovery", From: 20 * s, To: 20*s + c.recovery})
+		one.window(rundir.Window{Key: key, From: 30 * s, To: 31 * s, Errors: map[string]uint64{c.code: 3}}, nil)
+		if got := one.cells[cellKey{key, c.want}]; got == nil || got.failed != 3 {
+			t.Errorf("%s: nothing in %s", name, c.want)
+		}
+	}
+}

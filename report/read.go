@@ -318,7 +318,7 @@ func (t *trial) window(w rundir.Window, bins []latency.Bin) {
 	for code, n := range w.Errors {
 		of := c
 		if k.phase == "" && settled[code] {
-			of = t.cell(cellKey{w.Key, t.lastMeasured()})
+			of = t.cell(cellKey{w.Key, t.leftIn(code)})
 		}
 		of.failed += n
 		of.codes[code] += n

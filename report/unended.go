@@ -26,14 +26,27 @@ var unendedCodes = map[string]bool{
 // phase: they are of what the measured phases left.
 var settled = map[string]bool{"unsynced": true, "unended": true, "missed": true}
 
-// lastMeasured is the last phase that is measured; empty where there is none.
-func (t *trial) lastMeasured() string {
+// leastWait is what was waited for at least before it counts as unended: a quarter
+// of the loads' usual deadline of 10 s, or more; ns.
+const leastWait = 2_500_000_000
+
+// leftIn is the phase that a settled code belongs to; empty where none is measured:
+// the last that is, but of what had been waited for long one that had begun by then.
+// A recovery that is over at once is not where a request had hung.
+func (t *trial) leftIn(code string) string {
+	last, end := "", int64(0)
 	for _, p := range slices.Backward(t.done.Phases) {
-		if t.counts(rundir.Gate{}, p.Name) {
+		if !t.counts(rundir.Gate{}, p.Name) {
+			continue
+		}
+		if last == "" {
+			last, end = p.Name, p.To
+		}
+		if code != "unended" || p.From <= end-leastWait {
 			return p.Name
 		}
 	}
-	return ""
+	return last
 }
 
 // unendedReasons are what the servers say when they give up waiting, behind the
