@@ -59,7 +59,7 @@ func TestKilled(t *testing.T) {
 		{name: "start-both", timeline: []string{steady}, until: (*player).untilStarting, both: true},
 		{name: "reset", timeline: []string{steady}, until: func(p *player) { p.await("resetting the cluster") }},
 		{name: "steady", timeline: []string{steady}, until: func(p *player) { p.await("  steady") }, report: true},
-		{name: "fault-both", timeline: []string{fault, recovery}, until: func(p *player) { p.awaitEvent(rundir.EventActProven) }, both: true, report: true},
+		{name: "fault-both", timeline: []string{fault, recovery}, until: func(p *player) { p.awaitProof() }, both: true, report: true},
 		{name: "operation", timeline: []string{backup, restore, recovery}, until: func(p *player) { p.await("operation restore") }, report: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestKilled(t *testing.T) {
 
 	t.Run("interrupt", func(t *testing.T) {
 		p := s.start(t, "interrupt", scenario(fault, recovery))
-		p.awaitEvent(rundir.EventActProven)
+		p.awaitProof()
 		interrupt(t, p)
 		if code, _ := p.end(); code != exitInterrupted {
 			t.Errorf("exit code %d:\n%s", code, p.said())
@@ -126,7 +126,7 @@ func TestKilled(t *testing.T) {
 
 	t.Run("interrupt-twice", func(t *testing.T) {
 		p := s.start(t, "interrupt-twice", scenario(fault, recovery))
-		p.awaitEvent(rundir.EventActProven)
+		p.awaitProof()
 		interrupt(t, p)
 		p.await("interrupted")
 		interrupt(t, p)

@@ -50,7 +50,7 @@ func TestKilledOnKind(t *testing.T) {
 			before := inDocker(t)
 			p := s.start(t, c.name, onKind)
 			p.await("the cluster is up") // which may take a busy machine as long as what follows
-			p.awaitEvent(rundir.EventActProven)
+			p.awaitProof()
 			if slices.Equal(inDocker(t), before) {
 				t.Fatal("a cluster without containers or a network")
 			}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/storm-harness/storm/internal/ledger"
 	"github.com/storm-harness/storm/internal/procfs"
+	"github.com/storm-harness/storm/internal/rundir"
 )
 
 // patience bounds every wait for something to be seen on a busy machine.
@@ -190,12 +191,12 @@ func (p *player) await(text string) string {
 	}
 }
 
-// awaitEvent returns when the first trial's record has an event of that kind.
-func (p *player) awaitEvent(kind string) {
+// awaitProof returns when the first trial's record has that an act took effect.
+func (p *player) awaitProof() {
 	p.t.Helper()
-	until(p.t, "the event "+kind, func() bool {
+	until(p.t, "the proof of an act", func() bool {
 		files, err := filepath.Glob(filepath.Join(p.dir, "trials", "*", "events.jsonl"))
-		return err == nil && len(files) > 0 && slices.Contains(eventKinds(p.t, files[0]), kind)
+		return err == nil && len(files) > 0 && slices.Contains(eventKinds(p.t, files[0]), rundir.EventActProven)
 	})
 }
 
