@@ -63,8 +63,9 @@ const (
 	rounds = 60
 	// pause is how long it gives Docker for what is still going on.
 	pause = 500 * time.Millisecond
-	// quiet is how long nothing may have appeared in the end: Docker makes a container
-	// that it was asked for before also where its network is gone meanwhile.
+	// quiet is how long nothing may have appeared in the end, be it that nothing was
+	// there before: Docker goes on with what it was asked for when who asked is gone,
+	// and makes a container also where its network is gone meanwhile.
 	quiet = time.Second
 )
 
@@ -96,7 +97,7 @@ func RemoveOwned(ctx context.Context, run, name string) (removed bool, left stri
 			left = fmt.Sprintf("the network %s is labelled as that of run %s", name, strings.Join(foreign, ", "))
 		}
 		if len(ids)+len(networks) == 0 {
-			if !removed || silent {
+			if silent {
 				return removed, left, nil
 			}
 			silent = true

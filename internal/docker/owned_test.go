@@ -95,7 +95,9 @@ func TestRemoveOwned(t *testing.T) {
 		// The network is gone, and Docker makes the container all the same.
 		"a node that comes late":   {map[string]string{"networks/n": "r1", "hooks/network rm": late}, true, "", ""},
 		"one that comes later yet": {map[string]string{"networks/n": "r1", "hooks/network rm": "(sleep 0.4; " + late + ") >/dev/null 2>&1 &"}, true, "", ""},
-		"another run's network":    {map[string]string{"networks/n": "r2", "containers/node": node}, true, "labelled as that of run r2", "n"},
+		// Who asked for it was killed before Docker had made it.
+		"a network that comes after nothing": {map[string]string{"hooks/network ls": "(sleep 0.4; echo r1 >networks/n) >/dev/null 2>&1 &"}, true, "", ""},
+		"another run's network":              {map[string]string{"networks/n": "r2", "containers/node": node}, true, "labelled as that of run r2", "n"},
 		"a stranger that goes": {map[string]string{
 			"networks/n": "r1", "containers/stranger": "on storm-r1", "hooks/ps -aq --no-trunc --filter network=": "rm containers/stranger",
 		}, true, "", ""},
