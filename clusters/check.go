@@ -49,9 +49,6 @@ func (s Spec) Check() []string {
 	}
 	c.fairness(k)
 	c.objects(k)
-	if s.Stacked() && s.Etcd.Members != *k.APIServer.Replicas {
-		c.bad("etcd.topology", "stacked takes as many members of the main shard as apiservers, and there are %d and %d: set etcd.members and kubernetes.apiserver.replicas to the same", s.Etcd.Members, *k.APIServer.Replicas)
-	}
 	shards := s.AllShards()
 	for i, sh := range shards {
 		field, inherits := "etcd", i > 0
@@ -64,6 +61,9 @@ func (s Spec) Check() []string {
 		}
 		if !inherits || sh.HeartbeatInterval != shards[0].HeartbeatInterval || sh.ElectionTimeout != shards[0].ElectionTimeout {
 			c.election(field, sh)
+		}
+		if n := *k.APIServer.Replicas; sh.Stacked() && sh.Members != n {
+			c.bad(field+".topology", "stacked takes as many members of the shard %s as apiservers, and there are %d and %d: set %s.members and kubernetes.apiserver.replicas to the same", sh.Name, sh.Members, n, field)
 		}
 		if sh.Members < 1 {
 			c.bad(field+".members", "%d is too few", sh.Members)

@@ -16,13 +16,22 @@ func TestSpecCheckNamesWhatIsWrong(t *testing.T) {
 		change func(*Spec)
 		want   string // empty: nothing is wrong
 	}{
-		"defaults":      {func(*Spec) {}, ""},
-		"fast":          {func(s *Spec) { s.Etcd.HeartbeatInterval, s.Etcd.ElectionTimeout = ms(50), ms(500) }, ""},
-		"inherits":      {func(s *Spec) { s.Etcd.HeartbeatInterval, s.Etcd.Shards = ms(150), shards("a", "/events") }, ""},
-		"no apiserver":  {func(s *Spec) { s.Kubernetes.APIServer.Replicas = &none }, "kubernetes.apiserver.replicas: must be at least 1"},
-		"skew":          {func(s *Spec) { s.Kubernetes.Scheduler.Version = "1.36" }, `kubernetes.scheduler.version: "1.36" is not a version`},
-		"etcd's":        {func(s *Spec) { s.Etcd.Version = "v4" }, `etcd.version: "v4" is not a version`},
-		"stacked":       {func(s *Spec) { s.Etcd.Topology, s.Etcd.Members = Stacked, 3 }, "etcd.topology: stacked takes as many members of the main shard as apiservers, and there are 3 and 1"},
+		"defaults":     {func(*Spec) {}, ""},
+		"fast":         {func(s *Spec) { s.Etcd.HeartbeatInterval, s.Etcd.ElectionTimeout = ms(50), ms(500) }, ""},
+		"inherits":     {func(s *Spec) { s.Etcd.HeartbeatInterval, s.Etcd.Shards = ms(150), shards("a", "/events") }, ""},
+		"no apiserver": {func(s *Spec) { s.Kubernetes.APIServer.Replicas = &none }, "kubernetes.apiserver.replicas: must be at least 1"},
+		"skew":         {func(s *Spec) { s.Kubernetes.Scheduler.Version = "1.36" }, `kubernetes.scheduler.version: "1.36" is not a version`},
+		"etcd's":       {func(s *Spec) { s.Etcd.Version = "v4" }, `etcd.version: "v4" is not a version`},
+		"stacked":      {func(s *Spec) { s.Etcd.Topology, s.Etcd.Members = Stacked, 3 }, "etcd.topology: stacked takes as many members of the shard main as apiservers, and there are 3 and 1: set etcd.members and"},
+		"stacked apart": {func(s *Spec) {
+			s.Etcd.Shards = shards("a", "/events")
+			s.Etcd.Shards[0].Topology, s.Etcd.Shards[0].Members = Stacked, 3
+		}, "etcd.shards[0].topology: stacked takes as many members of the shard a as apiservers, and there are 3 and 1: set etcd.shards[0].members and"},
+		"main's topology is main's alone": {func(s *Spec) {
+			three := 3
+			s.Kubernetes.APIServer.Replicas = &three
+			s.Etcd.Topology, s.Etcd.Members, s.Etcd.Shards = Stacked, 3, shards("a", "/events")
+		}, ""},
 		"heartbeat":     {func(s *Spec) { s.Etcd.HeartbeatInterval = ms(300) }, "etcd.heartbeatInterval: the election timeout of 1s is less than 5 heartbeats of 300ms"},
 		"of both, once": {func(s *Spec) { s.Etcd.HeartbeatInterval, s.Etcd.Shards = ms(300), shards("a", "/events") }, "etcd.heartbeatInterval: "},
 		"no whole ms":   {func(s *Spec) { s.Etcd.ElectionTimeout = unit.Duration(time.Second + time.Microsecond) }, "etcd.electionTimeout: etcd counts heartbeats and elections in whole milliseconds"},

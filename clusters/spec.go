@@ -62,7 +62,7 @@ type Deployment struct {
 }
 
 // Etcd is the main shard. Its settings are also the defaults of every other
-// shard, except Members.
+// shard, except Members and Topology.
 type Etcd struct {
 	Version           string            `yaml:"version" doc:"v3.6 for the newest patch release at hand, or v3.6.16"`
 	BinDir            string            `yaml:"binDir" doc:"a directory to take etcd, etcdctl and etcdutl from"`
@@ -79,13 +79,15 @@ type Etcd struct {
 }
 
 // Shard is an etcd cluster beside the main one, holding some resources. Its
-// zero fields take the main shard's values, Members excepted: that is 1.
+// zero fields take the main shard's values, but for Members, which is 1, and
+// Topology, which is external.
 type Shard struct {
 	Name              string            `yaml:"name" key:"true" doc:"the shard's name; main is taken"`
 	Resources         []string          `yaml:"resources" doc:"what it holds, as group/resource: /events, coordination.k8s.io/leases"`
 	Version           string            `yaml:"version" doc:"an etcd version of its own"`
 	BinDir            string            `yaml:"binDir" doc:"a directory of its own to take etcd from"`
 	Members           int               `yaml:"members" min:"1" max:"9" doc:"members; 1 by default"`
+	Topology          string            `yaml:"topology" enum:"external,stacked" doc:"external, whatever the main shard is: every apiserver asks any member; stacked: there are as many members as apiservers, and each apiserver asks its own alone"`
 	HeartbeatInterval unit.Duration     `yaml:"heartbeatInterval" doc:"raft heartbeat"`
 	ElectionTimeout   unit.Duration     `yaml:"electionTimeout" doc:"raft election timeout"`
 	SnapshotCount     int               `yaml:"snapshotCount" min:"0" doc:"committed transactions between two raft snapshots"`
@@ -103,7 +105,7 @@ const (
 	KindCluster = "kind"
 )
 
-// The ways in which apiservers and the members of the main shard are laid out.
+// The ways in which apiservers and the members of a shard are laid out.
 const (
 	External = "external"
 	Stacked  = "stacked"
@@ -143,6 +145,7 @@ func (s Spec) Defaulted() Spec {
 		def(&sh.Version, s.Etcd.Version)
 		def(&sh.BinDir, s.Etcd.BinDir)
 		def(&sh.Proxy, s.Etcd.Proxy)
+		def(&sh.Topology, External)
 		if sh.Members == 0 {
 			sh.Members = 1
 		}
@@ -166,15 +169,15 @@ func (s Spec) Defaulted() Spec {
 	return s
 }
 
-// Stacked says whether each apiserver has a member of the main shard of its own.
-func (s Spec) Stacked() bool { return s.Etcd.Topology == Stacked }
+// Stacked says whether each apiserver has a member of the shard of its own.
+func (s Shard) Stacked() bool { return s.Topology == Stacked }
 
 // AllShards returns the main shard, as a Shard without resources, followed by
 // the others. Call it on a defaulted spec.
 func (s Spec) AllShards() []Shard {
 	e := s.Etcd
 	main := Shard{
-		Name: MainShard, Version: e.Version, BinDir: e.BinDir, Members: e.Members,
+		Name: MainShard, Version: e.Version, BinDir: e.BinDir, Members: e.Members, Topology: e.Topology,
 		HeartbeatInterval: e.HeartbeatInterval, ElectionTimeout: e.ElectionTimeout,
 		SnapshotCount: e.SnapshotCount, Quota: e.Quota, Flags: e.Flags, Env: e.Env, Proxy: e.Proxy,
 	}

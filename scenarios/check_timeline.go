@@ -179,7 +179,7 @@ func (c *check) members(a placedAct, sh clusters.Shard, needs map[clusters.Capab
 	if quorum := sh.Members/2 + 1; breaks && sh.Members-1 < quorum {
 		c.warn(a.key, "takes the shard %s below its quorum: it has %s, so it is down until the fault is healed", sh.Name, unit.Count(sh.Members, "member"))
 		c.liveness(a)
-	} else if breaks && c.doc.Spec.Cluster.Stacked() && sh.Name == clusters.MainShard {
+	} else if breaks && sh.Stacked() {
 		c.liveness(a)
 	}
 }

@@ -137,7 +137,7 @@ func (c Standing) handOver(ctx context.Context, name, dir, run string) (ByHand, 
 
 // Down ends a cluster that was started by hand, and removes all of it.
 func Down(ctx context.Context, name string) error {
-	state, err := readState(name)
+	state, err := State(name)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func List(ctx context.Context) ([]Found, error) {
 
 // look asks a cluster's supervisor how it is.
 func look(ctx context.Context, name string) Found {
-	state, err := readState(name)
+	state, err := State(name)
 	if err != nil {
 		return Found{ByHand: ByHand{Name: name}, Problem: err.Error()}
 	}
@@ -220,8 +220,8 @@ func (f *Found) nodes(ctx context.Context) error {
 	return nil
 }
 
-// readState reads the state of a cluster that was started by hand.
-func readState(name string) (ByHand, error) {
+// State reads the state of a cluster that was started by hand.
+func State(name string) (ByHand, error) {
 	base, err := Dir()
 	if err != nil {
 		return ByHand{}, err

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
@@ -48,12 +47,8 @@ type answer struct {
 var errAgentGone = errors.New("the connection to the node has ended: its container may have been stopped")
 
 // openAgent connects to a node, whose logs are told by index, and which has
-// components of those kinds. tell is called in order, until gone is closed.
-func openAgent(ctx context.Context, node, index string, kinds []clusters.Kind, tell func([]string)) (*agent, error) {
-	var names []string
-	for _, kind := range kinds {
-		names = append(names, string(kind))
-	}
+// components of those names. tell is called in order, until gone is closed.
+func openAgent(ctx context.Context, node, index string, names []string, tell func([]string)) (*agent, error) {
 	cmd := exec.Command(docker.Command(), "exec", "--interactive", node, "bash", "-c", agentScript, "agent", index, nodeLogs, manifestsDir, strings.Join(names, " "))
 	// A Ctrl-C in the terminal is storm's to handle. It ends with its standard
 	// input, which storm holds.

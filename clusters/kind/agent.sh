@@ -24,7 +24,7 @@ follow() { # what process $2 of component $1 logs, which is of the pod that pod_
   [ -e "/run/storm/followed-$2-$3" ] && return
   : > "/run/storm/followed-$2-$3"
   local file log=$1 at=/var/log/pods/kube-system_${pod}_$uid/$1
-  [ "$1" = etcd ] && log=etcd-main
+  [ "$1" = etcd ] && log=etcd-main # of a further shard it is etcd-SHARD already
   {
     until file=$(ls -v "$at"/*.log | tail -n 1) && [ -n "$file" ]; do
       kill -0 "$2" || exit # it ended before it had one
@@ -34,13 +34,19 @@ follow() { # what process $2 of component $1 logs, which is of the pod that pod_
   } > /dev/null 2>&1 < /dev/null &
 }
 
-pod_of() { # reads what process $1 is of into pod and uid, and its container into box
+# pod_of reads what process $1 is of into pod and uid, its container into box, and which
+# component that is into name: the static pods of several shards of etcd run the same
+# program, and each has one container, which has the component's name.
+pod_of() {
   local line dir
   while read -r line; do
     [[ $line =~ pod([0-9a-f_-]{32,36})[^/]*/(.*-)?([0-9a-f]{64}) ]] || continue
     uid=${BASH_REMATCH[1]//_/-} box=${BASH_REMATCH[3]}
     for dir in /var/log/pods/kube-system_*_"$uid"; do
       [ -d "$dir" ] || continue
+      for name in "$dir"/*/; do
+        name=${name%/} name=${name##*/}
+      done
       dir=${dir##*/kube-system_}
       pod=${dir%_*}
       return 0
@@ -79,16 +85,12 @@ look() {
   for d in /proc/[0-9]*; do
     { read -r comm < "$d/comm"; } 2>/dev/null || continue
     case $comm in
-      kube-apiserver) name=kube-apiserver ;;
-      kube-controller) name=kube-controller-manager ;;
-      kube-scheduler) name=kube-scheduler ;;
-      etcd | etcd-*) name=etcd ;;
+      kube-apiserver | kube-controller | kube-scheduler | etcd | etcd-*) ;;
       *) continue ;;
     esac
-    [[ $missing == *" $name "* ]] || continue
     p=${d#/proc/}
     # One whose pod is not to be seen yet is looked at again the next time.
-    if [ -z "${pid[$name]:-}" ] && stat_of "$p" && pod_of "$p"; then
+    if stat_of "$p" && pod_of "$p" && [[ $missing == *" $name "* ]] && [ -z "${pid[$name]:-}" ]; then
       pid[$name]=$p start[$name]=$began
       echo "runs $name $p $began $pod $box"
       follow "$name" "$p" "$began"

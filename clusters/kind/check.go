@@ -93,12 +93,21 @@ func Check(spec clusters.Spec) []string {
 			}
 		}
 	}
-	if spec.Stacked() && os.Geteuid() != 0 {
-		bad("etcd.topology: stacked takes root with kind: the members' data belongs to the nodes' root")
-	}
-	for _, name := range []string{"listen-client-urls", "listen-metrics-urls"} {
-		if _, given := spec.Etcd.Flags[name]; given && spec.Stacked() {
-			bad("etcd.flags.%s: the nodes of a stacked member give it: its apiserver and its kubelet find it there", name)
+	for i, sh := range spec.AllShards() {
+		if !sh.Stacked() {
+			continue
+		}
+		field := "etcd"
+		if i > 0 {
+			field = fmt.Sprintf("etcd.shards[%d]", i-1)
+		}
+		if os.Geteuid() != 0 {
+			bad("%s.topology: stacked takes root with kind: the members' data belongs to the nodes' root", field)
+		}
+		for _, name := range []string{"listen-client-urls", "listen-metrics-urls"} {
+			if _, given := sh.Flags[name]; given {
+				bad("%s.flags.%s: the nodes of a stacked member give it: its apiserver and its kubelet find it there", field, name)
+			}
 		}
 	}
 	if n := spec.Members(); n > mostMembers {

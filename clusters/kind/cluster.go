@@ -2,7 +2,7 @@
 // apiserver, with their static pods, and a container for each etcd member, all on
 // a network of the cluster's own. Every component is a handle.
 //
-// etcd is external, the main shard's too, unless a spec wants that stacked: one
+// etcd is external, the main shard's too, unless a spec wants a shard stacked: one
 // layout for every number of members and shards, each member a host of its own
 // that can be cut off, killed, and restored while the nodes live on.
 package kind
@@ -65,28 +65,32 @@ type Cluster struct {
 	adminTLS   *tls.Config
 	alive      context.Context // ends with Close
 	end        context.CancelFunc
+	tellings   tellings // of ends that nobody asked for
 
-	mu       sync.Mutex
-	etcdTLS  *tls.Config // for the members of all shards
-	spec     clusters.Spec
-	image    image
-	shards   []shardPlaces
-	members  []etcdMember
-	nodes    []*node // of the control plane
-	workers  []*node
-	parts    []*part
-	binaries map[string]components.Binary // etcd's, by shard
-	restores map[string]*data.Restores    // by shard
-	lived    bool                         // containers have been made
-	broken   bool                         // a reset could not bring it up
-	goldens  map[string]bool              // the golden copies that there are, by their keys
-	how      string                       // the last reset came about
-	touched  map[[2]clusters.ID]bool      // links that were changed
+	mu      sync.Mutex
+	etcdTLS *tls.Config // for the members of all shards
+	spec    clusters.Spec
+	image   image
+	shards  []shardPlaces
+	members []etcdMember
+	// forerunners are there while kind makes the nodes.
+	forerunners []*member
+	nodes       []*node // of the control plane
+	workers     []*node
+	parts       []*part
+	binaries    map[string]components.Binary // etcd's, by shard
+	restores    map[string]*data.Restores    // by shard
+	lived       bool                         // containers have been made
+	broken      bool                         // a reset could not bring it up
+	goldens     map[string]bool              // the golden copies that there are, by their keys
+	how         string                       // the last reset came about
+	touched     map[[2]clusters.ID]bool      // links that were changed
 }
 
 var (
 	_ interface{ ResetHow() string }       = (*Cluster)(nil) // which the runner asks
 	_ interface{ Parting() time.Duration } = (*Cluster)(nil) // and this
+	_ interface{ Told(context.Context) }   = (*Cluster)(nil) // and this
 	_ clusters.Cluster                     = (*Cluster)(nil)
 	_ clusters.Populated                   = (*Cluster)(nil)
 	_ clusters.Linker                      = (*Cluster)(nil)

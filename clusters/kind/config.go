@@ -36,7 +36,6 @@ type design struct {
 	nodes     int
 	workers   int
 	shards    []shardPlaces
-	stacked   bool
 	dir       string // the cluster's own, on this machine
 	logs      string
 	oldCgroup bool // this machine has cgroups v1
@@ -61,9 +60,7 @@ func (d design) config() (*v1alpha4.Cluster, error) {
 			{HostPath: filepath.Join(d.dir, "nodes", strconv.Itoa(i), "pki"), ContainerPath: nodePKI},
 			{HostPath: d.logs, ContainerPath: nodeLogs},
 		}
-		if d.stacked {
-			mounts = append(mounts, d.memberMounts(i)...)
-		}
+		mounts = append(mounts, d.memberMounts(i)...)
 		c.Nodes = append(c.Nodes, v1alpha4.Node{Role: v1alpha4.ControlPlaneRole, Image: d.image, ExtraMounts: mounts})
 	}
 	for range d.workers {
@@ -78,7 +75,7 @@ func (d design) config() (*v1alpha4.Cluster, error) {
 		"endpoints": clientURLs(d.shards[0]), "caFile": nodeEtcdTrust,
 		"certFile": nodePKI + "/apiserver-etcd-client.crt", "keyFile": nodePKI + "/apiserver-etcd-client.key",
 	}}
-	if d.stacked {
+	if d.shards[0].Stacked() {
 		etcd = map[string]any{"local": map[string]any{"dataDir": kubeadmData}}
 	}
 	serving := []any{map[string]any{"name": "storm", "hostPath": nodeServing, "mountPath": nodeServing, "readOnly": true, "pathType": "Directory"}}
@@ -122,7 +119,7 @@ func (d design) extraFlags() []partFlags {
 	api := flags.Of("profiling", "false")
 	if o := overrides(d.shards); o != "" {
 		api = append(api, flags.Of("etcd-servers-overrides", o)...)
-		if d.stacked { // kubeadm has the main shard's authority alone
+		if d.shards[0].Stacked() { // kubeadm has the main shard's authority alone
 			api = append(api, flags.Of("etcd-cafile", nodeEtcdTrust)...)
 		}
 	}

@@ -149,11 +149,28 @@ func (c *Cluster) createError(ctx context.Context, err error, log string) error 
 		}
 	}
 	show(&b, "kind said last", strings.Join(ready.LastLines(log, 0, shownLines), "\n"))
-	// One in the cluster's directory is removed with that.
-	if within, err := filepath.Rel(c.o.Dir, log); err != nil || !filepath.IsLocal(within) || c.o.Retain {
+	if c.outlives(log) {
 		fmt.Fprintf(&b, "\n  all that kind said: %s", log)
 	}
 	return errors.New(b.String())
+}
+
+// outlives says whether a log is there when the cluster has come to nothing: one in
+// the cluster's directory is removed with that.
+func (c *Cluster) outlives(log string) bool {
+	within, err := filepath.Rel(c.o.Dir, log)
+	return err != nil || !filepath.IsLocal(within) || c.o.Retain
+}
+
+// kubeletSays is what the node's kubelet logged last, to be put behind an error.
+func (n *node) kubeletSays() string {
+	var b strings.Builder
+	log := filepath.Join(n.cluster.o.LogDir, n.kubelet()+".log")
+	show(&b, "the kubelet of "+n.name+" logs last", strings.Join(ready.LastLines(log, 0, readLines), "\n"))
+	if n.cluster.outlives(log) {
+		fmt.Fprintf(&b, "\n  all that it says: %s", log)
+	}
+	return b.String()
 }
 
 // shownLines is how much of each log an error shows, of the last readLines: a Go

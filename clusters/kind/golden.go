@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,14 +58,16 @@ func (c *Cluster) keys() (bare, furnished string) {
 	defer c.mu.Unlock()
 	var text strings.Builder
 	for _, s := range c.shards {
-		fmt.Fprintf(&text, "%s %v %d %s\n", s.Name, s.Resources, len(s.members), c.binaries[s.Name].SHA256)
+		fmt.Fprintf(&text, "%s %v %d %s %s\n", s.Name, s.Resources, len(s.members), s.Topology, c.binaries[s.Name].SHA256)
 	}
-	fmt.Fprintf(&text, "%s %d %d %s\n", c.image.id, *c.spec.Kubernetes.APIServer.Replicas, c.spec.Kubernetes.Workers, c.spec.Etcd.Topology)
+	k := c.spec.Kubernetes
+	// What controllers write at the start is in the copy: without any it is another.
+	fmt.Fprintf(&text, "%s %d %d %t %t\n", c.image.id, *k.APIServer.Replicas, k.Workers, *k.ControllerManager.Replicas > 0, *k.Scheduler.Replicas > 0)
 	named := func(text string) string {
 		sum := sha256.Sum256([]byte(text))
 		return hex.EncodeToString(sum[:8])
 	}
-	return named(text.String()), named(text.String() + fairness.Text(c.spec.Kubernetes) + objects.Text(c.spec.Kubernetes))
+	return named(text.String()), named(text.String() + fairness.Text(k) + objects.Text(k))
 }
 
 // copies are the golden copies of a cluster.
@@ -114,14 +117,19 @@ func (c copies) Take(ctx context.Context, key string) (err error) {
 func (c copies) Resume(context.Context) error { return nil }
 
 // everyBox pauses or unpauses the container of every member, of all of them also
-// where one fails.
+// where one fails. A node may have members of several shards.
 func (c *Cluster) everyBox(ctx context.Context, command string) error {
-	members := c.allMembers()
-	errs := make([]error, len(members))
+	var boxes []string
+	for _, m := range c.allMembers() {
+		if box := m.home().box; !slices.Contains(boxes, box) {
+			boxes = append(boxes, box)
+		}
+	}
+	errs := make([]error, len(boxes))
 	var wg sync.WaitGroup
-	for i, m := range members {
+	for i, box := range boxes {
 		wg.Go(func() {
-			if _, err := docker.Run(ctx, command, m.home().box); !docker.Says(err, "is not paused") {
+			if _, err := docker.Run(ctx, command, box); !docker.Says(err, "is not paused") {
 				errs[i] = err
 			}
 		})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	kindcluster "sigs.k8s.io/kind/pkg/cluster"
+
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/hand"
 	"github.com/storm-harness/storm/clusters/pki"
@@ -34,6 +36,12 @@ func UpByHand(ctx context.Context, name string, o Options, refused func(context.
 		}
 		return c.standing(), nil
 	})
+}
+
+// ExportLogs has kind write what the nodes of a run's cluster and their containers
+// have logged into a directory.
+func ExportLogs(run, dir string) error {
+	return kindcluster.NewProvider(runtime()).CollectLogs(NameOf(run), dir)
 }
 
 // standing is what another storm needs to know of the cluster.

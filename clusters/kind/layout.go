@@ -16,8 +16,9 @@ import (
 
 // The ports that the components listen on, each in a network of its own.
 const (
-	etcdClientPort = 2379
+	etcdClientPort = 2379 // of each member that is a host of its own, and of a stacked main shard's
 	etcdPeerPort   = 2380
+	shardPorts     = 100 // what those of the next stacked shard on the same nodes are apart
 	apiServerPort  = 6443
 	managerPort    = 10257
 	schedulerPort  = 10259
@@ -79,14 +80,28 @@ func lastByte(slot network.Slot, n int) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// place is where an etcd member is: a host of its own.
+// place is where an etcd member is: a host of its own, or a node, on which stacked
+// members of several shards are told apart by their ports.
 type place struct {
-	id   clusters.ID
-	addr netip.Addr
+	id    clusters.ID
+	addr  netip.Addr
+	above int // what its ports are above the usual ones
 }
 
-func (p place) clientURL() string { return fmt.Sprintf("https://%s:%d", p.addr, etcdClientPort) }
-func (p place) peerURL() string   { return fmt.Sprintf("https://%s:%d", p.addr, etcdPeerPort) }
+func (p place) clientURL() string { return p.clientAt(p.addr) }
+func (p place) peerURL() string   { return fmt.Sprintf("https://%s:%d", p.addr, etcdPeerPort+p.above) }
+
+// ownURL is where whoever is on its node asks it.
+func (p place) ownURL() string { return p.clientAt(loopback) }
+
+func (p place) clientAt(addr netip.Addr) string {
+	return fmt.Sprintf("https://%s:%d", addr, etcdClientPort+p.above)
+}
+
+// metricsURL is where kubelets ask whether a stacked member lives; kubeadm has the same
+// port for its own.
+func (p place) metricsURL() string { return fmt.Sprintf("http://%s:%d", loopback, p.metricsPort()) }
+func (p place) metricsPort() int   { return etcdPeerPort + 1 + p.above }
 
 // shardPlaces is an etcd cluster and where its members are.
 type shardPlaces struct {
@@ -94,22 +109,29 @@ type shardPlaces struct {
 	members []place
 }
 
-// places gives every member of a defaulted spec its place; main comes first. Where
-// that is stacked, its members have the addresses of the nodes, as far as these
-// are known.
-func places(spec clusters.Spec, slot network.Slot, nodes []*node) []shardPlaces {
+// places gives every member of a defaulted spec its place; main comes first. The
+// members of a stacked shard have the addresses of the nodes, as far as these are
+// known, and ports that the nodes' other shards do not have: the usual ones are
+// kubeadm's, and so the main shard's alone.
+func places(spec clusters.Spec, slot network.Slot, nodes []netip.Addr) []shardPlaces {
 	var out []shardPlaces
-	next := 0
+	next, further := 0, 0
 	for _, shard := range spec.AllShards() {
 		s := shardPlaces{Shard: shard}
+		if shard.Stacked() && shard.Name != clusters.MainShard {
+			further++
+		}
 		for i := range shard.Members {
 			p := place{id: clusters.ID{Kind: clusters.KindEtcd, Shard: shard.Name, Index: i}}
 			switch {
-			case shard.Name != clusters.MainShard || !spec.Stacked():
+			case !shard.Stacked():
 				p.addr = slot.HostAddr(next)
 				next++
 			case i < len(nodes):
-				p.addr = nodes[i].addr
+				p.addr = nodes[i]
+			}
+			if shard.Stacked() && shard.Name != clusters.MainShard {
+				p.above = further * shardPorts
 			}
 			s.members = append(s.members, p)
 		}
@@ -118,7 +140,12 @@ func places(spec clusters.Spec, slot network.Slot, nodes []*node) []shardPlaces 
 	return out
 }
 
+// clientURLs are where apiservers ask a shard: all of its members, or each the one
+// on its own node.
 func clientURLs(s shardPlaces) []string {
+	if s.Stacked() {
+		return []string{s.members[0].ownURL()} // which is the same on every node
+	}
 	var out []string
 	for _, m := range s.members {
 		out = append(out, m.clientURL())
@@ -145,6 +172,11 @@ func initialCluster(s shardPlaces) string {
 		out = append(out, m.id.String()+"="+m.peerURL())
 	}
 	return strings.Join(out, ",")
+}
+
+// anyStacked says whether nodes have members of any shard.
+func anyStacked(shards []shardPlaces) bool {
+	return slices.ContainsFunc(shards, func(s shardPlaces) bool { return s.Stacked() })
 }
 
 // shardOf returns the shard of that name; it must be there.

@@ -44,13 +44,15 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 	if _, err := EmptyImage(ctx); err != nil {
 		return err
 	}
-	if err := c.nodeFiles(*spec.Kubernetes.APIServer.Replicas); err != nil {
-		return err
-	}
-	if spec.Stacked() {
-		for i := range spec.Etcd.Members {
-			if err := os.MkdirAll(c.dataDir(clusters.ID{Kind: clusters.KindEtcd, Shard: clusters.MainShard, Index: i}), 0o700); err != nil {
-				return err
+	for i := range *spec.Kubernetes.APIServer.Replicas {
+		if err := c.nodeFiles(i); err != nil {
+			return err
+		}
+		for _, id := range c.inNode(i) {
+			if id.Kind == clusters.KindEtcd {
+				if err := os.MkdirAll(c.dataDir(id), 0o700); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -65,6 +67,7 @@ func (c *Cluster) fromNothing(ctx context.Context) error {
 	// The members are there long before kubeadm asks for them.
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.startMembers(gctx, began) })
+	g.Go(func() error { return c.forerun(gctx, spec, began) })
 	g.Go(func() error { return c.create(ctx, gctx, config) })
 	if err := g.Wait(); err != nil {
 		return err
@@ -114,7 +117,7 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 		return err
 	}
 	nodes := c.allNodes()
-	shards := places(spec, c.slot, nodes)
+	shards := places(spec, c.slot, addresses(nodes))
 	if err := c.pki.Shards(spec.AllShards()); err != nil {
 		return err
 	}
@@ -122,20 +125,15 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	if err != nil {
 		return err
 	}
-	var members []etcdMember
-	apart := shards
-	if spec.Stacked() {
-		members, apart = stackedMembers(shards[0], nodes), shards[1:]
-	}
-	for _, s := range apart {
-		for _, at := range s.members {
-			m := &member{cluster: c, place: at, log: filepath.Join(c.o.LogDir, at.id.String()+".log")}
-			if err := m.identify(); err != nil {
-				return err
-			}
-			members = append(members, m)
+	for _, s := range shards {
+		if s.Stacked() && s.Name == clusters.MainShard {
+			continue // kubeadm makes their certificates
+		}
+		if err := c.identify(s); err != nil {
+			return err
 		}
 	}
+	members := c.membersOf(shards, nodes)
 	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
 		if err := c.pki.Ensure(name, pki.Certificate{CA: pki.ClusterCA, Common: "system:" + name, Server: true, Addrs: nodeAddrs(c.slot), Names: []string{"localhost"}}); err != nil {
 			return err
@@ -147,13 +145,28 @@ func (c *Cluster) adopt(ctx context.Context, spec clusters.Spec) error {
 	return nil
 }
 
+// membersOf makes the handles of the members: of stacked ones as far as there are nodes.
+func (c *Cluster) membersOf(shards []shardPlaces, nodes []*node) []etcdMember {
+	var out []etcdMember
+	for _, s := range shards {
+		if s.Stacked() {
+			out = append(out, stackedMembers(s, nodes)...)
+			continue
+		}
+		for _, at := range s.members {
+			out = append(out, &member{cluster: c, place: at, log: filepath.Join(c.o.LogDir, at.id.String()+".log")})
+		}
+	}
+	return out
+}
+
 // design is what kind's configuration is made of. oldCgroup says that the daemon's
 // control groups are of version 1.
 func (c *Cluster) design(oldCgroup bool) design {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return design{
-		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, workers: c.spec.Kubernetes.Workers, shards: c.shards, stacked: c.spec.Stacked(),
+		name: c.name, image: c.image.name, version: c.image.version, nodes: *c.spec.Kubernetes.APIServer.Replicas, workers: c.spec.Kubernetes.Workers, shards: c.shards,
 		dir: c.o.Dir, logs: c.o.LogDir, oldCgroup: oldCgroup,
 	}
 }
@@ -174,9 +187,13 @@ func etcdBinaries(ctx context.Context, store *components.Store, spec clusters.Sp
 // startMembers starts every etcd member that there is a handle of, and returns when
 // all serve.
 func (c *Cluster) startMembers(ctx context.Context, began time.Time) error {
+	return c.startThese(ctx, c.allMembers(), began)
+}
+
+func (c *Cluster) startThese(ctx context.Context, members []etcdMember, began time.Time) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the members took longer than %s to start", ready.Patience))
 	defer cancel()
-	return each(ctx, c.allMembers(), func(ctx context.Context, m etcdMember) error {
+	return each(ctx, members, func(ctx context.Context, m etcdMember) error {
 		name := m.ID().String()
 		c.o.Sink(clusters.Event{Component: name, Text: "starting"})
 		if err := m.Start(ctx, clusters.Change{}); err != nil {
@@ -190,9 +207,10 @@ func (c *Cluster) startMembers(ctx context.Context, began time.Time) error {
 	})
 }
 
-// nodeFiles gives every node a folder of certificates: the authorities, so that
-// kubeadm makes none of its own, and what opens etcd and serves.
-func (c *Cluster) nodeFiles(nodes int) error {
+// nodeFiles gives the i-th node a folder of certificates: the authorities, so that
+// kubeadm makes none of its own, what opens etcd and serves, and what the members of
+// stacked shards have, but for the main one's, which is kubeadm's.
+func (c *Cluster) nodeFiles(i int) error {
 	copies := map[string]string{}
 	for _, name := range []string{pki.ClusterCA, pki.FrontCA, pki.EtcdCA, pki.APIEtcdPair} {
 		copies[c.pki.Crt(name)], copies[c.pki.Key(name)] = name+".crt", name+".key"
@@ -202,23 +220,30 @@ func (c *Cluster) nodeFiles(nodes int) error {
 	for _, name := range []string{"kube-controller-manager", "kube-scheduler"} {
 		copies[c.pki.Crt(name)], copies[c.pki.Key(name)] = "serving/"+name+".crt", "serving/"+name+".key"
 	}
-	for i := range nodes {
-		dir := filepath.Join(c.o.Dir, "nodes", strconv.Itoa(i), "pki")
-		if err := os.RemoveAll(dir); err != nil {
+	for _, id := range c.inNode(i) {
+		if byKubeadm(id) {
+			continue
+		}
+		for _, name := range []string{pki.ShardCA(id.Shard), pki.ShardClients(id.Shard), pairOf(id)} {
+			copies[c.pki.Crt(name)] = name + ".crt"
+		}
+		copies[c.pki.Key(pairOf(id))] = pairOf(id) + ".key"
+	}
+	dir := filepath.Join(c.o.Dir, "nodes", strconv.Itoa(i), "pki")
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	for from, to := range copies {
+		b, err := os.ReadFile(from)
+		if err != nil {
 			return err
 		}
-		for from, to := range copies {
-			b, err := os.ReadFile(from)
-			if err != nil {
-				return err
-			}
-			to = filepath.Join(dir, to)
-			if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-				return err
-			}
-			if err := os.WriteFile(to, b, 0o600); err != nil {
-				return err
-			}
+		to = filepath.Join(dir, to)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, b, 0o600); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -258,17 +283,32 @@ func (c *Cluster) meet(ctx context.Context, spec clusters.Spec) error {
 	if err := i.fits(spec.Kubernetes.Version); err != nil {
 		return err
 	}
-	if spec.Stacked() {
-		shards := places(spec, c.slot, nodes)
-		c.mu.Lock()
-		c.shards = shards
-		c.members = append(stackedMembers(shards[0], nodes), c.members...)
-		c.mu.Unlock()
-	}
+	c.meetMembers(spec, nodes)
 	if err := c.pki.WriteKubeconfig(c.Kubeconfig(), nodes[0].url(apiServerPort), c.name, pki.AdminPair); err != nil {
 		return err
 	}
 	return c.makeParts(ctx, spec)
+}
+
+// meetMembers makes the handles of the members in nodes, among those that are hosts of
+// their own and run already.
+func (c *Cluster) meetMembers(spec clusters.Spec, nodes []*node) {
+	shards := places(spec, c.slot, addresses(nodes))
+	var all []etcdMember
+	for _, s := range shards {
+		if s.Stacked() {
+			all = append(all, stackedMembers(s, nodes)...)
+			continue
+		}
+		for _, m := range c.allMembers() {
+			if m.ID().Shard == s.Name {
+				all = append(all, m)
+			}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shards, c.members = shards, all
 }
 
 // makeParts makes a handle for each component that a spec wants in the nodes, and
@@ -301,9 +341,11 @@ func (c *Cluster) makeParts(ctx context.Context, spec clusters.Spec) error {
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the nodes' kubelets did not start everything within %s", ready.Patience))
 	defer cancel()
-	for _, p := range slices.Concat(parts, surplus, c.stackedParts()) {
+	// A further shard's members are none of kubeadm's: they have their forerunners yet.
+	members := slices.DeleteFunc(c.stackedParts(), func(p *part) bool { return !byKubeadm(p.id) })
+	for _, p := range slices.Concat(parts, surplus, members) {
 		if err := p.await(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
-			return err
+			return fmt.Errorf("%s: %w%s", p.id, err, p.node.kubeletSays())
 		}
 	}
 	return each(ctx, surplus, func(ctx context.Context, p *part) error { return p.Stop(ctx, 0) })
@@ -337,18 +379,28 @@ func (c *Cluster) laidOver(ctx context.Context, began time.Time) error {
 		c.o.Sink(clusters.Event{Component: p.id.String(), Text: "ready after " + seconds(time.Since(began))})
 		return nil
 	}
-	for _, step := range []struct {
+	type step struct {
 		parts []*part
 		do    func(context.Context, *part) error
-	}{
-		{follow, stop}, {change, stop}, {members, stop}, {members, start}, {change, start}, {servers, serve},
-		{follow, func(ctx context.Context, p *part) error { return c.giveUpLease(ctx, p.id.Kind) }}, {follow, start}, {controllers, serve},
-	} {
-		if err := each(ctx, step.parts, step.do); err != nil {
-			return err
-		}
 	}
-	return nil
+	take := func(steps ...step) error {
+		for _, s := range steps {
+			if err := each(ctx, s.parts, s.do); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := take(step{follow, stop}, step{change, stop}, step{members, stop}); err != nil {
+		return err
+	}
+	if err := c.relieve(ctx); err != nil {
+		return err
+	}
+	return take(
+		step{members, start}, step{change, start}, step{servers, serve},
+		step{follow, func(ctx context.Context, p *part) error { return c.giveUpLease(ctx, p.id.Kind) }}, step{follow, start}, step{controllers, serve},
+	)
 }
 
 // giveUpLease deletes the Lease of a kind that elects: a holder that was killed would

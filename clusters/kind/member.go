@@ -52,7 +52,8 @@ type home struct {
 type member struct {
 	cluster *Cluster
 	place
-	log string
+	log    string
+	within string // the container whose network it has; empty for one of its own
 
 	mu     sync.Mutex
 	change clusters.Change
@@ -350,37 +351,60 @@ func (m *member) createArgs(ctx context.Context, change clusters.Change) ([]stri
 	shard := shardOf(c.shards, m.id.Shard)
 	c.mu.Unlock()
 	// What opens the others, and signs for all, is none of a member's business.
-	pair := "etcd/" + m.id.String()
+	pair := pairOf(m.id)
 	fs := flags.Etcd(flags.Member{
 		Name: m.id.String(), Dir: memberData, ClientURL: m.clientURL(), PeerURL: m.peerURL(), InitialCluster: initialCluster(shard),
 		Token: c.token(m.id.Shard), CA: memberPKI + "/clients.crt", PeerCA: memberPKI + "/ca.crt", Cert: memberPKI + "/" + m.id.String() + ".crt", Key: memberPKI + "/" + m.id.String() + ".key",
 	}, shard.Shard, b.Version, change.Flags)
-	args := []string{
-		"create", "--name", m.container(), "--hostname", m.id.String(),
-		"--label", docker.RunLabel + "=" + c.o.Ledger.RunID(),
-		"--network", c.name, "--ip", m.addr.String(),
-		"--user", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "--cap-drop", "ALL", "--read-only",
-		"--volume", b.Path + ":" + memberBinary + ":ro",
-		"--volume", c.pki.Crt(pki.ShardClients(m.id.Shard)) + ":" + memberPKI + "/clients.crt:ro",
-		"--volume", c.pki.Crt(pki.ShardCA(m.id.Shard)) + ":" + memberPKI + "/ca.crt:ro",
-		"--volume", c.pki.Crt(pair) + ":" + memberPKI + "/" + m.id.String() + ".crt:ro",
-		"--volume", c.pki.Key(pair) + ":" + memberPKI + "/" + m.id.String() + ".key:ro",
-		"--volume", c.dataDir(m.id) + ":" + memberData,
+	if shard.Stacked() {
+		fs = fs.With(besideServer(m.place))
 	}
+	args := append([]string{"create", "--name", m.container()}, m.network()...)
+	args = append(args,
+		"--label", docker.RunLabel+"="+c.o.Ledger.RunID(),
+		"--user", fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), "--cap-drop", "ALL", "--read-only",
+		"--volume", b.Path+":"+memberBinary+":ro",
+		"--volume", c.pki.Crt(pki.ShardClients(m.id.Shard))+":"+memberPKI+"/clients.crt:ro",
+		"--volume", c.pki.Crt(pki.ShardCA(m.id.Shard))+":"+memberPKI+"/ca.crt:ro",
+		"--volume", c.pki.Crt(pair)+":"+memberPKI+"/"+m.id.String()+".crt:ro",
+		"--volume", c.pki.Key(pair)+":"+memberPKI+"/"+m.id.String()+".key:ro",
+		"--volume", c.dataDir(m.id)+":"+memberData,
+	)
 	for _, variable := range flags.Environ(clusters.Change{Env: shard.Env}.With(change).Env) {
 		args = append(args, "--env", variable)
 	}
 	return append(append(args, emptyImage, memberBinary), fs.Argv()...), nil
 }
 
-// loopback is where a member's connections to itself may come from.
+// network is where its container is: a host of its own, or one with another's network,
+// which takes no name.
+func (m *member) network() []string {
+	if m.within != "" {
+		return []string{"--network", "container:" + m.within}
+	}
+	return []string{"--hostname", m.id.String(), "--network", m.cluster.name, "--ip", m.addr.String()}
+}
+
+// loopback is where a member's connections to itself may come from, and where a
+// stacked one's apiserver asks it.
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// identify makes a member's certificate.
-func (m *member) identify() error {
-	return m.cluster.pki.Ensure("etcd/"+m.id.String(), pki.Certificate{
-		CA: pki.ShardCA(m.id.Shard), Common: m.id.String(), Server: true, Addrs: []netip.Addr{m.addr, loopback},
-	})
+// pairOf is what a member's certificate is called.
+func pairOf(id clusters.ID) string { return "etcd/" + id.String() }
+
+// identify makes the certificates of a shard's members. Those of a stacked shard are
+// made before their nodes have addresses, and hold for each that these can come to have.
+func (c *Cluster) identify(s shardPlaces) error {
+	for _, m := range s.members {
+		addrs := []netip.Addr{m.addr, loopback}
+		if s.Stacked() {
+			addrs = append(nodeAddrs(c.slot), loopback)
+		}
+		if err := c.pki.Ensure(pairOf(m.id), pki.Certificate{CA: pki.ShardCA(m.id.Shard), Common: m.id.String(), Server: true, Addrs: addrs}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // emptyImage has nothing in it: a member's binary is static, and mounted.

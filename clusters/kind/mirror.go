@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	core "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/ready"
 )
 
@@ -42,7 +41,7 @@ func (c *Cluster) wants(pod corev1.Pod) bool {
 			continue
 		}
 		for _, p := range n.allParts() {
-			if p.id.Kind == clusters.Kind(pod.Labels["component"]) {
+			if p.name() == pod.Labels["component"] {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				return !p.down && p.own(process{pod: pod.Name})

@@ -20,23 +20,23 @@ import (
 )
 
 // node is one of kind's: a container with a kubelet. One of the control plane keeps
-// the static pods of one apiserver, controller manager and scheduler, and of a
-// stacked etcd member; a worker keeps none.
+// the static pods of one apiserver, controller manager and scheduler, and of the
+// stacked etcd members, one of each such shard; a worker keeps none.
 type node struct {
 	cluster *Cluster
 	name    string
 	index   int
-	logName string          // what its logs are told by: 0, worker-0
-	kinds   []clusters.Kind // of its components
+	logName string        // what its logs are told by: 0, worker-0
+	ids     []clusters.ID // of its components
 	addr    netip.Addr
-	base    map[clusters.Kind]manifest // as kubeadm wrote them
-	alive   context.Context            // ends when storm lets go of the node
+	base    map[string]manifest // by the component's name: as kubeadm wrote them
+	alive   context.Context     // ends when storm lets go of the node
 	end     context.CancelFunc
 
 	mu        sync.Mutex
-	agent     *agent // nil while the node does not answer
-	parts     map[clusters.Kind]*part
-	restarted time.Time // when its kubelet was, because it hung
+	agent     *agent           // nil while the node does not answer
+	parts     map[string]*part // by the component's name
+	restarted time.Time        // when its kubelet was, because it hung
 }
 
 func (n *node) url(port int) string { return fmt.Sprintf("https://%s:%d", n.addr, port) }
@@ -44,17 +44,35 @@ func (n *node) url(port int) string { return fmt.Sprintf("https://%s:%d", n.addr
 // besideEtcd are the kinds of component that every node has, in start order.
 var besideEtcd = []clusters.Kind{clusters.KindAPIServer, clusters.KindControllerManager, clusters.KindScheduler}
 
-// inNodes are the kinds of component that the cluster's nodes have, in start order.
-func (c *Cluster) inNodes() []clusters.Kind {
-	if c.Spec().Stacked() {
-		return append([]clusters.Kind{clusters.KindEtcd}, besideEtcd...)
+// inNode are the components that the cluster's i-th node has, in start order.
+func (c *Cluster) inNode(i int) []clusters.ID {
+	var out []clusters.ID
+	for _, s := range c.Spec().AllShards() {
+		if s.Stacked() {
+			out = append(out, clusters.ID{Kind: clusters.KindEtcd, Shard: s.Name, Index: i})
+		}
 	}
-	return besideEtcd
+	for _, kind := range besideEtcd {
+		out = append(out, clusters.ID{Kind: kind, Index: i})
+	}
+	return out
 }
+
+// nameIn is what a component is called in its node: its manifest, its container, and
+// the beginning of its pod. They are kubeadm's names, and a further shard's has its own.
+func nameIn(id clusters.ID) string {
+	if byKubeadm(id) {
+		return string(id.Kind)
+	}
+	return string(id.Kind) + "-" + id.Shard
+}
+
+// byKubeadm says whether kubeadm makes a component: of etcd it knows one shard.
+func byKubeadm(id clusters.ID) bool { return id.Shard == "" || id.Shard == clusters.MainShard }
 
 // openControlPlane opens the i-th node that has a control plane.
 func (c *Cluster) openControlPlane(ctx context.Context, i int) (*node, error) {
-	return c.openNode(ctx, &node{name: nodeName(c.name, "control-plane", i), index: i, logName: strconv.Itoa(i), kinds: c.inNodes()})
+	return c.openNode(ctx, &node{name: nodeName(c.name, "control-plane", i), index: i, logName: strconv.Itoa(i), ids: c.inNode(i)})
 }
 
 // openWorker opens the i-th node that has none.
@@ -64,14 +82,11 @@ func (c *Cluster) openWorker(ctx context.Context, i int) (*node, error) {
 
 // openNode finds a node's address, connects to it, and reads the manifests.
 func (c *Cluster) openNode(ctx context.Context, n *node) (*node, error) {
-	n.cluster, n.base, n.parts = c, map[clusters.Kind]manifest{}, map[clusters.Kind]*part{}
+	n.cluster, n.base, n.parts = c, map[string]manifest{}, map[string]*part{}
 	n.alive, n.end = context.WithCancel(c.alive)
-	addr, err := docker.Run(ctx, "inspect", "--format", fmt.Sprintf(`{{(index .NetworkSettings.Networks %q).IPAddress}}`, c.name), n.name)
-	if err != nil {
+	var err error
+	if n.addr, err = c.nodeAddr(ctx, n.name); err != nil {
 		return nil, err
-	}
-	if n.addr, err = netip.ParseAddr(addr); err != nil {
-		return nil, fmt.Errorf("node %s: %w", n.name, err)
 	}
 	if err := n.makeLogs(); err != nil {
 		return nil, err
@@ -88,15 +103,33 @@ func (c *Cluster) openNode(ctx context.Context, n *node) (*node, error) {
 	return n, nil
 }
 
+// nodeAddr is a node's address on the cluster's network.
+func (c *Cluster) nodeAddr(ctx context.Context, name string) (netip.Addr, error) {
+	text, err := docker.Run(ctx, "inspect", "--format", fmt.Sprintf(`{{(index .NetworkSettings.Networks %q).IPAddress}}`, c.name), name)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("node %s: %w", name, err)
+	}
+	return addr, nil
+}
+
+// addresses are those of nodes.
+func addresses(nodes []*node) []netip.Addr {
+	var out []netip.Addr
+	for _, n := range nodes {
+		out = append(out, n.addr)
+	}
+	return out
+}
+
 // makeLogs makes the files that the node's logs go to, so that they are storm's own
 // and not those of the node's root.
 func (n *node) makeLogs() error {
 	names := []string{n.kubelet(), "containerd-" + n.logName}
-	for _, kind := range n.kinds {
-		id := clusters.ID{Kind: kind, Index: n.index}
-		if kind == clusters.KindEtcd {
-			id.Shard = clusters.MainShard
-		}
+	for _, id := range n.ids {
 		names = append(names, id.String())
 	}
 	for _, name := range names {
@@ -116,12 +149,16 @@ func (n *node) kubelet() string { return "kubelet-" + n.logName }
 
 // readManifests reads what kubeadm wrote for the node's components.
 func (n *node) readManifests(ctx context.Context) error {
-	for _, kind := range n.kinds {
-		text, err := n.run(ctx, fmt.Sprintf("cat %s/%s.yaml", manifestsDir, kind))
+	for _, id := range n.ids {
+		if !byKubeadm(id) {
+			continue
+		}
+		name := nameIn(id)
+		text, err := n.run(ctx, fmt.Sprintf("cat %s/%s.yaml", manifestsDir, name))
 		if err != nil {
 			return err
 		}
-		if n.base[kind], err = readManifest(text); err != nil {
+		if n.base[name], err = readManifest(text); err != nil {
 			return fmt.Errorf("node %s: %w", n.name, err)
 		}
 	}
@@ -130,7 +167,11 @@ func (n *node) readManifests(ctx context.Context) error {
 
 // connect opens the connection to the node.
 func (n *node) connect(ctx context.Context) error {
-	a, err := openAgent(ctx, n.name, n.logName, n.kinds, n.hear)
+	var names []string
+	for _, id := range n.ids {
+		names = append(names, nameIn(id))
+	}
+	a, err := openAgent(ctx, n.name, n.logName, names, n.hear)
 	if err != nil {
 		return err
 	}
@@ -179,7 +220,7 @@ func (n *node) run(ctx context.Context, script string) (string, error) {
 // hear takes over what the node says of its processes.
 func (n *node) hear(words []string) {
 	n.mu.Lock()
-	p := n.parts[clusters.Kind(words[1])]
+	p := n.parts[words[1]]
 	n.mu.Unlock()
 	switch {
 	case p == nil:

@@ -24,6 +24,7 @@ import (
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/clusters/kind"
 	"github.com/storm-harness/storm/clusters/kind/kindtest"
+	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
@@ -151,7 +152,12 @@ func everyHandle(t *testing.T, c *kind.Cluster) {
 		}
 		if st.PID != 0 {
 			comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", st.PID))
-			if want := string(comp.ID().Kind); err != nil || !strings.HasPrefix(want, strings.TrimSpace(string(comm))) {
+			// What storm has brought into a node has its digest in its name.
+			name := strings.TrimSpace(string(comm))
+			if strings.HasPrefix(name, "etcd-") {
+				name = "etcd"
+			}
+			if err != nil || !strings.HasPrefix(string(comp.ID().Kind), name) {
 				t.Errorf("%s: process %d is %q (%v)", comp.ID(), st.PID, comm, err)
 			}
 		}
@@ -186,8 +192,27 @@ func everyHandle(t *testing.T, c *kind.Cluster) {
 
 func event(t *testing.T, c *kind.Cluster, name string) {
 	t.Helper()
+	if err := makeEvent(t.Context(), client(t, c), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func makeEvent(ctx context.Context, k kubernetes.Interface, name string) error {
 	e := &corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: name}, InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: "default", Name: "x"}, Reason: "Test", Type: "Normal"}
-	if _, err := client(t, c).CoreV1().Events("default").Create(t.Context(), e, metav1.CreateOptions{}); err != nil {
+	_, err := k.CoreV1().Events("default").Create(ctx, e, metav1.CreateOptions{})
+	return err
+}
+
+// eventInTime is configMapInTime of an event.
+func eventInTime(t *testing.T, c *kind.Cluster, name string) {
+	t.Helper()
+	if err := acts.Until(within(t, time.Minute), func(ctx context.Context) error {
+		err := makeEvent(ctx, client(t, c), name)
+		if apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -309,7 +334,9 @@ func comeAndGo(t *testing.T, c *kind.Cluster) {
 			t.Errorf("%s, stopped: %+v", comp.ID(), st)
 		}
 		began := time.Now()
-		if err := h.Start(within(t, time.Minute), clusters.Change{}); err != nil {
+		// Beside a member that holds what its kubelet asks for, it may take that to the end
+		// of storm's patience.
+		if err := h.Start(within(t, ready.Patience), clusters.Change{}); err != nil {
 			t.Fatal(err)
 		}
 		started := time.Since(began)

@@ -70,7 +70,7 @@ func (n *node) partOf(id clusters.ID) *part {
 	p := &part{node: n, id: id, log: filepath.Join(n.cluster.o.LogDir, id.String()+".log"), news: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.parts[id.Kind] = p
+	n.parts[nameIn(id)] = p
 	return p
 }
 
@@ -79,7 +79,7 @@ func (p *part) manifest(_ context.Context, change clusters.Change, start string)
 	if change.Version != "" || change.BinDir != "" {
 		return "", errors.New("its node has one version of it: another is not built yet")
 	}
-	return p.node.base[p.id.Kind].with(p.deployment(), change, start)
+	return p.node.base[p.name()].with(p.deployment(), change, start)
 }
 
 // ID implements clusters.Component.
@@ -110,9 +110,12 @@ func (p *part) deployment() clusters.Deployment {
 	return k.APIServer
 }
 
+// name is what it is called in its node.
+func (p *part) name() string { return nameIn(p.id) }
+
 // file is its manifest where kubelets look, and away where they do not.
-func (p *part) file() string { return manifestsDir + "/" + string(p.id.Kind) + ".yaml" }
-func (p *part) away() string { return "/etc/kubernetes/" + string(p.id.Kind) + ".away" }
+func (p *part) file() string { return manifestsDir + "/" + p.name() + ".yaml" }
+func (p *part) away() string { return "/etc/kubernetes/" + p.name() + ".away" }
 
 // Stop implements clusters.Restarter.
 func (p *part) Stop(ctx context.Context, grace time.Duration) error {
@@ -126,7 +129,7 @@ func (p *part) Stop(ctx context.Context, grace time.Duration) error {
 	p.mu.Unlock()
 	// The agent finds no process of a component without a manifest: it looks once
 	// more before, lest the kubelet has just started one.
-	script := fmt.Sprintf("look > /dev/null; { [ ! -e %[1]s ] || mv -f %[1]s %[2]s; } && { hit %[3]s %[4]d || true; }", p.file(), p.away(), p.id.Kind, sig)
+	script := fmt.Sprintf("look > /dev/null; { [ ! -e %[1]s ] || mv -f %[1]s %[2]s; } && { hit %[3]s %[4]d || true; }", p.file(), p.away(), p.name(), sig)
 	if _, err := p.node.run(ctx, script); err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -208,7 +211,7 @@ func (p *part) started(ctx context.Context, runs func(clusters.State) bool) erro
 		err = p.await(ctx, runs)
 	}
 	if err != nil {
-		return fmt.Errorf("%w; what its kubelet says is in %s", err, filepath.Join(n.cluster.o.LogDir, n.kubelet()+".log"))
+		return fmt.Errorf("%w%s", err, n.kubeletSays())
 	}
 	return nil
 }
@@ -254,7 +257,7 @@ func (p *part) Ready(ctx context.Context) error {
 	change := p.change
 	p.mu.Unlock()
 	lease := ready.Elected[p.id.Kind]
-	if lease != "" && p.node.base[p.id.Kind].flags().Deployed(p.deployment(), change.Flags).Value("leader-elect") == "true" {
+	if lease != "" && p.node.base[p.name()].flags().Deployed(p.deployment(), change.Flags).Value("leader-elect") == "true" {
 		leases, err := p.node.cluster.leases()
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.id, err)

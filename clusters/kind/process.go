@@ -83,7 +83,11 @@ func (p *part) ends(how string) {
 	p.changed()
 	p.mu.Unlock()
 	if !asked {
-		go p.report(container, how)
+		told := p.node.cluster.tellings.begin()
+		go func() {
+			defer told()
+			p.report(container, how)
+		}()
 	}
 }
 
@@ -157,7 +161,7 @@ func (p *part) Signal(ctx context.Context, sig syscall.Signal) error {
 		take = p.asking(sig)
 	}
 	p.mu.Unlock()
-	if _, err := p.node.run(ctx, fmt.Sprintf("hit %s %d", p.id.Kind, sig)); err != nil {
+	if _, err := p.node.run(ctx, fmt.Sprintf("hit %s %d", p.name(), sig)); err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if ctx.Err() == nil { // otherwise it may come to it all the same

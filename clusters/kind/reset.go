@@ -170,8 +170,8 @@ func (n *node) stop(ctx context.Context) error {
 		p.mu.Unlock()
 	}
 	script := "systemctl stop kubelet; "
-	for kind := range n.base {
-		script += fmt.Sprintf("rm -f %s/%s.yaml; ", manifestsDir, kind)
+	for _, id := range n.ids {
+		script += fmt.Sprintf("rm -f %s/%s.yaml; ", manifestsDir, nameIn(id))
 	}
 	if pids.Len() > 0 {
 		script += "kill -9" + pids.String() + " 2>/dev/null; "
@@ -289,6 +289,13 @@ func (c *Cluster) startWorkers(ctx context.Context) error {
 // remove takes away all that a cluster consists of, but its certificates.
 func (c *Cluster) remove(ctx context.Context) error {
 	c.closeNodes()
+	c.mu.Lock()
+	cutShort := c.forerunners
+	c.forerunners = nil
+	c.mu.Unlock()
+	for _, m := range cutShort {
+		m.asked()
+	}
 	if _, _, err := docker.RemoveOwned(ctx, c.o.Ledger.RunID(), c.name); err != nil {
 		return err
 	}

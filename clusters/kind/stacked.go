@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,22 +14,23 @@ import (
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/components"
 	"github.com/storm-harness/storm/clusters/flags"
+	"github.com/storm-harness/storm/clusters/pki"
 	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
 // Where things of stacked members are in a node.
 const (
-	nodeData       = "/storm/data" // all members' data directories
-	nodeBinaries   = "/storm/bin"
-	kubeadmData    = "/var/lib/etcd" // where kubeadm has a member's data
-	kubeadmVolume  = "etcd-data"     // the volume of that in its manifest
-	kubeadmMetrics = "http://127.0.0.1:2381"
+	nodeData      = "/storm/data" // all members' data directories
+	nodeBinaries  = "/storm/bin"
+	kubeadmData   = "/var/lib/etcd" // where kubeadm has a member's data
+	kubeadmVolume = "etcd-data"     // the volume of that in its manifest
 )
 
-// stacked is the handle of a member of the main shard that runs beside the
-// apiserver which asks it alone, as a static pod of their node. kubeadm makes the
-// members and their certificates; then each runs with the spec's flags and binary.
+// stacked is the handle of a member that runs beside the apiserver which asks it
+// alone, as a static pod of their node. kubeadm makes the members of the main shard and
+// their certificates, storm those of the others; each runs with the flags and the binary
+// that the spec has for its shard.
 type stacked struct {
 	*part
 	at place
@@ -47,13 +49,14 @@ func (n *node) newStacked(at place) *stacked {
 	return m
 }
 
-// stackedMembers makes the handles of the members in the nodes, and has the nodes
-// tell them which processes they are. There are none before there are nodes.
-func stackedMembers(main shardPlaces, nodes []*node) []etcdMember {
+// stackedMembers makes the handles of a shard's members in the nodes, and has the nodes
+// tell them which processes they are. There are none before there are nodes that are
+// made for them.
+func stackedMembers(s shardPlaces, nodes []*node) []etcdMember {
 	var out []etcdMember
-	for i, n := range nodes[:min(len(nodes), len(main.members))] {
-		if _, runs := n.base[clusters.KindEtcd]; runs {
-			out = append(out, n.newStacked(main.members[i]))
+	for i, n := range nodes[:min(len(nodes), len(s.members))] {
+		if at := s.members[i]; slices.Contains(n.ids, at.id) {
+			out = append(out, n.newStacked(at))
 		}
 	}
 	return out
@@ -87,8 +90,24 @@ func (m *stacked) Ready(ctx context.Context) error {
 	return ready.Await(ctx, p, m.State, m.failed)
 }
 
-// manifest writes the member's manifest: kubeadm's, with the binary, the flags and
-// the environment that its shard and a change have.
+// besideServer are the flags by which a member's apiserver and kubelet find it on
+// their node.
+func besideServer(at place) map[string]string {
+	return map[string]string{"listen-client-urls": at.ownURL() + "," + at.clientURL(), "listen-metrics-urls": at.metricsURL()}
+}
+
+// identity are the files of the node by which a member knows others and is known.
+func (m *stacked) identity() flags.Member {
+	crt := func(name string) string { return path.Join(nodePKI, name+".crt") }
+	pair := "etcd/server" // kubeadm's
+	if !byKubeadm(m.id) {
+		pair = pairOf(m.id)
+	}
+	return flags.Member{CA: crt(pki.ShardClients(m.id.Shard)), PeerCA: crt(pki.ShardCA(m.id.Shard)), Cert: crt(pair), Key: path.Join(nodePKI, pair+".key")}
+}
+
+// manifest writes the member's manifest: kubeadm's, or one like it, with the binary,
+// the flags and the environment that its shard and a change have.
 func (m *stacked) manifest(ctx context.Context, change clusters.Change, start string) (string, error) {
 	c := m.node.cluster
 	b, err := c.etcdBinary(ctx, components.Etcd, m.id.Shard, change)
@@ -102,16 +121,15 @@ func (m *stacked) manifest(ctx context.Context, change clusters.Change, start st
 	c.mu.Lock()
 	shard := shardOf(c.shards, m.id.Shard)
 	c.mu.Unlock()
-	pki := path.Join(nodePKI, "etcd")
-	fs := flags.Etcd(flags.Member{
-		Name: m.id.String(), Dir: kubeadmData, ClientURL: m.at.clientURL(), PeerURL: m.at.peerURL(), InitialCluster: initialCluster(shard),
-		Token: c.token(m.id.Shard), CA: path.Join(pki, "ca.crt"), PeerCA: path.Join(pki, "ca.crt"), Cert: path.Join(pki, "server.crt"), Key: path.Join(pki, "server.key"),
-	}, shard.Shard, b.Version, change.Flags).With(map[string]string{
-		"listen-client-urls":  fmt.Sprintf("https://%s:%d,%s", loopback, etcdClientPort, m.at.clientURL()), // its apiserver asks it there
-		"listen-metrics-urls": kubeadmMetrics,                                                              // and its kubelet whether it lives
-	})
-	kubeadms := m.node.base[clusters.KindEtcd]
-	pod := kubeadms.pod.DeepCopy()
+	member := m.identity()
+	member.Name, member.Dir, member.ClientURL, member.PeerURL = m.id.String(), kubeadmData, m.at.clientURL(), m.at.peerURL()
+	member.InitialCluster, member.Token = initialCluster(shard), c.token(m.id.Shard)
+	fs := flags.Etcd(member, shard.Shard, b.Version, change.Flags).With(besideServer(m.at))
+	base := m.node.base[m.name()]
+	if !byKubeadm(m.id) {
+		base = shardPod(m.at, m.node.base[string(clusters.KindAPIServer)])
+	}
+	pod := base.pod.DeepCopy()
 	pod.Name += "-" + start
 	one := &pod.Spec.Containers[0]
 	one.Command = append([]string{binary}, fs.Argv()...)
@@ -150,11 +168,17 @@ func (n *node) bring(ctx context.Context, b components.Binary) (string, error) {
 	return to, err
 }
 
-// memberMounts are the directories of this machine that a node of a stacked shard
-// has: its member's data, where kubeadm looks for it, and all data.
+// memberMounts are the directories of this machine that a node with stacked members
+// has: all data, and that of the main shard's member, if it is one, where kubeadm looks
+// for it.
 func (d design) memberMounts(i int) []v1alpha4.Mount {
-	all := filepath.Join(d.dir, dataFolder)
-	return []v1alpha4.Mount{
-		{HostPath: filepath.Join(all, d.shards[0].members[i].id.String()), ContainerPath: kubeadmData}, {HostPath: all, ContainerPath: nodeData},
+	if !anyStacked(d.shards) {
+		return nil
 	}
+	all := filepath.Join(d.dir, dataFolder)
+	var mounts []v1alpha4.Mount
+	if main := d.shards[0]; main.Stacked() {
+		mounts = append(mounts, v1alpha4.Mount{HostPath: filepath.Join(all, main.members[i].id.String()), ContainerPath: kubeadmData})
+	}
+	return append(mounts, v1alpha4.Mount{HostPath: all, ContainerPath: nodeData})
 }

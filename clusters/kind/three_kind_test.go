@@ -46,8 +46,14 @@ func TestThreeControlPlanes(t *testing.T) {
 				t.Fatal(err)
 			}
 			configMapInTime(t, c, "while-"+how.name) // through another node
+			third, ok := clusters.Find(c, clusters.ID{Kind: clusters.KindAPIServer, Index: 2})
+			if !ok {
+				t.Fatal("the third apiserver has no handle")
+			}
+			if err := third.(clusters.Restarter).Ready(within(t, 2*time.Second)); err == nil {
+				t.Error("the apiserver of the node answers")
+			}
 			if how.end {
-				third, _ := clusters.Find(c, clusters.ID{Kind: clusters.KindAPIServer, Index: 2})
 				if err := acts.Until(within(t, 30*time.Second), func(context.Context) error { return ended(third) }); err != nil {
 					t.Error(err)
 				}

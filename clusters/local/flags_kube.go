@@ -29,10 +29,6 @@ const clientQPS = 1000
 func apiServerFlags(l layout, i int, p *pki.PKI, d clusters.Deployment, over map[string]string) flags.Set {
 	s := l.apiservers[i]
 	pair := s.id.String()
-	main := l.shards[0]
-	if l.stacked {
-		main.members = main.members[i : i+1]
-	}
 	fs := flags.Of(
 		"advertise-address", s.advertise.String(),
 		"bind-address", s.addr.String(),
@@ -46,9 +42,9 @@ func apiServerFlags(l layout, i int, p *pki.PKI, d clusters.Deployment, over map
 		"etcd-cafile", p.Crt(pki.EtcdTrust),
 		"etcd-certfile", p.Crt(pki.APIEtcdPair),
 		"etcd-keyfile", p.Key(pki.APIEtcdPair),
-		"etcd-servers", clientURLs(main, ","),
+		"etcd-servers", clientURLs(l.shards[0], i, ","),
 	)
-	if o := overrides(l); o != "" {
+	if o := overrides(l, i); o != "" {
 		fs = append(fs, flags.Of("etcd-servers-overrides", o)...)
 	}
 	fs = append(fs, flags.Of(
@@ -71,21 +67,27 @@ func apiServerFlags(l layout, i int, p *pki.PKI, d clusters.Deployment, over map
 	return fs.Deployed(d, over)
 }
 
-func clientURLs(s shardLayout, separator string) string {
+// clientURLs are the members of a shard that the i-th apiserver asks: all, or its
+// own alone.
+func clientURLs(s shardLayout, i int, separator string) string {
+	members := s.members
+	if s.Stacked() {
+		members = members[i : i+1]
+	}
 	var out []string
-	for _, m := range s.members {
+	for _, m := range members {
 		out = append(out, m.url())
 	}
 	return strings.Join(out, separator)
 }
 
-// overrides says which resources live in which shard, as
+// overrides says to the i-th apiserver which resources live in which shard, as
 // --etcd-servers-overrides takes it: group/resource#url;url,…
-func overrides(l layout) string {
+func overrides(l layout, i int) string {
 	var out []string
 	for _, s := range l.shards[1:] {
 		for _, r := range s.Resources {
-			out = append(out, r+"#"+clientURLs(s, ";"))
+			out = append(out, r+"#"+clientURLs(s, i, ";"))
 		}
 	}
 	return strings.Join(out, ",")

@@ -104,20 +104,27 @@ func TestEveryComponentHasAnAddressOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestStacked: each apiserver asks the member of its own number, and no other.
+// TestStacked: each apiserver asks the member of its own number, and no other, of each
+// shard that is stacked, and of no other shard.
 func TestStacked(t *testing.T) {
 	spec := clusters.Spec{
 		Kubernetes: clusters.Kubernetes{APIServer: clusters.Deployment{Replicas: replicas(3)}},
-		Etcd:       clusters.Etcd{Members: 3, Topology: clusters.Stacked, Shards: []clusters.Shard{{Name: "events", Resources: []string{"/events"}, Members: 3}}},
+		Etcd: clusters.Etcd{Members: 3, Topology: clusters.Stacked, Shards: []clusters.Shard{
+			{Name: "events", Resources: []string{"/events"}, Members: 3},
+			{Name: "state", Resources: []string{"/pods", "coordination.k8s.io/leases"}, Members: 3, Topology: clusters.Stacked},
+		}},
 	}.Defaulted()
 	l := newLayout(spec, network.Slot{N: 3}, nil)
+	events, state := l.shards[1], l.shards[2]
 	for i := range 3 {
 		fs := apiServerFlags(l, i, &pki.PKI{Dir: "/c/pki"}, spec.Kubernetes.APIServer, nil)
 		if got, want := fs.Value("etcd-servers"), l.shards[0].members[i].url(); got != want {
 			t.Errorf("apiserver %d asks %s, want %s", i, got, want)
 		}
-		if got := fs.Value("etcd-servers-overrides"); strings.Count(got, "https://") != 3 {
-			t.Errorf("apiserver %d asks %s for events, want all three members", i, got)
+		all, own := events.members[0].url()+";"+events.members[1].url()+";"+events.members[2].url(), state.members[i].url()
+		want := "/events#" + all + ",/pods#" + own + ",coordination.k8s.io/leases#" + own
+		if got := fs.Value("etcd-servers-overrides"); got != want {
+			t.Errorf("apiserver %d asks %s, want %s", i, got, want)
 		}
 	}
 }

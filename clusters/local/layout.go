@@ -58,7 +58,6 @@ type shardLayout struct {
 
 // layout is where everything is.
 type layout struct {
-	stacked    bool          // each apiserver has a member of the main shard of its own
 	shards     []shardLayout // main first
 	apiservers []site
 	managers   []site
@@ -69,7 +68,7 @@ type layout struct {
 // address of every etcd member that is a host of its own, by name; nil puts
 // them on the machine's loopback.
 func newLayout(spec clusters.Spec, slot network.Slot, hosts map[string]netip.Addr) layout {
-	l := layout{stacked: spec.Stacked()}
+	var l layout
 	k := spec.Kubernetes
 	on := func(kind clusters.Kind, n, first, port int) []site {
 		out := make([]site, n)
