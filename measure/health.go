@@ -176,10 +176,10 @@ func (g *GeneratorHealth) Result() rundir.Generator {
 	switch {
 	case totals.Operations == 0:
 		problem("the load intended no operation at all")
-	case totals.Sent == 0:
+	case totals.Sent == 0 && totals.Paced > 0: // what is closed-loop alone cannot be late
 		problem("nothing was sent outside fault windows, so that the send lag is not known")
 	case r.SendLagP99 > int64(g.bounds.SendLagP99):
-		problem("storm sent its requests late: p99 of the send lag is %v, the bound is %v; take an idle machine, or a smaller load", round(r.SendLagP99), g.bounds.SendLagP99)
+		problem("storm sent the requests of %s late: p99 of the send lag is %v, the bound is %v; take an idle machine, or a smaller load", totals.Latest, round(r.SendLagP99), g.bounds.SendLagP99)
 	}
 	switch {
 	case g.missed != nil:

@@ -34,6 +34,9 @@ func TestGeneratorProblemsNameTheBoundThatWasCrossed(t *testing.T) {
 			s.Record(0, 900*ms, 901*ms, "", 0)
 			g.Faulted(false)
 		}, []string{"the send lag is not known"}},
+		"nothing but refusals": {func(_ *GeneratorHealth, s *Series) { s.Record(0, 0, 0, CodeRefused, 0) },
+			[]string{"the send lag is not known"}},
+		"closed-loop alone": {func(_ *GeneratorHealth, s *Series) { s.Observe(0, 900*ms, "", 0) }, nil},
 		"starved": {func(g *GeneratorHealth, s *Series) {
 			s.Record(0, ms, 2*ms, "", 0)
 			g.add(300*time.Millisecond, 10)

@@ -1,8 +1,10 @@
 package measure
 
 import (
+	"maps"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,10 +46,12 @@ type Recorder struct {
 	fine    bool
 	faulted bool
 	from    int64 // where the running windows began
+	dense   int64 // until when windows are fine, a phase having ended
 	sum     *hdrhistogram.Histogram
+	waits   *hdrhistogram.Histogram
 	spare   laneData
 	totals  Totals
-	lag     *hdrhistogram.Histogram // send lag outside fault windows, µs
+	lags    map[string]*hdrhistogram.Histogram // send lag outside fault windows by workload, µs
 }
 
 // NewRecorder starts a recorder. sink takes every window as it ends, one call
@@ -56,7 +60,7 @@ func NewRecorder(clock *Clock, sink func(rundir.Window)) *Recorder {
 	r := &Recorder{
 		clock: clock, sink: sink, lanes: laneCount(runtime.GOMAXPROCS(0)),
 		stop: make(chan struct{}), done: make(chan struct{}),
-		from: clock.Now(), sum: rundir.NewHist(), lag: newLagHist(),
+		from: clock.Now(), sum: rundir.NewHist(), waits: rundir.NewHist(), lags: map[string]*hdrhistogram.Histogram{},
 	}
 	go r.flush()
 	return r
@@ -110,11 +114,14 @@ func (r *Recorder) Faulted(on bool) {
 }
 
 // Cut ends the running windows now, so that none reaches over the border of
-// two phases.
+// two phases. Those of the next ten seconds are fine: by how exactly it is known when
+// a request was done, it is known whether it began in the phase before.
 func (r *Recorder) Cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cut(r.clock.Now())
+	now := r.clock.Now()
+	r.cut(now)
+	r.dense = now + int64(CoarseWindow)
 }
 
 // Close hands out the last windows and stops. What is recorded later is lost.
@@ -139,7 +146,7 @@ func (r *Recorder) flush() {
 		case <-timer.C:
 		}
 		r.mu.Lock()
-		if now := r.clock.Now(); r.fine || second%int64(CoarseWindow/FineWindow) == 0 {
+		if now := r.clock.Now(); r.fine || now <= r.dense || second%int64(CoarseWindow/FineWindow) == 0 {
 			r.cut(now)
 		}
 		r.mu.Unlock()
@@ -162,6 +169,9 @@ func (r *Recorder) cut(now int64) {
 		}
 		// The histogram cannot fail to encode: it is written to memory.
 		w.Hist, _ = rundir.EncodeHist(r.sum)
+		if w.Waits, _ = rundir.EncodeHist(r.waits); w.Waits != "" {
+			r.waits.Reset()
+		}
 		if w.OK > 0 {
 			r.sum.Reset()
 		}
@@ -178,9 +188,13 @@ func (r *Recorder) collect(w *rundir.Window) {
 		r.sum.Merge(d.hist)
 		d.hist.Reset()
 	}
+	if d.waits != nil && d.waits.TotalCount() > 0 {
+		r.waits.Merge(d.waits)
+		d.waits.Reset()
+	}
 	if d.sent > 0 {
 		if !r.faulted {
-			r.lag.Merge(d.lag)
+			r.lagOf(w.Workload).Merge(d.lag)
 			r.totals.LagMax = max(r.totals.LagMax, d.lagMax)
 		}
 		d.lag.Reset()
@@ -194,20 +208,47 @@ func (r *Recorder) collect(w *rundir.Window) {
 			w.Errors = map[string]uint64{}
 		}
 		w.Errors[code] += n
-		r.totals.Operations += n
+		if w.Via != rundir.ViaWatch {
+			r.totals.Operations += n
+		}
 	}
-	r.totals.Operations += d.ok
+	if w.Via != rundir.ViaWatch {
+		r.totals.Operations += d.ok
+	}
 	r.totals.Refused += d.errs[CodeRefused]
+	r.totals.Paced += d.sent + d.errs[CodeRefused]
 	d.empty()
 }
 
 // Totals is what the generator did so far.
 type Totals struct {
-	Operations uint64 // with an intended time, whatever became of them
+	Operations uint64 // requests, whatever became of them; without what a watch showed
+	Paced      uint64 // of these, those that had a time to be sent at
 	Refused    uint64 // at the in-flight bound
-	Sent       uint64 // sent outside fault windows: what the lags are of
-	LagP99     int64  // ns from the intended time to the sending, outside fault windows
+	Sent       uint64 // of the paced ones, those sent outside fault windows: what the lags are of
+	LagP99     int64  // ns from the intended time to the sending, outside fault windows, of the load that was latest
 	LagMax     int64
+	Latest     string // that load
+}
+
+// lagOf is the histogram of a workload's send lag.
+func (r *Recorder) lagOf(workload string) *hdrhistogram.Histogram {
+	h := r.lags[workload]
+	if h == nil {
+		h = newLagHist()
+		r.lags[workload] = h
+	}
+	return h
+}
+
+// lagP99 is the p99 of a load's send lag, ns; of fewer than a hundred requests the
+// largest but one: a single late one says nothing of a load, as at a hundred.
+func lagP99(h *hdrhistogram.Histogram) int64 {
+	n := float64(h.TotalCount())
+	if n == 1 {
+		return h.Max() * int64(time.Microsecond)
+	}
+	return h.ValueAtQuantile(min(99, 100*(n-1)/n)) * int64(time.Microsecond)
 }
 
 // Totals returns the totals up to now; it cuts.
@@ -216,7 +257,14 @@ func (r *Recorder) Totals() Totals {
 	defer r.mu.Unlock()
 	r.cut(r.clock.Now())
 	t := r.totals
-	t.Sent = uint64(r.lag.TotalCount())
-	t.LagP99 = min(r.lag.ValueAtQuantile(99)*int64(time.Microsecond), t.LagMax)
+	// Each load by itself: all sends of a small one may be late, and be lost in the
+	// p99 of what a large one, the probes and the witness sent in time.
+	for _, workload := range slices.Sorted(maps.Keys(r.lags)) {
+		h := r.lags[workload]
+		t.Sent += uint64(h.TotalCount())
+		if lag := min(lagP99(h), t.LagMax); t.Latest == "" || lag > t.LagP99 {
+			t.LagP99, t.Latest = lag, workload
+		}
+	}
 	return t
 }

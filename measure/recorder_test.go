@@ -144,9 +144,35 @@ func TestSendLagLeavesFaultsAndRefusalsOut(t *testing.T) {
 	s.Record(0, 4*ms, 5*ms, "timeout", 0)
 	r.Close()
 	got := r.Totals()
-	want := Totals{Operations: 4, Refused: 1, Sent: 2, LagP99: 4 * ms, LagMax: 4 * ms}
+	// Of two the largest but one, which the histogram knows to two digits.
+	want := Totals{Operations: 4, Paced: 4, Refused: 1, Sent: 2, LagP99: 2007 * ms / 1000, LagMax: 4 * ms, Latest: "a"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What a watch shows, and what is closed-loop, was intended for no time: however
+// much there is of it, late requests show beside it.
+func TestSendLagIsOfPacedRequestsAlone(t *testing.T) {
+	var got windows
+	r := NewRecorder(NewClock(), got.take)
+	ms := int64(time.Millisecond)
+	requests, shown := rundir.Key{Workload: "a", Verb: "patch"}, rundir.Key{Workload: "a", Verb: "deliver", Via: rundir.ViaWatch}
+	for range 1000 {
+		r.Series(shown).Record(0, 0, ms, "", 0)
+		r.Series(requests).Observe(0, ms, "", 0)
+	}
+	r.Series(shown).Unended(0, int64(time.Hour), CodeUnended)
+	for range 10 {
+		r.Series(requests).Record(0, 200*ms, 201*ms, "", 0)
+	}
+	r.Close()
+	tot := r.Totals()
+	if tot.LagP99 < 190*ms || tot.Sent != 10 || tot.Paced != 10 || tot.Operations != 1010 {
+		t.Errorf("totals: %+v", tot)
+	}
+	if w := got.sum(t, shown); w.OK != 1000 || w.LagMax != 0 || w.Errors[CodeUnended] != 1 {
+		t.Errorf("of the watch: %+v", w)
 	}
 }
 
@@ -225,5 +251,73 @@ func TestBytesWithoutRequestsAreCounted(t *testing.T) {
 	}
 	if want := [][3]int64{{0, 700, 0}, {1, 107, 900}, {1, 1, 0}}; !slices.Equal(sums, want) {
 		t.Errorf("windows of %v, want %v", sums, want)
+	}
+}
+
+// TestHowLongAFailureWasWaitedFor has it kept of what took long, and of nothing that
+// was never sent or that the end of its load cut off.
+func TestHowLongAFailureWasWaitedFor(t *testing.T) {
+	var got windows
+	r := NewRecorder(NewClock(), got.take)
+	defer r.Close()
+	s := r.Series(rundir.Key{Workload: "a"})
+	second := int64(time.Second)
+	s.Record(0, 0, 10*second, "timeout", 0)
+	s.Record(0, 0, 2*second, "500", 0)
+	s.Record(0, 0, second/2, "409", 0)
+	s.Record(0, 9*second, 9*second, CodeRefused, 0)
+	s.Record(0, 0, 9*second, CodeUnended, 0)
+	s.Record(0, 0, 9*second, "", 0)
+	r.Cut()
+	s.Record(0, 0, second/2, "409", 0)
+	r.Cut()
+	if len(got.all) != 2 {
+		t.Fatalf("%d windows", len(got.all))
+	}
+	h, err := rundir.DecodeHist(got.all[0].Waits)
+	if err != nil || h.TotalCount() != 2 || h.Max() < 9_990_000 || h.Min() < 1_990_000 {
+		t.Errorf("waits of %v, %v", h, err)
+	}
+	if text := got.all[1].Waits; text != "" {
+		t.Errorf("the second window has waits: %s", text)
+	}
+}
+
+// TestASmallLoadThatIsLateIsNotLostInALargeOne has each load judged by itself.
+func TestASmallLoadThatIsLateIsNotLostInALargeOne(t *testing.T) {
+	ms := int64(time.Millisecond)
+	for name, c := range map[string]struct {
+		late, of int
+		latest   string
+		lag      int64 // ms, at least
+	}{
+		"all of a small load":    {30, 30, "lists", 400},
+		"two of thirty":          {2, 30, "lists", 400},
+		"one of thirty":          {1, 30, "churn", 2},
+		"one per cent of a load": {3, 300, "churn", 2},
+		"more than that":         {4, 300, "lists", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewRecorder(NewClock(), func(rundir.Window) {})
+			defer r.Close()
+			large, small := r.Series(rundir.Key{Workload: "churn"}), r.Series(rundir.Key{Workload: "lists"})
+			for range 10_000 {
+				large.Record(0, 2*ms, 3*ms, "", 0)
+			}
+			for i := range c.of {
+				sent := ms
+				if i < c.late {
+					sent = 400 * ms
+				}
+				small.Record(0, sent, sent+ms, "", 0)
+			}
+			got := r.Totals()
+			if got.Latest != c.latest || got.LagP99 < c.lag*ms || got.LagP99 > 2*c.lag*ms {
+				t.Errorf("%s was %v late", got.Latest, time.Duration(got.LagP99))
+			}
+			if got.Sent != uint64(10_000+c.of) {
+				t.Errorf("%d sent", got.Sent)
+			}
+		})
 	}
 }

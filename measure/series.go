@@ -10,9 +10,10 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
-// Series is one series of requests.
+// Series is one series of requests, or of what a watch showed.
 type Series struct {
 	key   rundir.Key
+	shown bool   // by a watch: nobody sent it
 	lanes []lane // a power of two of them
 }
 
@@ -34,10 +35,11 @@ type laneData struct {
 	lagMax    int64  // ns
 	errs      map[string]uint64
 	hist, lag *hdrhistogram.Histogram // µs
+	waits     *hdrhistogram.Histogram // µs, of the failures that were waited for; at first use
 }
 
 func newSeries(key rundir.Key, lanes int) *Series {
-	return &Series{key: key, lanes: make([]lane, lanes)}
+	return &Series{key: key, shown: key.Via == rundir.ViaWatch, lanes: make([]lane, lanes)}
 }
 
 // Key returns the series' key.
@@ -46,10 +48,32 @@ func (s *Series) Key() rundir.Key { return s.key }
 // Record counts one request: its times in ns since the clock's origin, its
 // code, empty for a success, and the bytes that it moved. Latency counts from
 // the intended time. Any goroutine may call it; for a success it takes no
-// memory.
+// memory. What a watch showed was not sent, and has no send lag: there may be
+// so much of it that beside it no request that was late would show.
 func (s *Series) Record(intended, sent, done int64, code string, bytes int64) {
-	l := &s.lanes[rand.Uint32()&uint32(len(s.lanes)-1)]
+	l := s.lane()
 	l.mu.Lock()
+	l.count(intended, done, code, bytes)
+	if code != CodeRefused && !s.shown {
+		l.late(sent - intended)
+	}
+	l.mu.Unlock()
+}
+
+// Observe counts what nobody had intended for a time: a closed-loop request,
+// from its sending on, or what broke by itself. As Record, but that it says
+// nothing of how late storm sends.
+func (s *Series) Observe(begun, done int64, code string, bytes int64) {
+	l := s.lane()
+	l.mu.Lock()
+	l.count(begun, done, code, bytes)
+	l.mu.Unlock()
+}
+
+func (s *Series) lane() *lane { return &s.lanes[rand.Uint32()&uint32(len(s.lanes)-1)] }
+
+// count counts what began and was done at these times; the lock is held.
+func (l *lane) count(intended, done int64, code string, bytes int64) {
 	if l.hist == nil {
 		l.hist, l.lag = rundir.NewHist(), newLagHist()
 	}
@@ -60,17 +84,21 @@ func (s *Series) Record(intended, sent, done int64, code string, bytes int64) {
 		_ = l.hist.RecordValue(micros(done - intended))
 	} else {
 		l.fail(code)
-	}
-	if code != CodeRefused {
-		l.sent++
-		lag := sent - intended
-		l.lagMax = max(l.lagMax, lag)
-		_ = l.lag.RecordValue(micros(lag))
+		if code != CodeRefused && code != CodeUnended && done-intended >= leastKept {
+			l.wait(done - intended)
+		}
 	}
 	if bytes > 0 {
 		l.bytes += uint64(bytes)
 	}
-	l.mu.Unlock()
+}
+
+// late takes how long after its intended time something was sent, in ns; the lock
+// is held.
+func (l *lane) late(lag int64) {
+	l.sent++
+	l.lagMax = max(l.lagMax, lag)
+	_ = l.lag.RecordValue(micros(lag)) // within range
 }
 
 // CodeUnended is the code of what a watch saw begin and did not see end before
@@ -94,7 +122,7 @@ func (s *Series) Unended(begun, now int64, code string) {
 		l.mu.Unlock()
 	}
 	if now-begun >= longest {
-		s.Record(begun, begun, now, code, 0)
+		s.Observe(begun, now, code, 0)
 	}
 }
 
@@ -107,7 +135,7 @@ func (s *Series) AddBytes(n int64) { s.add(n, 0) }
 func (s *Series) AddInflated(more int64) { s.add(0, more) }
 
 func (s *Series) add(bytes, inflated int64) {
-	l := &s.lanes[rand.Uint32()&uint32(len(s.lanes)-1)]
+	l := s.lane()
 	l.mu.Lock()
 	l.bytes += uint64(max(bytes, 0))
 	l.inflated += inflated
@@ -128,13 +156,26 @@ func (d *laneData) fail(code string) {
 	d.errs[code]++
 }
 
+// leastKept is how long a failure must have been waited for to be kept in waits, ns:
+// what fails at once hangs over nothing.
+const leastKept = int64(time.Second)
+
+// wait keeps how long a failure was waited for: where it had hung over the end of a
+// phase, it is that phase's too.
+func (d *laneData) wait(ns int64) {
+	if d.waits == nil {
+		d.waits = rundir.NewHist()
+	}
+	_ = d.waits.RecordValue(micros(ns)) // within range
+}
+
 // drain moves what the lane collected into the empty spare, whose histograms
 // it takes in exchange. A lane that collected nothing gives its histograms up.
 func (l *lane) drain(spare *laneData) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ok == 0 && len(l.errs) == 0 && l.bytes == 0 && l.inflated == 0 {
-		l.hist, l.lag = nil, nil
+		l.hist, l.lag, l.waits = nil, nil, nil
 		return
 	}
 	l.laneData, *spare = *spare, l.laneData

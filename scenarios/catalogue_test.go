@@ -102,7 +102,7 @@ var beyondSchema = []string{
 	"quota-out-of-reach", "quota-without-filling", "rate-of-zero", "rate-peak-too-large", "rate-step-without-time", "recovery-from-nothing", "restore-from-unknown", "restore-without-backup", "shard-named-main", "shard-resource-twice", "shares-not-all",
 	"shard-without-resources", "tab", "tag", "tour-compares", "tour-unknown-profile", "two-documents", "unclosed-bracket", "unknown-member",
 	"unknown-fleet", "unknown-shard", "warmup-not-first",
-	"gate-beyond-the-histogram", "load-object", "load-selector", "load-status", "load-unknown-resource",
+	"gate-beyond-the-histogram", "load-object", "load-selector", "load-status", "load-unknown-resource", "lists-beyond-a-machine",
 }
 
 func TestSchema(t *testing.T) {

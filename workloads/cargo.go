@@ -15,6 +15,7 @@ import (
 
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/fleet"
 	"github.com/storm-harness/storm/workloads/lean"
 )
 
@@ -84,9 +85,8 @@ func annotated(meta metav1.ObjectMeta, cargo string) metav1.ObjectMeta {
 	return meta
 }
 
-// noScheduler is the name of a scheduler that there is not: a pod that waits for
-// it stays Pending, on no node.
-const noScheduler = "storm-none"
+// noScheduler is the scheduler of pods that are to stay Pending, on no node.
+const noScheduler = fleet.NoScheduler
 
 // idlePod is the spec of a pod that nobody schedules.
 func idlePod() corev1.PodSpec {

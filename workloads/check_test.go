@@ -118,6 +118,7 @@ func TestBadInputIsRefusedByField(t *testing.T) {
 		"share above all":         of(func(e *EventChurn) { e.Series = 1.5 }),
 		"shares above all":        of(func(e *EventChurn) { e.Series, e.Lists = .5, .6 }),
 		"no resource":             of(func(l *List) { l.Resource = "" }),
+		"lists beyond a machine":  of(func(l *List) { l.Rate, l.Parallel = unit.Steady(100_000), 11 }),
 		"resource unknown":        of(func(l *List) { l.Resource = "pod" }),
 		"resource of wrong group": of(func(l *List) { l.Resource = "pods.apps" }),
 		"namespace of nodes":      of(func(l *List) { l.Resource, l.Namespace = "nodes", "x" }),

@@ -3,13 +3,16 @@ package workloads
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/storm-harness/storm/internal/golden"
 	"github.com/storm-harness/storm/internal/unit"
+	"github.com/storm-harness/storm/measure"
 )
 
 // The loads that keep controllers and their servers at work say what they do,
@@ -84,4 +87,25 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 		}
 	}
 	golden.Check(t, "check-controllers", out.String())
+}
+
+// A deployment whose last change is under way keeps the next one waiting: that is
+// no lateness of storm's.
+func TestAChangeThatWaitsForTheOneBeforeIsHeld(t *testing.T) {
+	c := &changes{env: &Env{Clock: measure.NewClock()}, busy: make([]sync.Mutex, 2)}
+	if ctx := c.take(t.Context(), 0); measure.HeldIn(ctx) != 0 {
+		t.Error("nothing was under way")
+	}
+	for held := int64(0); held == 0; { // until it came before it was let go
+		took := make(chan int64)
+		begun := make(chan struct{})
+		go func() {
+			close(begun)
+			took <- measure.HeldIn(c.take(t.Context(), 0))
+		}()
+		<-begun
+		runtime.Gosched()
+		c.busy[0].Unlock()
+		held = <-took
+	}
 }

@@ -139,10 +139,21 @@ func (c *changes) draw(slot pace.Slot) change {
 	return ch
 }
 
+// take takes a deployment; how long its last change has kept it is no lateness of
+// storm's, as the context that is returned says.
+func (c *changes) take(ctx context.Context, index int) context.Context {
+	if c.busy[index].TryLock() {
+		return ctx
+	}
+	begun := c.env.Clock.Now()
+	c.busy[index].Lock()
+	return measure.Held(ctx, c.env.Clock.Now()-begun)
+}
+
 // slot makes one change.
 func (c *changes) slot(ctx context.Context, slot pace.Slot) {
 	ch := c.draw(slot)
-	c.busy[ch.index].Lock()
+	ctx = c.take(ctx, ch.index)
 	defer c.busy[ch.index].Unlock()
 	path := deploymentsPath(c.namespace) + "/" + deploymentName(ch.index)
 	patch := func(v any) client.Answer {

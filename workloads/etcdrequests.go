@@ -91,7 +91,7 @@ func (d *direct) draw(slot pace.Slot) drawn {
 
 // result is what became of a request.
 type result struct {
-	sent  int64
+	sent  int64 // when storm got to it
 	bytes int64 // of the request where it writes, of the answer where it reads
 	code  string
 }
@@ -289,9 +289,10 @@ func (d *direct) event(ctx context.Context, slot pace.Slot, what drawn) result {
 	if res.code != "" {
 		return res
 	}
+	// What the lease took, be it granted for another key, is etcd's time: it counts
+	// in the latency, and sent stays when that began.
 	name := []byte(d.prefix + "events/" + strconv.FormatUint(slot.N, 36))
-	res.sent = d.env.Clock.Now()
-	req := &pb.TxnRequest{Compare: is(name, 0), Success: puts(name, d.value(what, res.sent), lease)}
+	req := &pb.TxnRequest{Compare: is(name, 0), Success: puts(name, d.value(what, d.env.Clock.Now()), lease)}
 	resp, err := d.member(slot).KV().Txn(ctx, req)
 	res.bytes, res.code = int64(req.Size()), measure.EtcdCode(err)
 	if err == nil && !resp.Succeeded {
@@ -313,20 +314,21 @@ const (
 // keeps all others waiting while it asks for a new one.
 func (d *direct) leased(ctx context.Context, slot pace.Slot) (int64, result) {
 	g := &d.granted
+	res := result{sent: d.env.Clock.Now()}
 	g.Lock()
 	defer g.Unlock()
 	now := d.env.Clock.Now()
 	g.used++
 	if now+g.ttl*int64(time.Second) < g.until && g.used <= leaseKeys {
-		return g.id, result{sent: now}
+		return g.id, res
 	}
 	ttl := g.ttl + min(int64(leaseShare*float64(g.ttl)), leaseSeconds)
 	resp, err := d.member(slot).Lease().LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: ttl})
-	res := result{sent: now, code: measure.EtcdCode(err)}
+	res.code = measure.EtcdCode(err)
 	if err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return 0, res // the load has ended
 	}
-	d.grants.Record(now, now, d.env.Clock.Now(), res.code, 0)
+	d.grants.Observe(now, d.env.Clock.Now(), res.code, 0)
 	if err == nil {
 		g.id, g.used, g.until = resp.ID, 1, now+ttl*int64(time.Second)
 	}

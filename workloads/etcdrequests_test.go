@@ -4,8 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"net/http/httptest"
 	"testing"
 	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/internal/pace"
@@ -49,5 +54,56 @@ func TestWhatHadWaitedLongForEtcdWhenTheLoadEndedIsCounted(t *testing.T) {
 		if got[measure.CodeUnended] != want {
 			t.Errorf("after %s: counted %v, want %d", wait, got, want)
 		}
+	}
+}
+
+// leasing is an etcd that grants leases and takes transactions.
+type leasing struct {
+	pb.UnimplementedLeaseServer
+	pb.UnimplementedKVServer
+	clock   *measure.Clock
+	granted chan int64 // when it was asked for one
+}
+
+func (l *leasing) LeaseGrant(_ context.Context, r *pb.LeaseGrantRequest) (*pb.LeaseGrantResponse, error) {
+	l.granted <- l.clock.Now()
+	return &pb.LeaseGrantResponse{ID: 7, TTL: r.TTL}, nil
+}
+
+func (l *leasing) Txn(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) {
+	return &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 1}, Succeeded: true}, nil
+}
+
+// An event is reached when its lease is asked for: what etcd takes for that is no
+// lateness of storm's.
+func TestAnEventThatWaitsForItsLeaseIsNotSentLate(t *testing.T) {
+	donor := httptest.NewTLSServer(nil)
+	defer donor.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := measure.NewClock()
+	peer := &leasing{clock: clock, granted: make(chan int64, 1)}
+	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&donor.TLS.Certificates[0])))
+	pb.RegisterLeaseServer(server, peer)
+	pb.RegisterKVServer(server, peer)
+	go func() { _ = server.Serve(l) }()
+	defer server.Stop()
+	member, err := etcd.Open("https://"+l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer member.Close()
+	e := of(func(e *EtcdDirect) { e.Rate = unit.Steady(100) }).(*EtcdDirect)
+	e.members, e.keys = []*etcd.Client{member}, newKeyspace(e.Keys)
+	rec := measure.NewRecorder(clock, func(rundir.Window) {})
+	defer rec.Close()
+	d := e.direct(&Env{Name: "x", Clock: clock})
+	d.grants = rec.Series(rundir.Key{Verb: "grant"})
+	slot := pace.Slot{Intended: clock.Now()}
+	res := d.event(t.Context(), slot, d.draw(slot))
+	if asked := <-peer.granted; res.code != "" || res.sent > asked {
+		t.Errorf("%q: sent %d ns after its lease was asked for", res.code, res.sent-asked)
 	}
 }

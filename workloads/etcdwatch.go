@@ -49,7 +49,7 @@ func (w *etcdWatch) run(ctx context.Context) {
 			return
 		}
 		now := w.env.Clock.Now()
-		w.opened.Record(now, now, now, measure.EtcdCode(err), 0)
+		w.opened.Observe(now, now, measure.EtcdCode(err), 0)
 		if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
 			w.next = 0
 		}
@@ -92,7 +92,7 @@ func (w *etcdWatch) watch(ctx context.Context) error {
 		case resp.Canceled:
 			return errors.New(resp.CancelReason)
 		case resp.Created:
-			w.opened.Record(begun, begun, w.env.Clock.Now(), "", 0)
+			w.opened.Observe(begun, w.env.Clock.Now(), "", 0)
 		default:
 			w.take(resp)
 		}

@@ -46,7 +46,7 @@ func (e *Env) observe(ctx context.Context, c *client.Client, r resource, path, q
 	y := &eye{agenda: agenda.New(e.Clock, atOnce), synced: make(chan struct{}), sink: sink}
 	y.reflector = reflector.Reflector{
 		Shared: &reflector.Shared{
-			Clock: e.Clock, Agenda: y.agenda, Seed: e.Seed, Streaming: true, Objects: true, List: of("list"), Watch: of("watch"),
+			Clock: e.Clock, Agenda: y.agenda, Seed: e.Seed, Streaming: true, Gzip: true, Objects: true, List: of("list"), Watch: of("watch"),
 		},
 		Client: c, Path: path, Query: query, Sink: y,
 	}
@@ -153,6 +153,7 @@ func (s *spans) see(at int64, kind string, seen sight) {
 	}
 	o.over = o.over || seen.ended
 	if kind == "DELETED" {
+		s.unended(o, at)
 		delete(s.known, seen.uid)
 	}
 }
@@ -160,11 +161,17 @@ func (s *spans) see(at int64, kind string, seen sight) {
 // settle implements settler.
 func (s *spans) settle(now int64) {
 	for _, o := range s.known {
-		if !o.over && o.begun >= 0 {
-			s.series.Unended(o.begun, now, measure.CodeUnended)
-		}
+		s.unended(o, now)
 	}
 	clear(s.known)
+}
+
+// unended counts an object that will not be seen to come to the second state, if
+// it has been on its way for long: to leave it out would leave out the slowest.
+func (s *spans) unended(o *span, now int64) {
+	if !o.over && o.begun >= 0 {
+		s.series.Unended(o.begun, now, measure.CodeUnended)
+	}
 }
 
 // Synced implements reflector.Sink: what the list did not hold is gone, at a

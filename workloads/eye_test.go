@@ -17,7 +17,7 @@ func TestSpansCountWhatWasSeenFromEndToEnd(t *testing.T) {
 		kind string
 		seen sight
 	}
-	const synced = "synced"
+	const synced, slowly = "synced", "slowly"
 	for name, c := range map[string]struct {
 		steps      []step
 		ok, failed uint64
@@ -29,6 +29,8 @@ func TestSpansCountWhatWasSeenFromEndToEnd(t *testing.T) {
 		"failed":                      {steps: []step{{"ADDED", begun}, {"MODIFIED", failed}}, failed: 1},
 		"begun before the watch":      {steps: []step{{"LISTED", begun}, {synced, sight{}}, {"MODIFIED", ended}}},
 		"deleted before its end":      {steps: []step{{"ADDED", begun}, {"DELETED", gone}, {"MODIFIED", ended}}}, // the last is another, whose beginning nobody saw
+		"deleted after long":          {steps: []step{{"ADDED", begun}, {slowly, sight{}}, {"DELETED", gone}}, unended: 1},
+		"ended, and deleted late":     {steps: []step{{"ADDED", begun}, {"MODIFIED", ended}, {slowly, sight{}}, {"DELETED", gone}}, ok: 1},
 		"only its end was seen":       {steps: []step{{"DELETED", ended}}},
 		"ended while it was broken":   {steps: []step{{"ADDED", begun}, {"LISTED", ended}, {synced, sight{}}}, ok: 1},
 		"gone while it was broken":    {steps: []step{{"ADDED", begun}, {synced, sight{}}, {"DELETED", ended}}},
@@ -40,12 +42,16 @@ func TestSpansCountWhatWasSeenFromEndToEnd(t *testing.T) {
 			ok, bad, unended = ok+w.OK, bad+w.Errors["failed"], unended+w.Errors[measure.CodeUnended]
 		})
 		s := newSpans(&Env{Name: "x", Recorder: rec}, "complete", resources["jobs"], "created-complete", nil)
+		late := int64(0)
 		for i, st := range c.steps {
-			if st.kind == synced {
-				s.Synced(int64(i))
-				continue
+			switch at := late + int64(i); st.kind {
+			case synced:
+				s.Synced(at)
+			case slowly:
+				late = int64(30 * time.Second)
+			default:
+				s.see(at, st.kind, st.seen)
 			}
-			s.see(int64(i), st.kind, st.seen)
 		}
 		s.settle(int64(time.Minute))
 		rec.Close()

@@ -174,11 +174,11 @@ func (t *tenants) slot(ctx context.Context, slot pace.Slot) {
 		}
 		end = max(end, now)
 	}
-	t.eye.agenda.Add(end, func(_ context.Context, intended int64) {
+	t.eye.agenda.Add(end, func(ctx context.Context, intended int64) {
 		if t.ends.Err() != nil {
 			return
 		}
-		a := t.client.Do(t.ends, &client.Request{Method: http.MethodDelete, Path: "/api/v1/namespaces/" + name}, nil, 0)
+		a := t.client.Do(measure.Held(t.ends, measure.HeldIn(ctx)), &client.Request{Method: http.MethodDelete, Path: "/api/v1/namespaces/" + name}, nil, 0)
 		if made.OK() || a.Status != http.StatusNotFound {
 			a.Record(t.remove, intended)
 		}

@@ -210,12 +210,7 @@ func (s *Stages) Run(ctx context.Context, env *Env) error {
 		Stages: s, env: env, client: c, pods: s.filled,
 		create: env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "create", Resource: "deployments.apps", Scope: "resource", Detail: "closed-loop"}),
 	}
-	for _, st := range s.Stages {
-		if !f.stage(ctx, s.scaled(st.Pods)) {
-			return nil
-		}
-	}
-	<-ctx.Done()
+	f.run(ctx)
 	return nil
 }
 
@@ -232,12 +227,33 @@ type filler struct {
 	asked int // pods
 }
 
+// run goes from stage to stage until ctx ends. A stage that the end of the load
+// found unfinished, or not begun, counts as one that did not end: a report that
+// had nothing to say of it would look like that of a shorter ramp.
+func (f *filler) run(ctx context.Context) {
+	for i, st := range f.Stages.Stages {
+		if f.stage(ctx, f.scaled(st.Pods)) {
+			continue
+		}
+		for _, left := range f.Stages.Stages[i+1:] {
+			now := f.env.Clock.Now()
+			f.series(f.scaled(left.Pods)).Observe(now, now, measure.CodeUnended, 0)
+		}
+		return
+	}
+	<-ctx.Done()
+}
+
+func stageName(pods int) string { return fmt.Sprintf("to %d", pods) }
+
+// series is that of how long a stage took: one value each.
+func (f *filler) series(pods int) *measure.Series { return f.pods.series("stage", stageName(pods)) }
+
 // stage creates deployments until so many pods run, and holds that; it returns
 // false where the load ended before.
 func (f *filler) stage(ctx context.Context, want int) bool {
-	name := fmt.Sprintf("to %d", want)
 	began := f.env.Clock.Now()
-	before := f.pods.begin(name)
+	before := f.pods.begin(stageName(want))
 	var workers sync.WaitGroup
 	for range f.Workers {
 		workers.Go(func() { f.work(ctx, want) })
@@ -245,12 +261,13 @@ func (f *filler) stage(ctx context.Context, want int) bool {
 	workers.Wait()
 	var full census
 	if !f.pods.await(ctx, func(c census) bool { full = c; return c.running >= want }) {
+		f.series(want).Observe(began, f.env.Clock.Now(), measure.CodeUnended, 0)
 		return false
 	}
-	// One value a stage: how long it took from its first request until all of
-	// its pods were seen running. The log has what is beyond the histograms.
+	// How long it took from its first request until all of its pods were seen
+	// running. The log has what is beyond the histograms.
 	ended := max(full.at, began)
-	f.pods.series("stage", name).Record(began, began, ended, "", 0)
+	f.series(want).Observe(began, ended, "", 0)
 	if took := time.Duration(ended - began); took > 0 {
 		f.env.Log.Info("stage reached", "workload", f.env.Name, "pods", want, "took", took.Round(time.Millisecond),
 			"boundPerSecond", math.Round(10*float64(full.bound-before)/took.Seconds())/10)
@@ -298,7 +315,7 @@ const retryPause = time.Second
 // answer was lost.
 func (f *filler) ask(ctx context.Context, req *client.Request) bool {
 	a := f.client.Do(ctx, req, nil, 0)
-	a.Record(f.create, a.Sent)
+	a.Observe(f.create)
 	return a.OK() || a.Status == http.StatusConflict
 }
 

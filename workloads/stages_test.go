@@ -2,6 +2,8 @@ package workloads
 
 import (
 	"context"
+	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +93,40 @@ func TestFillingCountsThePodsThatDoNotStart(t *testing.T) {
 	rec.Close()
 	if got["start"] != 2 || got["bind"] != 1 {
 		t.Errorf("counted %v", got)
+	}
+}
+
+// A stage that the load's end found unfinished, or not begun, shows as one that did
+// not end; one that was reached, as how long it took.
+func TestStagesThatAreNotReachedAreCounted(t *testing.T) {
+	type counted struct{ ok, unended uint64 }
+	var mu sync.Mutex
+	got := map[string]counted{}
+	rec := measure.NewRecorder(measure.NewClock(), func(w rundir.Window) {
+		mu.Lock()
+		defer mu.Unlock()
+		if c := got[w.Detail]; w.Verb == "stage" {
+			got[w.Detail] = counted{c.ok + w.OK, c.unended + w.Errors[measure.CodeUnended]}
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	pods := newFilling(func(verb, detail string) *measure.Series {
+		if detail == "to 10" {
+			cancel() // the second stage has begun, and its workers wait for nodes
+		}
+		return rec.Series(rundir.Key{Verb: verb, Detail: detail})
+	})
+	pods.now = census{running: 5}
+	f := &filler{
+		Stages: of(func(s *Stages) { s.Stages, s.Hold, s.Pending = []Stage{{5}, {10}, {15}}, 0, 0 }).(*Stages),
+		env:    &Env{Name: "x", Clock: measure.NewClock(), Log: slog.New(slog.DiscardHandler)}, pods: pods, asked: 5,
+	}
+	f.run(ctx)
+	rec.Close()
+	want := map[string]counted{"to 5": {ok: 1}, "to 10": {unended: 1}, "to 15": {unended: 1}}
+	if !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
 	}
 }
 

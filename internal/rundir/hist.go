@@ -74,7 +74,11 @@ func (w *Window) Merge(o Window) error {
 	if err != nil {
 		return fmt.Errorf("merge windows: %w", err)
 	}
-	w.Hist = h
+	waits, err := mergeHist(w.Waits, o.Waits)
+	if err != nil {
+		return fmt.Errorf("merge windows: %w", err)
+	}
+	w.Hist, w.Waits = h, waits
 	w.From, w.To = min(w.From, o.From), max(w.To, o.To)
 	w.OK += o.OK
 	w.Bytes += o.Bytes

@@ -311,6 +311,10 @@ type Window struct {
 	// Hist is the latencies of the successes, from the intended time, in
 	// microseconds: an HDR histogram, V2 compressed, base64.
 	Hist string `json:"hist,omitempty"`
+	// Waits is how long those failures had been waited for that took a second or more,
+	// in the same form; not of those that were never sent, nor of what had not ended
+	// when the load did.
+	Waits string `json:"waits,omitempty"`
 	// LagMax is the largest send lag, ns.
 	LagMax int64 `json:"lag,omitempty"`
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -57,9 +58,9 @@ type Conn struct {
 	frame   int   // largest frame that the server takes
 	enc     *hpack.Encoder
 	block   bytes.Buffer
-	away    bool  // the server has said GOAWAY
-	err     error // why the connection has ended
-	pinged  bool  // and not answered yet
+	away    *GoAwayError // what the server has said GOAWAY with; nil: it has not
+	err     error        // why the connection has ended
+	pinged  bool         // and not answered yet
 	timer   *time.Timer
 }
 
@@ -129,7 +130,7 @@ func (c *Conn) flush() {
 		if err != nil {
 			c.writing = false
 			c.mu.Unlock()
-			c.fail(fmt.Errorf("write: %w", err))
+			c.fail(c.lost(fmt.Errorf("write: %w", err)))
 			return
 		}
 	}
@@ -151,8 +152,8 @@ func (c *Conn) Streams() (open, most int) { return int(c.open.Load()), int(c.mos
 func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil && c.away {
-		return &GoAwayError{}
+	if c.err == nil && c.away != nil {
+		return c.away
 	}
 	return c.err
 }
@@ -186,10 +187,26 @@ func (c *Conn) fail(err error) {
 	_ = nc.Close() // the reason is said already
 }
 
-// endAll ends every stream with why the connection has ended.
+// lost says why the connection is lost that could not be read or written any more:
+// by the server's own word, where it has said that it closes it.
+func (c *Conn) lost(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err = named(err); c.away != nil && !errors.Is(err, ErrMalformed) {
+		return c.away
+	}
+	return err
+}
+
+// endAll ends every stream with why the connection has ended. What is left on one
+// that the server closes is what it had seen: the rest has ended with its GOAWAY.
 func (c *Conn) endAll() {
 	c.mu.Lock()
 	left, err := c.streams, c.err
+	var away *GoAwayError
+	if errors.As(err, &away) {
+		err = &GoAwayError{Code: away.Code, Seen: true}
+	}
 	c.streams = nil
 	c.open.Add(int64(-len(left)))
 	c.mu.Unlock()

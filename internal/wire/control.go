@@ -52,7 +52,7 @@ func (r *reader) settings(f *http2.SettingsFrame) error {
 // not act on ends now, the rest goes on.
 func (r *reader) goAway(f *http2.GoAwayFrame) {
 	r.mu.Lock()
-	r.away = true
+	r.away = &GoAwayError{Code: f.ErrCode}
 	var unseen []*Stream
 	for id, s := range r.streams {
 		if id > f.LastStreamID {
@@ -60,9 +60,10 @@ func (r *reader) goAway(f *http2.GoAwayFrame) {
 			r.drop(id)
 		}
 	}
+	away := r.away
 	r.mu.Unlock()
 	for _, s := range unseen {
-		s.end(&GoAwayError{Code: f.ErrCode})
+		s.end(away)
 	}
 }
 
@@ -71,8 +72,8 @@ func (r *reader) goAway(f *http2.GoAwayFrame) {
 func (r *reader) gone() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.away && len(r.streams) == 0 {
-		return &GoAwayError{}
+	if r.away != nil && len(r.streams) == 0 {
+		return r.away
 	}
 	return nil
 }

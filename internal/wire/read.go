@@ -38,7 +38,7 @@ func (c *Conn) read() {
 			continue
 		}
 		if err != nil {
-			c.fail(named(err))
+			c.fail(c.lost(err))
 			break
 		}
 	}

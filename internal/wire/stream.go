@@ -27,7 +27,10 @@ func (c *Conn) Open(r *Request, sink Sink, cork *Cork) (*Stream, error) {
 	case c.err != nil:
 		defer c.mu.Unlock()
 		return nil, c.err
-	case c.away || c.next > 1<<31-1:
+	case c.away != nil:
+		defer c.mu.Unlock()
+		return nil, c.away
+	case c.next > 1<<31-1:
 		defer c.mu.Unlock()
 		return nil, &GoAwayError{}
 	case c.open.Load() >= c.most.Load():

@@ -224,8 +224,11 @@ func TestWhatAServerDoesWrong(t *testing.T) {
 			}},
 		"a refusal":        {func(p *peer) { _ = p.WriteRSTStream(1, http2.ErrCodeRefusedStream) }, Unprocessed},
 		"GOAWAY, not seen": {func(p *peer) { _ = p.WriteGoAway(0, http2.ErrCodeNo, nil) }, Unprocessed},
-		"GOAWAY, seen, and gone": {func(p *peer) { _ = p.WriteGoAway(1, http2.ErrCodeNo, nil); _ = p.Close() },
-			func(err error) bool { return errors.Is(err, io.EOF) && !Unprocessed(err) }},
+		"GOAWAY, seen, and gone": {func(p *peer) { _ = p.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, nil); _ = p.Close() },
+			func(err error) bool {
+				var away *GoAwayError
+				return errors.As(err, &away) && away.Seen && away.Code == http2.ErrCodeEnhanceYourCalm && !Unprocessed(err)
+			}},
 		"hangs up": {func(p *peer) { _ = p.Close() }, func(err error) bool { return errors.Is(err, io.EOF) }},
 		"hangs up within a frame": {func(p *peer) { _, _ = p.Write([]byte{0, 0, 9, 0, 0}); _ = p.Close() },
 			func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},

@@ -55,6 +55,10 @@ type parting interface{ Parting() time.Duration }
 // resetting is a cluster that goes back in more than one way: it says how it last did.
 type resetting interface{ ResetHow() string }
 
+// telling is a cluster that takes a while to tell of a component that ended: it waits
+// until it has.
+type telling interface{ Told(ctx context.Context) }
+
 // losable is a cluster that can be lost as a whole: its supervisor was killed.
 type losable interface{ Lost() <-chan struct{} }
 

@@ -70,7 +70,7 @@ func (c tally) problem(floor float64, loaded bool) string {
 	case !loaded || floor == 0:
 		return ""
 	case all == 0:
-		return "no request of any load ended before the fault"
+		return rundir.UnderFloor + " before the fault: no request of any load ended"
 	case float64(c.ok) < floor*float64(all):
 		return fmt.Sprintf(rundir.UnderFloor+" before the fault: %d of %d requests succeeded in the steady phase, the floor is %.0f%%", c.ok, all, floor*100)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/storm-harness/storm/acts"
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/scenarios"
 )
 
@@ -19,7 +20,7 @@ func TestTheFloorOfALoad(t *testing.T) {
 		"above":            {tally{ok: 95, failed: 5}, .9, true, ""},
 		"just at it":       {tally{ok: 90, failed: 10}, .9, true, ""},
 		"under":            {tally{ok: 89, failed: 11}, .9, true, "89 of 100 requests succeeded in the steady phase, the floor is 90%"},
-		"nothing ended":    {tally{}, .9, true, "no request of any load ended"},
+		"nothing ended":    {tally{}, .9, true, rundir.UnderFloor + " before the fault: no request of any load ended"},
 		"no load":          {tally{}, .9, false, ""},
 		"no floor":         {tally{failed: 7}, 0, true, ""},
 		"nothing answered": {tally{failed: 7}, .1, true, "0 of 7"},

@@ -216,7 +216,7 @@ func (t *trial) finish(ctx context.Context, err error) error {
 		out.Duration = t.eyes.clock.Now()
 		out.Health = t.eyes.health.Result()
 		out.Clock = t.eyes.wall.Result()
-		t.judge(&out)
+		t.judge(ctx, &out)
 	}
 	out.Phases, out.Journal = t.phases, t.audits
 	for _, a := range t.acts {
@@ -238,7 +238,10 @@ func (t *trial) finish(ctx context.Context, err error) error {
 }
 
 // judge lists why nothing may be concluded from the trial.
-func (t *trial) judge(out *rundir.Trial) {
+func (t *trial) judge(ctx context.Context, out *rundir.Trial) {
+	if c, ok := t.run.cluster.(telling); ok {
+		c.Told(ctx)
+	}
 	out.Exits = t.run.takeExits()
 	out.Invalid = append(out.Invalid, t.invalid...)
 	for _, a := range t.acts {

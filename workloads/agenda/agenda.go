@@ -59,7 +59,9 @@ func (a *Agenda) Len() int {
 	return len(a.due)
 }
 
-// Run does what is due until ctx ends and everything begun has returned.
+// Run does what is due until ctx ends and everything begun has returned. An
+// errand that had to wait for one of those before it to return is given a context
+// that says so (measure.Held).
 func (a *Agenda) Run(ctx context.Context) {
 	var begun sync.WaitGroup
 	defer begun.Wait()
@@ -67,6 +69,7 @@ func (a *Agenda) Run(ctx context.Context) {
 	defer sleeper.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var full wait
 	for {
 		a.mu.Lock()
 		left := time.Hour
@@ -91,15 +94,32 @@ func (a *Agenda) Run(ctx context.Context) {
 		}
 		select {
 		case a.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
+		default:
+			if now := a.clock.Now(); next.at > full.until {
+				full.from = now
+			}
+			select {
+			case a.slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			full.until = a.clock.Now()
 		}
+		within := measure.Held(ctx, full.since(next.at))
 		begun.Go(func() {
 			defer func() { <-a.slots }()
-			next.do(ctx, next.at)
+			next.do(within, next.at)
 		})
 	}
 }
+
+// wait is the last stretch of time in which the agenda stood still, with as much
+// under way as there may be: what came due meanwhile waited too, and goes on
+// waiting for its turn in the same stretch.
+type wait struct{ from, until int64 }
+
+// since is how much of it there was from that time on.
+func (w wait) since(at int64) int64 { return w.until - max(at, w.from) }
 
 // dues is a heap of errands, the earliest first.
 type dues []errand

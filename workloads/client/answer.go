@@ -22,6 +22,7 @@ type Answer struct {
 	Cut bool
 
 	patience int64 // of a request cut off by its context's end: see Record; 0: of no other
+	held     int64 // how long it had waited behind the load's own requests before it was sent: see measure.Held
 }
 
 // OK says whether the request succeeded.
@@ -42,13 +43,38 @@ func Unsent(at int64, deadline time.Duration) Answer {
 // that hangs would show nothing of that in the load's last seconds; a younger one
 // might have been quick, and is not counted.
 func (a Answer) Record(s *measure.Series, intended int64) {
-	if a.Cut {
-		if a.patience == 0 || a.Done-intended <= a.patience {
-			return
-		}
-		a.Code = measure.CodeUnended
+	if !a.counts(intended) {
+		return
 	}
-	s.Record(intended, a.Sent, a.Done, a.Code, a.Bytes)
+	s.Record(intended, a.reached(intended), a.Done, a.Code, a.Bytes)
+	a.inflated(s)
+}
+
+// Observe counts the answer to a closed-loop request, from its sending on: there
+// was no time that it was intended for, so that it cannot have been sent late.
+func (a Answer) Observe(s *measure.Series) {
+	if a.counts(a.Sent) {
+		s.Observe(a.Sent, a.Done, a.Code, a.Bytes)
+		a.inflated(s)
+	}
+}
+
+// counts says whether the answer counts, and gives it the code that it does with.
+func (a *Answer) counts(intended int64) bool {
+	if !a.Cut {
+		return true
+	}
+	a.Code = measure.CodeUnended
+	return a.patience != 0 && a.Done-intended > a.patience
+}
+
+// reached is when storm got to the request: when it was sent, but for what it had
+// waited behind others.
+func (a Answer) reached(intended int64) int64 {
+	return max(a.Sent-a.held, min(a.Sent, intended))
+}
+
+func (a Answer) inflated(s *measure.Series) {
 	if more := a.Decoded - a.Bytes; more != 0 {
 		s.AddInflated(more)
 	}

@@ -112,7 +112,7 @@ func (k *call) forget() {
 		k.keep += int64(k.body.Len() - k.had)
 		k.body.Truncate(k.had)
 	}
-	k.decoder, k.failure, k.answer = nil, nil, Answer{Sent: k.answer.Sent}
+	k.decoder, k.failure, k.answer = nil, nil, Answer{Sent: k.answer.Sent, held: k.answer.held}
 }
 
 // Expire implements due.Expirer: the request's time is up.

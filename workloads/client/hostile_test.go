@@ -97,6 +97,10 @@ func TestNonsenseIsNamed(t *testing.T) {
 		"GOAWAY": {func(fr *http2.Framer, _ uint32, _ net.Conn) {
 			_ = fr.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil)
 		}, []string{CodeGoAway}},
+		"GOAWAY after it was seen, and gone": {func(fr *http2.Framer, s uint32, raw net.Conn) {
+			_ = fr.WriteGoAway(s, http2.ErrCodeNo, nil)
+			_ = raw.Close()
+		}, []string{CodeGoAway}},
 		"connection closed": {func(_ *http2.Framer, _ uint32, raw net.Conn) {
 			_ = raw.Close()
 		}, []string{CodeEOF, CodeReset}},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/internal/wire"
+	"github.com/storm-harness/storm/measure"
 )
 
 // Cork gathers what one goroutine sends, until it is flushed; see wire.Cork.
@@ -32,7 +33,7 @@ func (c *Client) send(ctx context.Context, r *Request, k *call, cork *Cork) *cal
 	} else {
 		k.had = k.body.Len()
 	}
-	k.answer.Sent = c.clock.Now()
+	k.answer.Sent, k.answer.held = c.clock.Now(), measure.HeldIn(ctx)
 	k.deadline = k.answer.Sent + int64(c.timeout)
 	c.deadlines.Add(&k.due, k.deadline, k)
 	k.open(cork)

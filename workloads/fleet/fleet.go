@@ -288,14 +288,18 @@ func (f *Fleet) Close() {
 	if f.cfg.PerNode {
 		for _, n := range f.nodes {
 			hangUp(n.calls)
-			n.calls, n.beats = nil, nil
 		}
 	}
 	hangUp(f.heartbeats)
 	hangUp(f.kubelets)
 	hangUp(f.proxies)
+	f.beats.Wait() // until then they ask for the connections
 	f.heartbeats, f.kubelets, f.proxies = nil, nil, nil
-	f.beats.Wait()
+	if f.cfg.PerNode {
+		for _, n := range f.nodes {
+			n.calls, n.beats = nil, nil
+		}
+	}
 	if watching { // what a broken watch has not shown may be over
 		f.observer.settle(f.env.Clock.Now())
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -185,5 +186,37 @@ func TestHeartbeatsThatHangWhenTheLoadEndsAreCounted(t *testing.T) {
 	}
 	if lag := time.Duration(by["update"].LagMax); lag >= hung {
 		t.Errorf("one is said to have been sent %s late", lag)
+	}
+}
+
+// A heartbeat's last answer may come when its fleet's connections are closed, and
+// begin the next.
+func TestAFleetOfOwnConnectionsIsClosedUnderItsHeartbeats(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // it never says hello
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	for range 20 {
+		f, _ := oneNode(t, Config{PerNode: true}, func(http.ResponseWriter, *http.Request) {})
+		n := f.nodes[0]
+		if n.calls, err = client.New(&rest.Config{Host: "https://" + silent.Addr().String()}, f.env.Clock, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		n.beats = n.calls
+		const beats = 10
+		f.beats.Add(beats)
+		for range beats {
+			f.renew(t.Context(), n, f.env.Clock.Now(), nil, f.beats.Done)
+		}
+		conn, err := silent.Accept() // the first is about it, the others wait for that
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		_ = conn.Close()
+		if n.beats != nil || n.calls != nil {
+			t.Error("it keeps a connection that is closed")
+		}
 	}
 }

@@ -3,9 +3,12 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,29 +148,48 @@ func TestARunningPodsStatusNamesItsContainers(t *testing.T) {
 	}
 }
 
-// Of the pods that do not run when the load ends, those count that have a node,
-// have been at it for long, and for longer than any that came to run.
+// Of the pods that do not run when the load ends, or when they are deleted, those
+// count that are to have a node, have been at it for long, and for longer than any
+// that came to run.
 func TestPodsThatDoNotStartAreCounted(t *testing.T) {
 	clock := measure.NewClock()
 	got := map[string]uint64{}
 	rec := measure.NewRecorder(clock, func(w rundir.Window) { got[w.Detail] += w.Errors[measure.CodeUnended] })
 	o := newObserver(New(Config{Count: 1}, Env{Workload: "fleet", Recorder: rec, Clock: clock}))
 	const second = int64(time.Second)
-	add := func(uid, phase, node string, at int64) {
+	of := func(uid, phase, node string) *lean.Pod {
 		p := podIs(uid, phase, false)
-		p.Node = node
-		o.see("ADDED", at, p)
+		p.Node, p.Scheduler = node, "default-scheduler"
+		return p
 	}
+	add := func(uid, phase, node string, at int64) { o.see("ADDED", at, of(uid, phase, node)) }
 	add("runs", "Pending", "n", second)
 	o.see("MODIFIED", 21*second, podIs("runs", "Running", false))
 	add("is over", "Pending", "n", second)
 	o.see("MODIFIED", 20*second, podIs("is over", "Failed", false))
+	for _, scheduler := range []string{NoScheduler, ""} {
+		nobodys := of("is to have no node, by "+scheduler, "Pending", "")
+		nobodys.Scheduler = scheduler
+		o.see("ADDED", second, nobodys)
+	}
 	add("has no node", "Pending", "", second)
 	add("stuck", "Pending", "n", 39*second)
 	add("may be quick", "Pending", "n", 41*second)
+	add("is deleted at once", "Pending", "n", 35*second)
+	o.see("DELETED", 36*second, of("is deleted at once", "Pending", "n"))
+	add("is deleted after long, without a node", "Pending", "", second)
+	o.see("DELETED", 50*second, of("is deleted after long, without a node", "Pending", ""))
+	add("is to go, after long", "Pending", "n", second)
+	going := of("is to go, after long", "Pending", "n")
+	going.Deleting = true
+	o.see("MODIFIED", 50*second, going)
+	o.see("DELETED", 51*second, going) // counted already
+	add("ran before it went", "Pending", "n", 2*second)
+	o.see("MODIFIED", 3*second, of("ran before it went", "Running", "n"))
+	o.see("DELETED", 50*second, of("ran before it went", "Running", "n"))
 	o.settle(60 * second)
 	rec.Close()
-	if got["created-running"] != 1 || got["scheduled-running"] != 1 || got["created-scheduled"] != 0 {
+	if got["created-running"] != 4 || got["scheduled-running"] != 2 || got["created-scheduled"] != 2 {
 		t.Errorf("counted %v", got)
 	}
 }
@@ -222,5 +244,49 @@ func TestACompletedPodIsLeftAlone(t *testing.T) {
 	k.see("MODIFIED", 0, podIs("u", "Succeeded", true))
 	if at := k.pods["u"].stage; at != stopping {
 		t.Errorf("deleted, it is at stage %d, want %d", at, stopping)
+	}
+}
+
+// A status that the server did not take is sent again, as all others are, also
+// that of a pod that is being made and of one that has crashed.
+func TestAStatusThatFailsIsSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		phase, says string
+		begin       func(*kubelet)
+	}{
+		"being made": {"Pending", "ContainerCreating", func(*kubelet) {}},
+		"crashed":    {"Running", "CrashLoopBackOff", func(k *kubelet) { k.crash(context.Background(), k.env.Clock.Now(), k.pods["u"]) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bodies := make(chan string, 10)
+			var failed atomic.Bool
+			f, _ := oneNode(t, Config{Pods: Pods{Start: unit.OneDuration(time.Hour)}}, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if !failed.Swap(true) {
+					w.WriteHeader(http.StatusInternalServerError)
+				}
+				bodies <- string(body)
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			var ran sync.WaitGroup
+			ran.Go(func() { f.agenda.Run(ctx) })
+			k := f.nodes[0].kubelet
+			p := podIs("u", c.phase, false)
+			p.Containers = []lean.Container{{Name: "main"}}
+			k.see("ADDED", f.env.Clock.Now(), p)
+			c.begin(k)
+			for i := range 2 {
+				if got := <-bodies; !strings.Contains(got, c.says) {
+					t.Errorf("patch %d says %s", i, got)
+				}
+			}
+			cancel()
+			f.nodes[0].calls.Close()
+			ran.Wait()
+			if n := f.agenda.Len(); n > 1 { // what comes next: the start, or the start after the back-off
+				t.Errorf("%d errands are left", n)
+			}
+		})
 	}
 }

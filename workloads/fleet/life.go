@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -19,16 +20,30 @@ import (
 func (k *kubelet) bound(at int64, p *pod) {
 	k.hold(p)
 	ready := at + int64(k.cfg.Pods.Start.At(k.draw()))
-	k.agenda.Add(at, func(ctx context.Context, at int64) {
-		if !k.is(p, starting) {
-			return
-		}
-		k.patch(ctx, at, p, k.creating(p))
+	told := k.tell(starting, k.creating, ready, func(ctx context.Context, p *pod) {
 		k.request(ctx, p, p.tokens)
-		// Not before: a status that comes late must not undo the next one. What
-		// the server took for the first is no lateness of the second.
 		k.agenda.Add(max(ready, k.env.Clock.Now()), func(ctx context.Context, at int64) { k.start(ctx, at, p) })
 	})
+	k.agenda.Add(at, func(ctx context.Context, at int64) { told(ctx, at, p) })
+}
+
+// tell returns what reports how a pod at that stage is, and goes on to next: once
+// the server has that, or once the next status is due, which says more. Not before:
+// a status that comes late must not undo the next one. What the server took for
+// the first is no lateness of the second.
+func (k *kubelet) tell(at stage, status func(*pod) corev1.PodStatus, due int64, next func(context.Context, *pod)) func(context.Context, int64, *pod) {
+	var do func(context.Context, int64, *pod)
+	do = func(ctx context.Context, intended int64, p *pod) {
+		if !k.is(p, at) {
+			return
+		}
+		if a := k.patch(ctx, intended, p, status(p)); again(a) && k.env.Clock.Now() < due {
+			k.retry(p, do)
+			return
+		}
+		next(ctx, p)
+	}
+	return do
 }
 
 // start reports the containers as running.
@@ -99,17 +114,19 @@ func (k *kubelet) crash(ctx context.Context, intended int64, p *pod) {
 	}
 	k.mu.Lock()
 	p.crashes++
-	pause := min(firstBackOff<<min(p.crashes-1, 10), lastBackOff)
+	restart := intended + int64(min(firstBackOff<<min(p.crashes-1, 10), lastBackOff))
 	k.mu.Unlock()
-	k.patch(ctx, intended, p, k.crashed(p))
-	k.events(ctx, p, crashEvents)
-	if k.enter(p, running, waiting) {
-		k.agenda.Add(intended+int64(pause), func(ctx context.Context, at int64) {
+	if !k.enter(p, running, waiting) {
+		return
+	}
+	k.tell(waiting, k.crashed, restart, func(_ context.Context, p *pod) {
+		k.agenda.Add(max(restart, k.env.Clock.Now()), func(ctx context.Context, at int64) {
 			if k.enter(p, waiting, starting) {
 				k.start(ctx, at, p)
 			}
 		})
-	}
+	})(ctx, intended, p)
+	k.events(ctx, p, crashEvents)
 }
 
 // terminate takes a pod that has been deleted; the lock is held.

@@ -12,6 +12,10 @@ import (
 // ViaWatch marks the series that are no requests but what a watch showed.
 const ViaWatch = rundir.ViaWatch
 
+// NoScheduler is the name of a scheduler that there is not: a pod that waits for
+// it stays Pending, on no node, and is meant to.
+const NoScheduler = "storm-none"
+
 // observer measures how long pods take to start, as the pod startup SLO says:
 // observed by a watch, from the pod's creation until all of its containers run.
 // The creation is the arrival of the pod's first event, because an object's
@@ -28,6 +32,7 @@ type observer struct {
 // life is when a pod was first seen in each state; 0: not yet, or not known.
 type life struct {
 	created, scheduled int64
+	wanted             bool // it has a scheduler, which is to give it a node
 	over               bool // it runs, or there is nothing to learn from it
 	listed             bool // in the list that is coming in
 }
@@ -45,7 +50,7 @@ func newObserver(f *Fleet) *observer {
 	}
 	o.reflector = reflector.Reflector{
 		Shared: &reflector.Shared{
-			Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed, Streaming: !f.cfg.List, Objects: true, JSON: f.cfg.JSON,
+			Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed, Streaming: !f.cfg.List, Gzip: true, Objects: true, JSON: f.cfg.JSON,
 			List: request("list"), Watch: request("watch"),
 		},
 		Client: f.kubelets, Path: "/api/v1/pods", Sink: o, ID: 1 << 40,
@@ -65,13 +70,16 @@ func (o *observer) Event(at int64, ev lean.Event) error {
 
 // see takes what the watch shows of a pod.
 func (o *observer) see(kind string, at int64, p *lean.Pod) {
+	l := o.pods[p.UID]
 	if kind == "DELETED" {
+		if l != nil {
+			o.unended(l, at)
+		}
 		delete(o.pods, p.UID)
 		return
 	}
-	l := o.pods[p.UID]
 	if l == nil {
-		l = &life{over: kind != "ADDED"}
+		l = &life{over: kind != "ADDED", wanted: p.Scheduler != "" && p.Scheduler != NoScheduler}
 		if kind == "ADDED" {
 			l.created = at
 		}
@@ -86,7 +94,10 @@ func (o *observer) see(kind string, at int64, p *lean.Pod) {
 		o.createToSchedule.Record(l.created, l.created, at, "", 0)
 	}
 	switch {
-	case p.Deleting, p.Phase == string(corev1.PodSucceeded), p.Phase == string(corev1.PodFailed):
+	case p.Deleting:
+		o.unended(l, at)
+		l.over = true
+	case p.Phase == string(corev1.PodSucceeded), p.Phase == string(corev1.PodFailed):
 		l.over = true
 	case p.Phase == string(corev1.PodRunning):
 		l.over = true
@@ -97,17 +108,29 @@ func (o *observer) see(kind string, at int64, p *lean.Pod) {
 	}
 }
 
-// settle counts the pods that have a node and do not run, now that the load is
-// over. Those without one may be none that anybody meant to be scheduled.
+// settle counts the pods that do not run, now that the load is over.
 func (o *observer) settle(now int64) {
 	for _, l := range o.pods {
-		if l.over || l.scheduled == 0 {
-			continue
-		}
-		o.createRun.Unended(l.created, now, measure.CodeUnended)
-		o.scheduleToRun.Unended(l.scheduled, now, measure.CodeUnended)
+		o.unended(l, now)
 	}
 	clear(o.pods)
+}
+
+// unended counts a pod that will not be seen to run, because it is deleted or the
+// load is over, if it has been at it for long: to leave it out would leave out the
+// slowest. One without a node and a scheduler is none that anybody meant to run.
+func (o *observer) unended(l *life, now int64) {
+	switch {
+	case l.over:
+		return
+	case l.scheduled != 0:
+		o.scheduleToRun.Unended(l.scheduled, now, measure.CodeUnended)
+	case l.wanted:
+		o.createToSchedule.Unended(l.created, now, measure.CodeUnended)
+	default:
+		return
+	}
+	o.createRun.Unended(l.created, now, measure.CodeUnended)
 }
 
 // Synced implements reflector.Sink: what the list did not hold is gone.

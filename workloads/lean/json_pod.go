@@ -58,6 +58,8 @@ func (p *Pod) specJSON(text []byte) error {
 			return into(&p.ServiceAccount, value)
 		case "nodeName":
 			return into(&p.Node, value)
+		case "schedulerName":
+			return into(&p.Scheduler, value)
 		case "hostNetwork":
 			p.HostNetwork = string(value) == "true"
 		}

@@ -226,7 +226,7 @@ func FuzzJSONPod(f *testing.F) {
 			t.Errorf("version %d, %v, the decoder %q", version, err, want.ResourceVersion)
 		}
 		if got.Name != want.Name || got.Namespace != want.Namespace || got.UID != string(want.UID) || got.ResourceVersion != want.ResourceVersion ||
-			got.Node != want.Spec.NodeName || got.HostNetwork != want.Spec.HostNetwork || got.Phase != string(want.Status.Phase) ||
+			got.Node != want.Spec.NodeName || got.Scheduler != want.Spec.SchedulerName || got.HostNetwork != want.Spec.HostNetwork || got.Phase != string(want.Status.Phase) ||
 			got.PodIP != want.Status.PodIP || got.ServiceAccount != want.Spec.ServiceAccountName || got.RestartPolicy != string(want.Spec.RestartPolicy) ||
 			got.Deleting != (want.DeletionTimestamp != nil) || len(got.Containers) != len(want.Spec.Containers) {
 			t.Errorf("read %+v, the decoder %+v", got, want)

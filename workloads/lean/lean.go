@@ -34,6 +34,7 @@ type Meta struct {
 type Pod struct {
 	Meta
 	Node           string
+	Scheduler      string // whose work it is to find one
 	HostNetwork    bool
 	Containers     []Container
 	RestartPolicy  string

@@ -51,7 +51,7 @@ func fullPod(name string) *corev1.Pod {
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "rs", UID: "u"}},
 		},
 		Spec: corev1.PodSpec{
-			NodeName: "node-7", HostNetwork: true, RestartPolicy: corev1.RestartPolicyAlways, ServiceAccountName: "robot",
+			NodeName: "node-7", SchedulerName: "default-scheduler", HostNetwork: true, RestartPolicy: corev1.RestartPolicyAlways, ServiceAccountName: "robot",
 			Containers: []corev1.Container{
 				{Name: "main", Image: "pause:3", EnvFrom: []corev1.EnvFromSource{
 					{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cm-from"}}},
@@ -81,7 +81,7 @@ func fullPod(name string) *corev1.Pod {
 func checkPod(t *testing.T, p *Pod, name string) {
 	t.Helper()
 	if p.Name != name || p.Namespace != "ns" || p.UID != "uid-"+name || p.ResourceVersion != "4711" || !p.Deleting ||
-		p.Node != "node-7" || !p.HostNetwork || p.Phase != "Running" || p.PodIP != "10.1.2.3" ||
+		p.Node != "node-7" || p.Scheduler != "default-scheduler" || !p.HostNetwork || p.Phase != "Running" || p.PodIP != "10.1.2.3" ||
 		p.RestartPolicy != "Always" || p.ServiceAccount != "robot" || !slices.Equal(p.Tokens, []Token{{"vault", 3607}}) ||
 		!slices.Equal(sorted(p.Secrets), []string{"s-from", "s-key", "s-projected", "s-volume"}) ||
 		!slices.Equal(sorted(p.ConfigMaps), []string{"cm-from", "cm-key", "cm-volume", "kube-root-ca.crt"}) ||
@@ -336,4 +336,29 @@ func FuzzHeadOf(f *testing.F) {
 		_, _ = HeadOf(b)
 		_, _ = VersionOf(b)
 	})
+}
+
+// A body is inflated whole, and up to a bound.
+func TestAGzippedBodyIsInflatedWithinABound(t *testing.T) {
+	plain := strings.Repeat("pods ", 1000)
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	_, _ = w.Write([]byte(plain))
+	_ = w.Close()
+	if !Gzipped(z.Bytes()) || Gzipped([]byte(plain)) || Gzipped(magic) {
+		t.Error("gzip is not told from others")
+	}
+	var got bytes.Buffer
+	if err := Inflate(&got, z.Bytes(), int64(len(plain))); err != nil || got.String() != plain {
+		t.Errorf("%v, %d bytes of %d", err, got.Len(), len(plain))
+	}
+	for name, err := range map[string]error{
+		"beyond the bound": Inflate(new(bytes.Buffer), z.Bytes(), int64(len(plain)-1)),
+		"cut off":          Inflate(new(bytes.Buffer), z.Bytes()[:z.Len()/2], 1<<20),
+		"no gzip":          Inflate(new(bytes.Buffer), []byte{0x1f, 0x8b, 1, 2, 3}, 1<<20),
+	} {
+		if !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -51,6 +51,8 @@ func (p *Pod) spec(raw []byte) error {
 			p.Node = string(v.bytes)
 		case 11:
 			p.HostNetwork = v.varint != 0
+		case 19:
+			p.Scheduler = string(v.bytes)
 		}
 		return nil
 	})

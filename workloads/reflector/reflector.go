@@ -87,7 +87,8 @@ type Reflector struct {
 	took    int64    // bytes that came since then
 	pause   time.Duration
 	draws   uint32
-	plain   bool // the server does not know streaming lists
+	plain   bool  // the server does not know streaming lists
+	told    uint8 // how often in a row the server has said when to come again
 }
 
 // The pauses of a reflector: they double from the first to the last, are
@@ -124,7 +125,7 @@ func (r *Reflector) Start(at int64) {
 	r.Stop()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.version, r.pause, r.begun, r.took = 0, r.Shared.first(), at, 0
+	r.version, r.pause, r.begun, r.took, r.told = 0, r.Shared.first(), at, 0, 0
 	r.schedule(at)
 }
 

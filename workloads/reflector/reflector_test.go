@@ -1,6 +1,7 @@
 package reflector
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/pem"
 	"fmt"
@@ -56,6 +57,16 @@ func later(seconds string) answer {
 	return func(w http.ResponseWriter, _ encoding) {
 		w.Header().Set("Retry-After", seconds)
 		w.WriteHeader(http.StatusTooManyRequests)
+	}
+}
+
+// gzipped writes as the API server writes what is large, to who accepts that.
+func gzipped(part func(encoding) []byte) answer {
+	return func(w http.ResponseWriter, e encoding) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = z.Write(part(e))
+		_ = z.Close()
 	}
 }
 
@@ -127,6 +138,9 @@ func TestAReflectorComesBackFromWhateverTheServerDoes(t *testing.T) {
 		{"a version that is none", false, []answer{write(list), write(event("ADDED", pod("a", "x")))}, "list, watch 7, list", "watch malformed", listed},
 		{"an object that is none", false, []answer{write(list), write(event("ADDED", pod("hostile", "8")))}, "list, watch 7, list", "watch malformed", listed},
 		{"a list overloaded", false, []answer{status(429), write(list), write()}, "list, list, watch 7, watch 7", "list 429", listed},
+		{"a list told to come again", false, []answer{later("1"), write(list), write()}, "list, list, watch 7, watch 7", "list 429 retry-after", listed},
+		{"a list gzipped", false, []answer{gzipped(list), write()}, "list, watch 7, watch 7", "", listed},
+		{"a list gzipped, and cut off", false, []answer{gzipped(cutOff(list)), write(list)}, "list, list, watch 7", "list malformed", listed},
 		{"a list cut off", false, []answer{write(cutOff(list)), write(list), write()}, "list, list, watch 7, watch 7", "list malformed", listed},
 		{"a list of nothing", false, []answer{write(), write(list)}, "list, list, watch 7", "list malformed", listed},
 		{"a list without a version", false, []answer{write(func(e encoding) []byte { return e.list(&corev1.PodList{}) }), write(list)},
@@ -260,6 +274,9 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 			t.Errorf("accepts %q, want %q", got, e.accept)
 		}
 		n := p.note(&p.asked, whatOf(r))
+		if list := whatOf(r) == "list"; list != (r.Header.Get("Accept-Encoding") == "gzip") {
+			t.Errorf("%s accepts the encoding %q", whatOf(r), r.Header.Get("Accept-Encoding"))
+		}
 		leave := func() {
 			<-r.Context().Done()
 			p.mu.Lock()
@@ -329,7 +346,7 @@ func (p *peer) reflector(streaming bool) *Reflector {
 	of := func(verb string) *measure.Series { return p.rec.Series(rundir.Key{Workload: "w", Verb: verb}) }
 	return &Reflector{
 		Shared: &Shared{
-			Clock: p.clock, Agenda: p.about, Streaming: streaming, Objects: true, JSON: p.e.json,
+			Clock: p.clock, Agenda: p.about, Streaming: streaming, Gzip: true, Objects: true, JSON: p.e.json,
 			List: of("list"), Watch: of("watch"), Sync: of("sync"), FirstPause: time.Millisecond,
 		},
 		Client: p.calls, Path: "/api/v1/pods", Sink: p,
@@ -465,5 +482,34 @@ func TestWhatHangsWhenTheLoadEndsIsCounted(t *testing.T) {
 				t.Errorf("counted %q", got)
 			}
 		})
+	}
+}
+
+// What a server asks to come again for later is asked for then, as often in a row
+// as client-go does it, and no more; it does not lengthen the back-off.
+func TestHowOftenAReflectorComesAgainAsItIsTold(t *testing.T) {
+	clock := measure.NewClock()
+	r := &Reflector{Shared: &Shared{Clock: clock, Agenda: agenda.New(clock, 1), FirstPause: time.Hour}, pause: time.Hour}
+	s := &session{r: r}
+	told := client.Answer{Status: http.StatusTooManyRequests, RetryAfter: "1"}
+	for round := range 2 {
+		for i := range mostTold {
+			if !s.asTold(told) {
+				t.Errorf("round %d: it gives up after %d times", round, i)
+			}
+		}
+		if s.asTold(told) {
+			t.Errorf("round %d: it comes again more than %d times", round, mostTold)
+		}
+	}
+	for name, a := range map[string]client.Answer{
+		"not told": {Status: http.StatusTooManyRequests}, "another status": {Status: http.StatusServiceUnavailable, RetryAfter: "1"},
+	} {
+		if s.asTold(a) {
+			t.Errorf("%s: it comes again as if it were", name)
+		}
+	}
+	if r.pause != time.Hour {
+		t.Errorf("the next pause is %s", r.pause)
 	}
 }

@@ -83,6 +83,7 @@ func (s *session) begin(ctx context.Context, intended int64) {
 		s.refused(a, version == 0)
 	case s.over: // it has ended, or was stopped, meanwhile
 	default:
+		r.told = 0
 		s.watch = w
 		w = nil
 		if s.opened == 0 {
@@ -114,8 +115,28 @@ func (s *session) open(at int64) {
 	}
 }
 
-// mostWait bounds how many seconds a server can make a reflector wait.
-const mostWait = 60
+// mostWait bounds how many seconds a server can make a reflector wait, and
+// mostTold how often in a row, as client-go does.
+const (
+	mostWait = 60
+	mostTold = 10
+)
+
+// asTold goes on as the server says where it asks to come again later: client-go
+// waits as it is told and asks again before its reflector hears of a failure. It
+// returns false where the server says no such thing, or has said it too often. The
+// lock is held.
+func (s *session) asTold(a client.Answer) bool {
+	r := s.r
+	seconds, err := strconv.Atoi(a.RetryAfter)
+	if a.Status != http.StatusTooManyRequests || err != nil || seconds <= 0 || r.told == mostTold {
+		r.told = 0
+		return false
+	}
+	r.told++
+	r.schedule(r.Shared.Clock.Now() + int64(min(seconds, mostWait))*int64(time.Second))
+	return true
+}
 
 // refused goes on after a watch that was not opened; the lock is held.
 func (s *session) refused(a client.Answer, streaming bool) {
@@ -129,12 +150,8 @@ func (s *session) refused(a client.Answer, streaming bool) {
 		r.plain = true // the server does not know streaming lists: it is asked for a plain one
 		r.schedule(r.Shared.Clock.Now())
 		return
-	case a.Status == http.StatusTooManyRequests && a.RetryAfter != "":
-		if seconds, err := strconv.Atoi(a.RetryAfter); err == nil && seconds > 0 {
-			// client-go waits as it is told, and does not take that for a failure.
-			r.schedule(r.Shared.Clock.Now() + int64(min(seconds, mostWait))*int64(time.Second))
-			return
-		}
+	case s.asTold(a):
+		return
 	case a.Status != 0 && a.Status != http.StatusTooManyRequests:
 		r.forget() // only what may pass leaves the version as it is
 	}
@@ -183,11 +200,19 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 		keep = listSize
 	}
 	req := r.request("resourceVersion=0")
-	req.Gzip = r.Shared.Gzip && !r.Shared.Objects
+	req.Gzip = r.Shared.Gzip
 	a := r.Client.Do(ctx, req, body, keep)
 	if a.Cut || r.Shared.over.Load() {
 		r.Shared.cut(a, r.Shared.List, intended)
 		return 0, false
+	}
+	var bad error
+	if a.OK() && r.Shared.Objects && lean.Gzipped(body.Bytes()) {
+		plain := bodies.Get().(*bytes.Buffer)
+		defer bodies.Put(plain)
+		plain.Reset()
+		bad = lean.Inflate(plain, body.Bytes(), listSize)
+		body, plain = plain, body
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -196,8 +221,10 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 	}
 	var meta lean.ListMeta
 	if a.OK() {
-		var err error
-		if meta, err = s.listed(body.Bytes(), a.Done); err != nil || meta.Version == 0 {
+		if bad == nil {
+			meta, bad = s.listed(body.Bytes(), a.Done)
+		}
+		if bad != nil || meta.Version == 0 {
 			a.Code = client.CodeMalformed
 		}
 	}
@@ -205,9 +232,12 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 	r.took += a.Bytes
 	if !a.OK() {
 		s.over = true
-		r.next(0, false)
+		if !s.asTold(a) {
+			r.next(0, false)
+		}
 		return 0, false
 	}
+	r.told = 0
 	r.version = meta.Version
 	s.synced(a.Done)
 	return meta.Version, true
@@ -354,7 +384,7 @@ func (s *session) broken(err error) *client.Watch {
 		r.version = 0
 	}
 	now := r.Shared.Clock.Now()
-	r.Shared.Watch.Record(now, now, now, code, 0)
+	r.Shared.Watch.Observe(now, now, code, 0)
 	r.next(lasted, false)
 	return w
 }
