@@ -52,8 +52,7 @@ func (c *Comparison) verdict(family int) (Verdict, string) {
 	limit := math.Log1p(c.Margin)
 	switch {
 	case c.hidden():
-		return Inconclusive, fmt.Sprintf("%s, but %s of the requests with %s and %s of those with %s failed and have no latency, which may have been the slow ones: see api.errors",
-			c.Text, percent(c.failProf), c.Profile, percent(c.failBase), c.Base)
+		return Inconclusive, fmt.Sprintf("%s, but %s: see api.errors", c.Text, c.hiding())
 	case worseLow > limit && c.PHolm.Float() > c.alpha:
 		return Inconclusive, fmt.Sprintf("%s: beyond the margin of %s by itself, but not once all %d comparisons of this run are counted (p %s after Holm's correction)",
 			c.Text, percent(c.Margin), family, digits(c.PHolm.Float()))
@@ -109,15 +108,24 @@ func (c *Comparison) unfair() bool {
 
 // hidden says that latencies of the two profiles are of different requests: of one
 // more failed, which have none, than lie beyond the quantile. They may be the slow ones.
-func (c *Comparison) hidden() bool {
-	if m, ok := metricOf(c.Metric); !ok || !m.Bounded() {
+func (c *Comparison) hidden() bool { return hides(c.Metric, c.Stat, c.failBase, c.failProf) }
+
+// hides is hidden of two sides by the shares of their requests that failed.
+func hides(metric, stat string, base, profile float64) bool {
+	if m, ok := metricOf(metric); !ok || !m.Bounded() && metric != "isolation" {
 		return false
 	}
-	tail := 0.01 // of a mean and a maximum
-	if q, ok := quantiles[c.Stat]; ok {
+	tail := 0.01 // of a mean, a maximum, and isolation, which is of p99s
+	if q, ok := quantiles[stat]; ok {
 		tail = min(0.1, 1-q)
 	}
-	return math.Abs(c.failProf-c.failBase) > tail
+	return math.Abs(profile-base) > tail
+}
+
+// hiding says whose requests failed.
+func (c *Comparison) hiding() string {
+	return fmt.Sprintf("%s of the requests with %s and %s of those with %s failed and have no latency, which may have been the slow ones",
+		percent(c.failProf), c.Profile, percent(c.failBase), c.Base)
 }
 
 // withhold takes back what no conclusion may be drawn from, and says why.
@@ -132,6 +140,9 @@ func (c *Comparison) withhold(why string) {
 func (c *Comparison) neitherEnded() string {
 	if m, ok := metricOf(c.Metric); ok && (m.Bounded() || c.Metric == "isolation") {
 		return "neither profile's has a known end"
+	}
+	if c.Metric == "operation.duration" {
+		return "the operation failed with both profiles"
 	}
 	return "neither profile recovered while it was watched"
 }

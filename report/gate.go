@@ -161,6 +161,9 @@ func values(g rundir.Gate, trials []*trial) []TrialValue {
 	for _, t := range trials {
 		v, late := t.unhealed(g)
 		if !late {
+			v, late = t.unfinished(g)
+		}
+		if !late {
 			v = t.measure(g)
 		}
 		if m, ok := metricOf(g.Metric); ok && m.Bounded() && v.censored && g.Max != nil && *g.Max > v.seen {

@@ -96,7 +96,10 @@ func (j *judgement) absolute(g rundir.Gate, m rundir.Metric, profile string) Jud
 func (r Judged) failed(g rundir.Gate, m rundir.Metric, worst TrialValue, n int) Judged {
 	r.Verdict, r.Value, r.Worst, r.WorstTrial = Regressed, worst.Value, worst.Value, worst.Trial
 	seen := FormatOf(m.Name, worst.Value, m.Unit)
-	if worst.Censored {
+	switch {
+	case worst.Censored && m.Name == "operation.duration":
+		seen = "failed after " + Format(worst.Seen, "seconds")
+	case worst.Censored:
 		seen = fmt.Sprintf("not recovered when the observation ended after %s", Format(worst.Seen, "seconds"))
 	}
 	r.Reason = fmt.Sprintf("%s in %s, where %s allowed", seen, worst.Trial, bounds(g, m.Unit))

@@ -17,8 +17,8 @@ func TestWindowsFallIntoBins(t *testing.T) {
 		t.Fatalf("grid %+v", tr.grid)
 	}
 	bins := []latency.Bin{{US: 5000, N: 100}}
-	tr.window(rundir.Window{Key: rundir.Key{Verb: "get"}, From: 0, To: 10 * s, OK: 100, Errors: map[string]uint64{"500": 10}}, bins)
-	tr.window(rundir.Window{Key: rundir.Key{Verb: "create"}, From: 12*s + s/4, To: 13*s + s/4, OK: 7}, bins)
+	tr.window(rundir.Window{Key: rundir.Key{Verb: "get"}, From: 0, To: 10 * s, OK: 100, Errors: map[string]uint64{"500": 10}}, bins, nil)
+	tr.window(rundir.Window{Key: rundir.Key{Verb: "create"}, From: 12*s + s/4, To: 13*s + s/4, OK: 7}, bins, nil)
 	var ok, failed float64
 	for i := range tr.bins {
 		b := &tr.bins[i]

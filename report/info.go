@@ -1,7 +1,11 @@
 package report
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -48,6 +52,8 @@ func (j *judgement) information() []Comparison {
 			if c.unfair() {
 				_, why := c.usable()
 				c.withhold(why)
+			} else if c.hidden() {
+				c.withhold(c.hiding())
 			}
 			if c.Used > 0 && c.says() {
 				out = append(out, *c)
@@ -160,14 +166,36 @@ func (j *judgement) blocks() []*trial {
 // warnings are what a reader must know about the run as a whole.
 func warnings(r *Result, dir *rundir.Dir) []string {
 	var out []string
+	var unread error
 	for e, err := range dir.Events() {
-		if err == nil && e.Kind == rundir.EventWarning {
+		switch {
+		case err != nil:
+			unread = cmp.Or(unread, err) // the first
+		case e.Kind == rundir.EventWarning:
 			out = append(out, strings.TrimSpace(e.Subject+" "+e.Text))
 		}
+	}
+	if said := whyUnread(dir, unread); said != "" {
+		out = append(out, "What else the run warned of is perhaps missing here: "+said+".")
 	}
 	out = append(out, builds(r)...)
 	if r.Run.ShortSteady && slices.ContainsFunc(r.Gates, func(g Gate) bool { return g.Metric == "api.latency" }) {
 		out = append(out, "The steady phase is shorter than 5 minutes: its latency thresholds are not the 5-minute SLO.")
 	}
 	return out
+}
+
+// whyUnread says what is wrong with the events of the run as a whole; empty where they
+// are whole.
+func whyUnread(dir *rundir.Dir, err error) string {
+	var line *rundir.LineError
+	switch {
+	case errors.As(err, &line):
+		return fmt.Sprintf("%s has lines that cannot be read (line %d: %v)", rundir.EventsFile, line.Line, line.Err)
+	case err != nil:
+		return fmt.Sprintf("%s cannot be read (%v)", rundir.EventsFile, err)
+	case !endsLine(filepath.Join(dir.Path(), rundir.EventsFile)):
+		return rundir.EventsFile + " is cut off"
+	}
+	return ""
 }

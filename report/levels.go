@@ -77,7 +77,7 @@ type levelSeen struct {
 // levels are the priority levels of a trial.
 func (t *trial) levels() map[string]*levelSeen {
 	out := map[string]*levelSeen{}
-	for _, s := range t.seen {
+	for _, s := range t.seen.samples {
 		level, of := s.labels["priority_level"]
 		if !of || s.counted == 0 {
 			continue

@@ -47,6 +47,8 @@ func (t *trial) measure(g rundir.Gate) value {
 		return t.apiBytes(g)
 	case "pod.start", "informer.sync", "watch.delivery":
 		return t.watched(g)
+	case "stage.time":
+		return t.stages(g)
 	case "scheduler.throughput":
 		return t.scheduled(g)
 	case "lease.onTime":
@@ -85,8 +87,7 @@ func (t *trial) apiLatency(g rundir.Gate) value {
 	var failed uint64
 	for k, c := range t.cells {
 		if selects(g, k) && t.counts(g, k.phase) {
-			c.rankIn(&h)
-			failed += c.failed
+			failed += c.rank(g, &h)
 		}
 	}
 	return latencyValue(&h, failed, g.Stat, "request")
@@ -115,7 +116,9 @@ func latencyValue(h *latency.Hist, failed uint64, stat, noun string) value {
 	if n := h.Unended(); n > 0 {
 		what := "and rank behind all others"
 		if stat == "mean" {
-			what = "and are not in the mean"
+			// To leave them out would make it the better the more of them there are, and
+			// of none is known what it would have added.
+			v.v, what = math.NaN(), "and a mean with them is not known"
 		}
 		notes = append(notes, fmt.Sprintf("%d of %s did not end in time %s", n, count(asked), what))
 	}
@@ -155,6 +158,9 @@ func (t *trial) apiRate(g rundir.Gate) value {
 		if selects(g, k) && t.counts(g, k.phase) {
 			ok += c.ok
 			failed += c.failed
+			if _, one := g.Where["phase"]; one {
+				failed += c.hung.failed
+			}
 		}
 	}
 	if ok+failed == 0 {

@@ -28,6 +28,8 @@ func aTrial() *trial {
 	add(rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch", Detail: "created-running"}, "steady", 200, 0, 60_000_000)
 	add(rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch", Detail: "created-scheduled"}, "steady", 240, 0, 60_000_000)
 	add(rundir.Key{Workload: "nodes", Verb: "update", Resource: "leases.coordination.k8s.io"}, "fault", 300, 5, 900_000)
+	add(rundir.Key{Workload: "ramp", Verb: "stage", Resource: "pods", Via: "watch", Detail: "to 5"}, "warmup", 1, 0, 40_000_000)
+	add(rundir.Key{Workload: "ramp", Verb: "stage", Resource: "pods", Via: "watch", Detail: "to 10"}, "steady", 1, 0, 50_000_000)
 	add(rundir.Key{Workload: "herd", Verb: "sync", Resource: "pods", Via: "watch"}, "steady", 10, 0, 500_000)
 	add(rundir.Key{Workload: "watchers", Verb: "deliver", Resource: "configmaps", Via: "watch"}, "steady", 1000, 1, 20_000)
 	add(rundir.Key{Workload: "probe", Verb: "get", Resource: "configmaps"}, "steady", 500, 400, 1)
@@ -111,6 +113,8 @@ func TestMeasure(t *testing.T) {
 		{"cpu of nothing", gateOn("process.cpu", "component", "kube-scheduler"), "", nan},
 		{"starts of pods, whole", gateOn("pod.start"), "p50", 60},
 		{"starts of pods, in part", gateOn("pod.start", "detail", "scheduled-running"), "p50", nan},
+		{"the longest stage", gateOn("stage.time", "workload", "ramp"), "max", 50},
+		{"a stage, also of the warm-up", gateOn("stage.time", "detail", "to 5"), "max", 40},
 		{"pods scheduled a second", gateOn("scheduler.throughput", "phase", "steady"), "", 30},
 		{"leases, failed ones late", gateOn("lease.onTime"), "", 300.0 / 305},
 		{"leases of nobody", gateOn("lease.onTime", "workload", "churn"), "", nan},
@@ -143,11 +147,29 @@ func TestWhatIsSettledAfterTheLastPhaseCounts(t *testing.T) {
 		tr.done.Phases = append(tr.done.Phases, rundir.Phase{Name: "cooldown", From: 20 * s, To: 21 * s})
 		tr.window(rundir.Window{
 			Key: rundir.Key{Workload: "herd", Verb: "sync", Resource: "pods", Via: "watch"}, From: 21 * s, To: 22 * s, Errors: map[string]uint64{code: 1},
-		}, nil)
+		}, nil, nil)
 		g := gateOn("informer.sync")
 		g.Stat = "max"
 		if got := tr.measure(g); math.Abs(got.v-want) > 1e-3 {
 			t.Errorf("%s: %v (%s), want %v", code, got.v, got.note, want)
+		}
+	}
+}
+
+// A stage that the load did not come to keeps no bound, and no other stage does for it.
+func TestAStageThatWasNotReachedRanksWorst(t *testing.T) {
+	tr := aTrial()
+	tr.window(rundir.Window{
+		Key: rundir.Key{Workload: "ramp", Verb: "stage", Resource: "pods", Via: "watch", Detail: "to 15"}, From: 20 * s, To: 21 * s, Errors: map[string]uint64{"unended": 1},
+	}, nil, nil)
+	for detail, want := range map[string]float64{"to 10": 50, "to 15": math.Inf(1), "": math.Inf(1)} {
+		g := gateOn("stage.time")
+		if detail != "" {
+			g = gateOn("stage.time", "detail", detail)
+		}
+		g.Stat = "max"
+		if got := tr.measure(g); got.v != want && math.Abs(got.v-want) > .1 || got.censored != math.IsInf(want, 1) {
+			t.Errorf("%q: %+v, want %v", detail, got, want)
 		}
 	}
 }

@@ -59,6 +59,7 @@ func (t *trial) isolation(g rundir.Gate) value {
 		v.note += fmt.Sprintf("; %d requests did not end in time and rank behind all others", n)
 	}
 	if failed > 0 {
+		v.failing = float64(failed) / float64(failed+loud.Count())
 		v.note += fmt.Sprintf("; %d requests failed and have no latency", failed)
 	}
 	return v

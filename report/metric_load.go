@@ -23,8 +23,7 @@ func (t *trial) watched(g rundir.Gate) value {
 	var failed uint64
 	t.shown(g, shownBy[g.Metric], func(k cellKey, c *cell) {
 		if !given || k.Detail == detail {
-			c.rankIn(&h)
-			failed += c.failed
+			failed += c.rank(g, &h)
 		}
 	})
 	return latencyValue(&h, failed, g.Stat, "observation")
@@ -38,6 +37,21 @@ func (t *trial) shown(g rundir.Gate, verb string, each func(cellKey, *cell)) {
 			each(k, c)
 		}
 	}
+}
+
+// stages is how long the stages of a load took, in whatever phase they ended: a
+// load goes through them by itself, from the warm-up on.
+func (t *trial) stages(g rundir.Gate) value {
+	var h latency.Hist
+	var failed uint64
+	match := func(label, v string) bool { w, ok := g.Where[label]; return !ok || w == v }
+	for k, c := range t.cells {
+		if k.Via == rundir.ViaWatch && k.Verb == "stage" && match("workload", k.Workload) && match("detail", k.Detail) {
+			c.rankIn(&h)
+			failed += c.failed
+		}
+	}
+	return latencyValue(&h, failed, g.Stat, "stage")
 }
 
 // scheduled is how many pods a second a watch saw scheduled.
@@ -77,8 +91,10 @@ func (t *trial) leasesOnTime(g rundir.Gate) value {
 	}
 	for k, c := range t.cells {
 		if selects(of, k) && t.counts(of, k.phase) {
-			in += c.hist.Within(onTime)
-			all += c.hist.Count() + c.failed
+			var h latency.Hist
+			failed := c.rank(g, &h)
+			in += h.Within(onTime)
+			all += h.Count() - h.Unended() + failed
 		}
 	}
 	if all == 0 {

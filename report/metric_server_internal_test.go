@@ -103,7 +103,13 @@ func TestIsolation(t *testing.T) {
 		c.failed, c.codes = 20, map[string]uint64{"timeout": 20}
 		return tr
 	}
+	rejected := trialOf(10_000, 10_000, 200, 0)
+	answered := rejected.cells[cellKey{rundir.Key{Workload: "apps", Verb: "create", Resource: "pods"}, "steady"}]
+	answered.failed, answered.codes = 300, map[string]uint64{"429": 300}
 	gate := gateOn("isolation", "workload", "apps", "verb", "mutating", "aggressor", "rogue")
+	if got := rejected.measure(gate); got.v != 1 || got.failing != 0.6 {
+		t.Errorf("of 500 requests 300 were rejected: %+v", got)
+	}
 	for _, c := range []struct {
 		name string
 		t    *trial

@@ -60,10 +60,41 @@ func TestNoPassOnTheBetterPart(t *testing.T) {
 			t.done.Invalid = []string{rundir.UnderFloor + " before the fault"}
 			t.done.Health.Problems = []string{"late"}
 		}, Pass, "1 trial of 3 not valid"},
-		"late": {func(t *trial) { t.done.Health.Problems = []string{"late"} }, Pass, "1 trial of 3 not valid"},
+		"late":                           {func(t *trial) { t.done.Health.Problems = []string{"late"} }, Pass, "1 trial of 3 not valid"},
+		"nothing ended before the fault": {func(t *trial) { t.done.Invalid = []string{noRequest} }, Invalid, noRequest},
+		"not read back":                  {func(t *trial) { t.done.Invalid = []string{notReadBack + ": context deadline exceeded"} }, Invalid, notReadBack},
+		"not read back, and storm left it broken": {func(t *trial) {
+			t.done.Invalid, t.done.Acts[0].Error = []string{notReadBack + ": context deadline exceeded"}, "could not be healed: no such process"
+		}, Pass, "1 trial of 3 not valid"},
+		"not whole before": {func(t *trial) {
+			t.done.Acts[1] = rundir.Act{Name: "defrag", Sort: "operation", Intended: 14 * s, Error: notWhole + ": etcd-main-1: linearizable read: timeout"}
+		}, Invalid, "defrag not started, because the cluster was not whole"},
+		"not whole before a fault": {func(t *trial) {
+			t.done.Acts[0] = rundir.Act{Name: "kill", Sort: "fault", Intended: 10 * s, Error: notWhole + ": timeout"}
+		}, Invalid, "kill not started"},
+		"an operation could not be done": {func(t *trial) {
+			t.done.Acts[1] = rundir.Act{Name: "restore", Sort: "operation", Intended: 14 * s, Injected: 15 * s, Error: "could not be done: starting the members: timeout"}
+		}, Invalid, "restore could not be done"},
+		"and storm was late": {func(t *trial) {
+			t.done.Acts[1] = rundir.Act{Name: "restore", Sort: "operation", Intended: 14 * s, Injected: 15 * s, Error: "could not be done: starting the members: timeout"}
+			t.done.Health.Problems = []string{"late"}
+		}, Pass, "1 trial of 3 not valid"},
+		"an operation without a proof": {func(t *trial) { t.done.Acts[1].Injected, t.done.Acts[1].Proven = 15*s, 0 }, Invalid, "had no effect that was proven"},
+		"an operation that could not be aimed": {func(t *trial) {
+			t.done.Acts[1] = rundir.Act{Name: "restore", Sort: "operation", Intended: 14 * s, Error: "could not be aimed: there is no backup"}
+		}, Pass, "1 trial of 3 not valid"},
+		"a fault without an effect": {func(t *trial) { t.done.Acts[0].Injected, t.done.Acts[0].Proven = 10*s, 0 }, Pass, "1 trial of 3 not valid"},
+		"a fault without an effect, and nothing to disarm": {func(t *trial) {
+			t.done.Acts[0].Injected, t.done.Acts[0].Proven = 10*s, 0
+			t.done.Acts[1] = rundir.Act{Name: "disarm", Sort: "operation", Intended: 14 * s, Injected: 15 * s, Error: "could not be done: no alarm was raised"}
+		}, Pass, "1 trial of 3 not valid"},
 		"not back": {func(t *trial) {
 			t.done.Acts[0].Unhealed, t.done.Acts[0].Error = true, "could not be healed: no quorum"
+			t.done.Acts[0].Recovery = nil
 		}, Regressed, "not recovered when the observation ended after 10 s"},
+		"not back, but the API is": {func(t *trial) {
+			t.done.Acts[0].Unhealed, t.done.Acts[0].Error = true, "could not be healed: etcd-main-1 follows nobody"
+		}, Invalid, "no pass is given"},
 		"not back, and storm was late": {func(t *trial) {
 			t.done.Acts[0].Unhealed, t.done.Acts[0].Error = true, "could not be healed: no quorum"
 			t.done.Health.Problems = []string{"late"}
@@ -100,6 +131,8 @@ func TestFailuresHideLatencies(t *testing.T) {
 		"a median bears more":   {"api.latency", "p50", 0, 0.08, false},
 		"but not everything":    {"api.latency", "p50", 0, 0.5, true},
 		"no latency, no matter": {"api.errors", "", 0, 0.5, false},
+		"beside an aggressor":   {"isolation", "", 0, 0.02, true},
+		"beside it, as many":    {"isolation", "", 0.02, 0.025, false},
 	} {
 		got := &Comparison{Metric: c.metric, Stat: c.stat, failBase: c.base, failProf: c.profile}
 		if got.hidden() != c.want {
@@ -163,7 +196,7 @@ func TestWhatHungBelongsWhereItBegan(t *testing.T) {
 	} {
 		one := aTrial()
 		one.done.Phases = append(one.done.Phases, rundir.Phase{Name: "recovery", From: 20 * s, To: 20*s + c.recovery})
-		one.window(rundir.Window{Key: key, From: 30 * s, To: 31 * s, Errors: map[string]uint64{c.code: 3}}, nil)
+		one.window(rundir.Window{Key: key, From: 30 * s, To: 31 * s, Errors: map[string]uint64{c.code: 3}}, nil, nil)
 		if got := one.cells[cellKey{key, c.want}]; got == nil || got.failed != 3 {
 			t.Errorf("%s: nothing in %s", name, c.want)
 		}

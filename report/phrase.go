@@ -68,6 +68,8 @@ func endlessWords(metric string) string {
 		return "has no known end"
 	case metric == "isolation":
 		return "has a p99 without a known end"
+	case metric == "operation.duration":
+		return "failed"
 	}
 	return "did not recover"
 }

@@ -63,6 +63,7 @@ type cell struct {
 	inflated          int64 // what bodies held beyond their bytes on the wire
 	codes             map[string]uint64
 	hist              latency.Hist
+	hung              hung
 }
 
 type sample struct {
@@ -247,13 +248,17 @@ func (t *trial) readBody(dir *rundir.Dir, g grid) error {
 	if err != nil {
 		return err
 	}
-	var dec latency.Decoder
+	var dec, waited latency.Decoder
 	each(t, rundir.WindowsFile, rec.Windows(), func(w rundir.Window) error {
 		bins, err := dec.Decode(w.Hist)
 		if err != nil {
 			return err
 		}
-		t.window(w, bins)
+		waits, err := waited.Decode(w.Waits)
+		if err != nil {
+			return err
+		}
+		t.window(w, bins, waits)
 		return nil
 	})
 	for _, c := range t.cells {
@@ -301,7 +306,7 @@ func each[T any](t *trial, file string, records iter.Seq2[T, error], use func(T)
 }
 
 // window adds a window to its cell and to the chart's bins.
-func (t *trial) window(w rundir.Window, bins []latency.Bin) {
+func (t *trial) window(w rundir.Window, bins, waits []latency.Bin) {
 	if w.To < w.From || w.From < 0 {
 		t.damaged(fmt.Sprintf("%s has a window that ends before it begins", rundir.WindowsFile))
 		return
@@ -324,6 +329,7 @@ func (t *trial) window(w rundir.Window, bins []latency.Bin) {
 		of.codes[code] += n
 	}
 	c.hist.Add(bins)
+	t.carry(w, k.phase, bins, waits)
 	if isLoad(w.Key) {
 		t.chart(w, bins)
 		t.countNodes(w)

@@ -118,8 +118,9 @@ type RecoveryGroup struct {
 	Layer    string          `json:"layer"`
 	Op       string          `json:"op"`
 	Shard    string          `json:"shard,omitempty"`
-	Trials   int             `json:"trials"`   // valid ones
-	Censored int             `json:"censored"` // of those, not recovered while watched
+	Trials   int             `json:"trials"`           // those that count
+	Censored int             `json:"censored"`         // of those, not recovered while watched
+	Unwell   int             `json:"unwell,omitempty"` // others, in which this recovered and other parts were not well again
 	Median   Number          `json:"median"`
 	Best     Number          `json:"best"`
 	Worst    Number          `json:"worst"`
@@ -137,7 +138,8 @@ type RecoveryPoint struct {
 	Failed   int    `json:"failed"`
 	Censored bool   `json:"censored,omitempty"`
 	Seen     Number `json:"seen"`
-	Valid    bool   `json:"valid"` // points of invalid trials are drawn and not counted
+	Valid    bool   `json:"valid"`            // it counts: of a valid trial, or a recovery that did not come; others are drawn only
+	Unwell   bool   `json:"unwell,omitempty"` // it does not count: after the act other parts were not well again
 }
 
 // Audit is an account of acknowledged writes, of one trial.

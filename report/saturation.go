@@ -17,12 +17,13 @@ const busyShare = .9
 // phases, under the profile that used the most, or that nothing is known of that.
 func saturation(run rundir.Run, trials []*trial) string {
 	cores := float64(run.Host.Cores)
-	late, looked := 0, 0
+	looked := 0
+	var late []string
 	for _, t := range trials {
 		if t.state == TrialValid || t.state == TrialInvalid {
 			looked++
 			if len(t.done.Health.Problems) > 0 {
-				late++
+				late = append(late, t.ID)
 			}
 		}
 	}
@@ -45,12 +46,29 @@ func saturation(run rundir.Run, trials []*trial) string {
 	}
 	text := fmt.Sprintf("In the steady phases the control plane used %s and storm %s of %d processor cores (%s)%s: ", digits(most.server), digits(most.storm), run.Host.Cores, of, others)
 	switch {
-	case late > 0 && 2*late >= looked:
+	case len(late) > 0 && 2*len(late) >= looked:
 		return text + "storm itself could not keep up with its load, so that the figures may be its own."
 	case most.server+most.storm+most.others >= busyShare*cores:
-		return text + "the machine was saturated, and storm kept up with its load; latencies are those of a server at its limit."
+		return text + "the machine was saturated, and storm kept up with its load" + butIn(late) + "; latencies are those of a server at its limit."
+	case len(late) > 0:
+		return text + "the processors were not full, which says nothing of disks and queues; storm kept up with its load" + butIn(late) + "."
 	}
 	return text + "the processors were not full, which says nothing of disks and queues."
+}
+
+// mostNamed is how many trials a sentence names.
+const mostNamed = 5
+
+// butIn says in which trials something was otherwise; empty where in none.
+func butIn(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	named := slices.Clone(ids[:min(len(ids), mostNamed)])
+	if more := len(ids) - len(named); more > 0 {
+		named = append(named, fmt.Sprintf("%d more", more))
+	}
+	return ", but in " + listed(named)
 }
 
 // used is how many processors a profile's trials took in the steady phases.

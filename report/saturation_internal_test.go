@@ -55,6 +55,17 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 	if warnBeside(run, alone); len(alone[0].warnings) > 0 {
 		t.Errorf("alone on the machine: warned %q", alone[0].warnings)
 	}
+	some := append(append(at(1.7, .2), at(1.7, .2)...), at(1.7, .2, "late")...)
+	some[2].ID = "003"
+	if got := saturation(run, some); !strings.Contains(got, "storm kept up with its load, but in 003; latencies are") {
+		t.Errorf("late in one of three: %q", got)
+	}
+	for _, one := range some {
+		one.procs = at(.5, .1)[0].procs
+	}
+	if got := saturation(run, some); !strings.Contains(got, "disks and queues; storm kept up with its load, but in 003.") {
+		t.Errorf("late in one of three, on an idle machine: %q", got)
+	}
 	two := rundir.Run{Host: rundir.Host{Cores: 2}, Profiles: []rundir.Profile{{Name: "idle"}, {Name: "busy"}}}
 	both := append(at(.5, .1), at(1.7, .2)...)
 	both[0].Profile, both[1].Profile = "idle", "busy"

@@ -9,7 +9,10 @@ import (
 
 // seen is what the servers said of themselves in a trial's measured phases: one
 // entry a component and sample.
-type seen map[seenKey]*seenSample
+type seen struct {
+	samples    map[seenKey]*seenSample
+	components map[string]bool // that told anything yet
+}
 
 type seenKey struct{ component, sample string }
 
@@ -26,19 +29,31 @@ type seenSample struct {
 	counted   int // scrapes in the measured phases
 }
 
-// scraped adds a scrape.
+// scraped adds a scrape. A counter that was not there when its component told of itself
+// before was 0 then, as the one of rejections for a reason is that nothing met before.
 func (t *trial) scraped(s rundir.Scrape) {
+	if s.Err != "" || len(s.Samples) == 0 {
+		return
+	}
+	if t.seen.samples == nil {
+		t.seen = seen{map[seenKey]*seenSample{}, map[string]bool{}}
+	}
+	again := t.seen.components[s.Component]
+	t.seen.components[s.Component] = true
 	counts := t.counts(rundir.Gate{}, t.phaseAt(s.At))
 	for text, v := range s.Samples {
 		if !strings.HasPrefix(text, "apiserver_flowcontrol_") && !strings.HasPrefix(text, "etcd_") {
 			continue
 		}
 		k := seenKey{s.Component, text}
-		x := t.seen[k]
+		x := t.seen.samples[k]
 		if x == nil {
 			name, labels := labelsOf(text)
-			x = &seenSample{name: name, labels: labels, last: v}
-			t.seen[k] = x
+			x = &seenSample{name: name, labels: labels}
+			if !again {
+				x.last = v // how much of it is of this trial is not known
+			}
+			t.seen.samples[k] = x
 		}
 		if d := v - x.last; counts && d >= 0 {
 			x.increase += d

@@ -101,7 +101,7 @@ func (m memberSeen) mean(name string) float64 {
 // members are the members of a shard that were scraped in measured phases.
 func (t *trial) members(shard string) map[string]memberSeen {
 	out := map[string]memberSeen{}
-	for k, s := range t.seen {
+	for k, s := range t.seen.samples {
 		number, is := strings.CutPrefix(k.component, "etcd-"+shard+"-")
 		if !is || number == "" || strings.Trim(number, "0123456789") != "" || s.counted == 0 || math.IsNaN(s.last) {
 			continue

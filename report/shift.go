@@ -22,7 +22,7 @@ func shifted(g rundir.Gate, old, now *judgement, from, to string, confidence flo
 	if to != from {
 		out.NewProfile = to
 	}
-	if why := noShift(g.Metric, before, after); why != "" {
+	if why := noShift(g, before, after); why != "" {
 		out.Text = "not compared: " + why
 		return out
 	}
@@ -67,7 +67,7 @@ func (s side) censored() (n int) {
 // noShift says why two runs' values of a metric are not compared; empty where
 // they are. The rules are those of a comparison within a run, each run's trials
 // taking the place of a profile's.
-func noShift(metric string, before, after side) string {
+func noShift(g rundir.Gate, before, after side) string {
 	counts := fmt.Sprintf("%d of %s of the old run and %d of %d of the new one can be used",
 		len(before.sound), unit.Count(len(before.all), "trial"), len(after.sound), len(after.all))
 	switch {
@@ -82,7 +82,10 @@ func noShift(metric string, before, after side) string {
 	case max(len(before.sound), len(after.sound)) > stats.MostUnpaired:
 		return fmt.Sprintf("more than %d trials a side", stats.MostUnpaired)
 	case 2*before.censored() >= len(before.sound) && 2*after.censored() >= len(after.sound):
-		return fmt.Sprintf("it %s in %s, which says nothing about the ratio", endlessWords(metric), endlessCounts(before, after))
+		return fmt.Sprintf("it %s in %s, which says nothing about the ratio", endlessWords(g.Metric), endlessCounts(before, after))
+	case hides(g.Metric, g.Stat, failing(before.sound), failing(after.sound)):
+		return fmt.Sprintf("%s of the requests of the old run and %s of those of the new one failed and have no latency, which may have been the slow ones",
+			percent(failing(before.sound)), percent(failing(after.sound)))
 	}
 	return ""
 }

@@ -32,7 +32,8 @@ func (t *table[K, V]) row(k K, first func() V) *V {
 }
 
 // recoveries groups the recovery times, of each layer, op and shard the
-// slowest surviving target's.
+// slowest surviving target's. As for a gate, one that did not come counts in a trial
+// that is invalid for just that.
 func recoveries(trials []*trial) []RecoveryGroup {
 	type key struct{ profile, tour, act, layer, op, shard string }
 	var rows table[key, RecoveryGroup]
@@ -50,23 +51,51 @@ func recoveries(trials []*trial) []RecoveryGroup {
 					return RecoveryGroup{Profile: k.profile, Tour: k.tour, Act: k.act, Sort: a.Sort, Layer: k.layer, Op: k.op, Shard: k.shard}
 				})
 				r := recovered(rec)
-				g.Points = append(g.Points, RecoveryPoint{
+				p := RecoveryPoint{
 					Trial: t.ID, Block: t.Block, Target: r.Target, RTO: r.RTO, Gap: r.Gap, Failed: r.Failed,
 					Censored: r.Censored, Seen: r.Seen, Valid: t.state == TrialValid,
-				})
+				}
+				if late, ok := t.unhealedIn(*g); ok {
+					p = late
+				} else if a.Unhealed {
+					p.Unwell = t.endedWell()
+				}
+				g.Points = append(g.Points, p)
 			}
 		}
 	}
 	for i := range rows.rows {
-		rows.rows[i].sum()
+		g := &rows.rows[i]
+		for _, t := range trials { // of which no probe was looked at
+			p, ok := t.unhealedIn(*g)
+			if ok && !slices.ContainsFunc(g.Points, func(x RecoveryPoint) bool { return x.Trial == t.ID }) {
+				g.Points = append(g.Points, p)
+			}
+		}
+		g.sum()
 	}
 	return rows.rows
+}
+
+// unhealedIn is the point of a trial that was not well again after a group's act, and
+// in which what the group is about was not seen to recover either.
+func (t *trial) unhealedIn(g RecoveryGroup) (RecoveryPoint, bool) {
+	if t.Profile != g.Profile || t.Tour != g.Tour {
+		return RecoveryPoint{}, false
+	}
+	v, ok := t.unhealed(gateOn("recovery.time", "act", g.Act, "layer", g.Layer, "op", g.Op, "shard", g.Shard))
+	return RecoveryPoint{
+		Trial: t.ID, Block: t.Block, RTO: Number(v.v), Gap: Number(v.v), Censored: true, Seen: Number(v.seen), Valid: true,
+	}, ok
 }
 
 // sum fills in the figures of the valid points.
 func (g *RecoveryGroup) sum() {
 	var rto, gap []float64
 	for _, p := range g.Points {
+		if p.Unwell {
+			g.Unwell++
+		}
 		if !p.Valid || !p.RTO.Is() {
 			continue
 		}
@@ -121,7 +150,7 @@ func latencies(run rundir.Run, trials []*trial) []Latency {
 		}
 		for _, k := range t.sortedCells() {
 			c := t.cells[k]
-			if c.ok+c.failed == 0 {
+			if c.ok+c.failed+c.hung.hist.Count()+c.hung.failed == 0 {
 				continue // a watch that was open before, and moved bytes
 			}
 			r := *rows.row(key{t.Profile, t.Tour, k}, func() *latencyOf {
@@ -143,15 +172,15 @@ func latencies(run rundir.Run, trials []*trial) []Latency {
 func (r *latencyOf) add(c *cell, seconds float64) {
 	r.row.Trials++
 	r.success += c.ok
-	r.failed += c.failed
 	if seconds > 0 {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
 	}
 	h := &c.hist
-	if c.unended() > 0 { // no copy where none is needed
+	if c.unended()+c.hung.hist.Count()+c.hung.failed > 0 { // no copy where none is needed
 		h = &latency.Hist{}
-		c.rankIn(h)
+		c.rank(gateOn("api.latency", "phase", r.row.Phase), h)
 	}
+	r.failed += c.failed + c.hung.failed
 	for i, q := range latencyQuantiles {
 		v := math.NaN()
 		if float64(h.Count())*(1-q) >= 1-1e-9 {

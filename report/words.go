@@ -48,8 +48,12 @@ const (
 	endless  = "∞"
 )
 
-// FormatOf is Format for a metric's value: a latency without a known end is "∞".
+// FormatOf is Format for a metric's value: a latency without a known end is "∞", an
+// operation without one "failed".
 func FormatOf(metric string, n Number, unit string) string {
+	if metric == "operation.duration" && math.IsInf(n.Float(), 1) {
+		return "failed"
+	}
 	if m, ok := metricOf(metric); ok && m.Bounded() && math.IsInf(n.Float(), 1) {
 		return endless
 	}
@@ -175,6 +179,8 @@ func subject(g rundir.Gate) string {
 		return "bytes a second" + requests(w) + phase
 	case "pod.start":
 		return g.Stat + " start of pods" + bracketed(w["detail"]) + join(" of ", w["workload"]) + phase
+	case "stage.time":
+		return "the longest stage" + bracketed(w["detail"]) + join(" of ", w["workload"])
 	case "informer.sync":
 		return g.Stat + " time to full sync" + join(" of ", w["workload"], w["resource"]) + phase
 	case "watch.delivery":

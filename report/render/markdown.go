@@ -185,7 +185,7 @@ func (m *markdown) recovery(r *report.Result) {
 		for _, g := range row.Cells {
 			rows = append(rows, []string{
 				escapeMarkdown(row.After()), escapeMarkdown(row.What()), escapeMarkdown(g.Profile),
-				recovered(g, g.Median), recovered(g, g.Worst), seconds(g.Gap), unit.Grouped(g.Trials), unit.Grouped(g.Censored),
+				recovered(g, g.Median), recovered(g, g.Worst), seconds(g.Gap), unit.Grouped(g.Trials), unit.Grouped(g.Censored) + unwell(g),
 			})
 		}
 	}

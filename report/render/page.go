@@ -214,7 +214,7 @@ func functions() template.FuncMap {
 		"quantileCaveat": func() string { return quantileCaveat },
 		"counted":        unit.Count[int],
 		"class":          func(p *page, profile string) string { return profileClass(p.R, profile) },
-		"recover":        recovered, "unharmed": unharmed,
+		"recover":        recovered, "unharmed": unharmed, "unwell": unwell,
 		"shard":    shardText,
 		"resets":   resets,
 		"percent":  percent,

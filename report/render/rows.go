@@ -130,6 +130,14 @@ func recovered(g report.RecoveryGroup, n report.Number) string {
 	return seconds(n)
 }
 
+// unwell says in how many more trials it recovered, and other parts did not.
+func unwell(g report.RecoveryGroup) string {
+	if g.Unwell == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (in %s more, other parts)", unit.Grouped(g.Unwell))
+}
+
 // unharmed says whether no probe failed in any of the trials.
 func unharmed(g report.RecoveryGroup) bool {
 	watched := false

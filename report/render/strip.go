@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
@@ -86,6 +87,9 @@ func stripOf(r *report.Result, row recoveryRow, g report.RecoveryGroup, x scale,
 	if g.Censored > 0 {
 		s.Censored = fmt.Sprintf("%d of %d not recovered", g.Censored, g.Trials)
 	}
+	if g.Unwell > 0 {
+		s.Censored = strings.TrimPrefix(fmt.Sprintf("%s; in %d more other parts did not recover", s.Censored, g.Unwell), "; ")
+	}
 	if unharmed(g) {
 		s.Median, s.None = "", true
 		s.Aria = fmt.Sprintf("%s with %s: no probe failed in %s", s.What, g.Profile, unit.Count(g.Trials, "trial"))
@@ -105,7 +109,10 @@ func stripOf(r *report.Result, row recoveryRow, g report.RecoveryGroup, x scale,
 		if !at.Finite() {
 			continue
 		}
-		if !p.Valid {
+		switch {
+		case p.Unwell:
+			dot.Title += ", but other parts did not recover"
+		case !p.Valid:
 			dot.Title += ", invalid trial"
 		}
 		dot.X = percentOf(clamp(x.at(at.Float())))
