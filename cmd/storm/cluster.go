@@ -18,11 +18,11 @@ import (
 func (a *app) clusterVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
-		Short: "Clusters for use by hand: up, list, down",
+		Short: "Clusters for use by hand: up, list, logs, down",
 		Args:  onlyVerbs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.clusterUpVerb(), a.clusterListVerb(), a.clusterDownVerb())
+	cmd.AddCommand(a.clusterUpVerb(), a.clusterListVerb(), a.clusterLogsVerb(), a.clusterDownVerb())
 	return cmd
 }
 

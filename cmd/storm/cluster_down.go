@@ -15,13 +15,14 @@ func (a *app) clusterDownVerb() *cobra.Command {
 		Use:   "down [NAME]",
 		Short: "End a cluster that was started by hand, and remove all of it",
 		Long: `down ends every process and container of the cluster and removes its network
-and its directory: the data, the certificates and the logs. The name can be left
-out where there is only one cluster.`,
+and its directory: the data, the certificates and the logs, which
+` + "`storm cluster logs`" + ` exports before. The name can be left out where there is
+only one cluster.`,
 		Example:           "  storm cluster down\n  storm cluster down mine",
 		Args:              takes(0, 1, "the name of one cluster"),
 		ValidArgsFunction: handNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := whichCluster(cmd.Context(), args)
+			name, err := whichCluster(cmd.Context(), args, "down")
 			if err != nil {
 				return err
 			}
@@ -35,7 +36,7 @@ out where there is only one cluster.`,
 }
 
 // whichCluster is the one that was named, or else the only one.
-func whichCluster(ctx context.Context, args []string) (string, error) {
+func whichCluster(ctx context.Context, args []string, verb string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
@@ -45,7 +46,7 @@ func whichCluster(ctx context.Context, args []string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", usage("there is no cluster to end: `storm cluster up` starts one")
+		return "", usage("there is no cluster: `storm cluster up` starts one")
 	case 1:
 		return found[0].Name, nil
 	}
@@ -53,5 +54,5 @@ func whichCluster(ctx context.Context, args []string) (string, error) {
 	for _, f := range found {
 		names = append(names, f.Name)
 	}
-	return "", usage("which one? There are %s: run `storm cluster down NAME`", strings.Join(names, ", "))
+	return "", usage("which one? There are %s: run `storm cluster %s NAME`", strings.Join(names, ", "), verb)
 }

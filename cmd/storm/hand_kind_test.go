@@ -108,11 +108,34 @@ func TestAKindClusterByHand(t *testing.T) {
 	if args, err := docker.Run(t.Context(), "ps", "--no-trunc", "--filter", "name=etcd-events-0", "--format", "{{.Command}}"); err != nil || !strings.Contains(args, "--max-concurrent-streams=77") {
 		t.Errorf("the shard of events runs as %s: %v", args, err)
 	}
+	exported(t, s)
 	s.run(t, exitPass, "cluster", "down", "by-hand")
 	if after := containers(); after != before {
 		t.Errorf("containers before: %s; after: %s", before, after)
 	}
 	killedByHand(t, s, containers, before)
+}
+
+// exported has the logs of the cluster by hand written out: the components', and the
+// node's own.
+func exported(t *testing.T, s *stage) {
+	t.Helper()
+	to := filepath.Join(s.dir, "logs")
+	s.run(t, exitPass, "cluster", "logs", "by-hand", "--to", to)
+	for _, pattern := range []string{"kube-apiserver-0.log", "etcd-main-0.log", "etcd-events-0.log", "nodes/*/kubelet.log", "nodes/*/containers/kube-apiserver*.log"} {
+		found, err := filepath.Glob(filepath.Join(to, pattern))
+		if err != nil || len(found) == 0 {
+			t.Errorf("no %s among the logs: %v", pattern, err)
+		}
+		for _, f := range found {
+			if info, err := os.Stat(f); err != nil || info.Size() == 0 {
+				t.Errorf("%s is empty: %v", f, err)
+			}
+		}
+	}
+	if out, err := s.command("cluster", "logs", "by-hand", "--to", to).CombinedOutput(); err == nil || !strings.Contains(string(out), "exists already: name a directory that does not") {
+		t.Errorf("a second time into the same directory: %v: %s", err, out)
+	}
 }
 
 // killedByHand starts another, kills what holds it, and has a cleanup remove all that

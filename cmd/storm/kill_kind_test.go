@@ -81,6 +81,32 @@ func TestKilledOnKind(t *testing.T) {
 	}
 }
 
+// TestKilledWhileKindStarts kills a storm and its supervisor as soon as Docker has
+// something of theirs, while more is being made: a cleanup finds that too.
+func TestKilledWhileKindStarts(t *testing.T) {
+	s := newStage(t)
+	before := inDocker(t)
+	p := s.start(t, "start", onKind)
+	until(t, "the first of it in Docker", func() bool { return !slices.Equal(inDocker(t), before) })
+	supervisor := p.supervisor()
+	kill(t, p.Process.Pid)
+	kill(t, supervisor)
+	until(t, "the supervisor's end", func() bool { st, err := procfs.ReadStat(supervisor); return err != nil || st.Dead() })
+	if _, sig := p.end(); sig != syscall.SIGKILL {
+		t.Errorf("it ended by signal %d:\n%s", sig, p.said())
+	}
+	s.run(t, exitPass, "cleanup")
+	if after := inDocker(t); !slices.Equal(after, before) {
+		t.Errorf("in Docker there were %v, and now %v; storm said:\n%s", before, after, p.said())
+	}
+	if left := p.left(); len(left) > 0 {
+		t.Errorf("left behind:\n%s\nstorm said:\n%s", strings.Join(left, "\n"), p.said())
+	}
+	if got := s.run(t, exitPass, "cleanup"); got != "Nothing was left behind.\n" {
+		t.Errorf("after all, cleanup says %q", got)
+	}
+}
+
 // inDocker lists the containers, networks and volumes that there are.
 func inDocker(t *testing.T) (all []string) {
 	t.Helper()

@@ -74,7 +74,7 @@ func film() []reel {
 	ended := func(at time.Duration, n int, problem string) reel {
 		return trial(at, n, runner.Progress{Stage: runner.StageTrial, Phase: scenarios.PhaseRecovery, Ended: true, Problem: problem})
 	}
-	out = append(out, ended(79*s, 1, ""), ended(102*s, 2, "the load generator: storm sent its requests late: p99 of the send lag is 203.78ms, the bound is 50ms"))
+	out = append(out, ended(79*s, 1, ""), ended(102*s, 2, "the load generator: storm sent the requests of churn late: p99 of the send lag is 203.78ms, the bound is 50ms"))
 	out = append(out, reel{102 * s, runner.Progress{Stage: runner.StageFinish, Text: "ending the cluster", Trials: 2}})
 	return out
 }

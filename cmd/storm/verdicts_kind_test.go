@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/storm-harness/storm/internal/docker"
@@ -26,6 +27,7 @@ func TestVerdictsAgree(t *testing.T) {
 	gates = append(gates, "{metric: api.latency, workload: churn, verb: mutating, phase: steady, compare: a, profile: same, stat: p50, margin: 50%}")
 	// What is planted is far beyond the margin: the fewest blocks that can claim it.
 	file := s.file(t, "verdicts.yaml", shortTrials("verdicts", 4, "20%", []string{"{name: a}", "{name: same}", "{name: b, patch: " + p.patch + "}"}, gates))
+	planted := map[string][]report.Verdict{} // by provider
 	for _, provider := range []string{"local", "kind"} {
 		t.Run(provider, func(t *testing.T) {
 			before := p.hook.asked.Load()
@@ -38,6 +40,9 @@ func TestVerdictsAgree(t *testing.T) {
 				t.Fatal(why)
 			}
 			p.found(t, r)
+			for _, g := range r.Gates[:len(plantedGates)] {
+				planted[provider] = append(planted[provider], g.Verdict)
+			}
 			if p.hook.asked.Load() == before {
 				t.Error("nobody asked the webhook")
 			}
@@ -52,6 +57,9 @@ func TestVerdictsAgree(t *testing.T) {
 				t.Errorf("nothing can be said of a cluster and itself: %s", same.Reason)
 			}
 		})
+	}
+	if !slices.Equal(planted["local"], planted["kind"]) {
+		t.Errorf("the verdicts on what is planted differ: %v", planted)
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	admission "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -72,6 +73,40 @@ func (s *stage) wholly(t *testing.T, scenario, dir string, args ...string) *repo
 		t.Errorf("%s: exit code %d, and the report says %d\n%s", scenario, got, r.ExitCode, out)
 	}
 	return &r
+}
+
+// accounts reads what became of every acknowledged write of a run's trials, valid or
+// not: none may be lost, nor contradict a restore. It returns how many a restore took
+// back.
+func accounts(t *testing.T, dir string) (restored int) {
+	t.Helper()
+	run, err := rundir.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	audits := 0
+	for _, s := range run.Trials() {
+		rec, err := run.Records(s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trial, err := rec.Trial()
+		if err != nil {
+			t.Errorf("%s: %v", s.ID, err)
+			continue
+		}
+		for _, a := range trial.Journal {
+			audits++
+			restored += a.Restored
+			if a.Acked == 0 || a.Lost != 0 || a.Mismatch != 0 {
+				t.Errorf("%s: the account is %+v", s.ID, a)
+			}
+		}
+	}
+	if audits == 0 {
+		t.Error("nothing was read back")
+	}
+	return restored
 }
 
 // slow is a validating webhook that lets everything through, and takes its time.
