@@ -22,6 +22,7 @@ var ToCome = []struct {
 	{"members", "add, promote, remove and replace etcd members while the cluster lives"},
 	{"version", "run components in another version while the cluster lives: upgrades, and the way back"},
 	{"split", "move resources to a shard of their own while the cluster lives"},
+	{"node", "freeze, kill and start again a node with all that runs on it"},
 }
 
 // Described are the capabilities in words, in the order in which they are listed.

@@ -247,6 +247,9 @@ func ownKeysOnly(t *testing.T, c *kind.Cluster, shard, prefix string) {
 // TestStackedShardsBesideAMainShardApart has two shards in a node, one with a version and
 // a quota of its own, and takes their members through what handles can do.
 func TestStackedShardsBesideAMainShardApart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestStacked has a stacked shard too; this one takes four minutes more")
+	}
 	o := kindtest.Options(t, clusters.Spec{Etcd: clusters.Etcd{Quota: 64 << 20, Shards: []clusters.Shard{
 		{Name: "events", Resources: []string{"/events"}, Topology: clusters.Stacked, Version: older, Quota: 48 << 20},
 		{Name: "state", Resources: []string{"/pods", "coordination.k8s.io/leases"}, Topology: clusters.Stacked},
