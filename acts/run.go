@@ -77,7 +77,7 @@ func Run(ctx context.Context, env *Env, step Step, bounds Bounds) (*rundir.Act, 
 		cancel()
 		if err != nil {
 			act.Intended = env.Clock.Now()
-			fail("not started, because the cluster was not whole before: %v", err)
+			fail(rundir.NotWhole+": %v", err)
 			return act, nil
 		}
 	}

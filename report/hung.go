@@ -50,14 +50,27 @@ func between(bins []latency.Bin, least, most int64) []latency.Bin {
 	return bins[from:]
 }
 
-// rank adds what a gate asks of a series to h, and returns how many failed. What was
-// carried over a phase's end is of both phases, and counts where one is asked about.
+// rank adds what a gate asks of a series to h, and returns how many failed.
 func (c *cell) rank(g rundir.Gate, h *latency.Hist) (failed uint64) {
 	c.rankIn(h)
-	if _, one := g.Where["phase"]; !one {
-		return c.failed
+	if ofOnePhase(g) {
+		h.Merge(&c.hung.hist)
+		h.AddUnended(c.hung.failed)
 	}
-	h.Merge(&c.hung.hist)
-	h.AddUnended(c.hung.failed)
-	return c.failed + c.hung.failed
+	return c.failures(g)
+}
+
+// failures are those of a series that a gate asks about.
+func (c *cell) failures(g rundir.Gate) uint64 {
+	if ofOnePhase(g) {
+		return c.failed + c.hung.failed
+	}
+	return c.failed
+}
+
+// ofOnePhase says whether a gate asks about one phase. What hung over a phase's end is
+// of both phases, and counts in each; over all phases it counts once.
+func ofOnePhase(g rundir.Gate) bool {
+	_, one := g.Where["phase"]
+	return one
 }

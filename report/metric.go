@@ -157,10 +157,7 @@ func (t *trial) apiRate(g rundir.Gate) value {
 	for k, c := range t.cells {
 		if selects(g, k) && t.counts(g, k.phase) {
 			ok += c.ok
-			failed += c.failed
-			if _, one := g.Where["phase"]; one {
-				failed += c.hung.failed
-			}
+			failed += c.failures(g)
 		}
 	}
 	if ok+failed == 0 {
@@ -183,8 +180,7 @@ func selects(g rundir.Gate, k cellKey) bool {
 	if !isLoad(k.Key) {
 		return false
 	}
-	match := func(label, v string) bool { w, ok := g.Where[label]; return !ok || w == v }
-	if !match("workload", k.Workload) || !match("resource", k.Resource) || !match("scope", k.Scope) || !match("detail", k.Detail) {
+	if !matches(g, "workload", k.Workload) || !matches(g, "resource", k.Resource) || !matches(g, "scope", k.Scope) || !matches(g, "detail", k.Detail) {
 		return false
 	}
 	gr, timed := groupOf(k.Key)

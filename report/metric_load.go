@@ -31,9 +31,8 @@ func (t *trial) watched(g rundir.Gate) value {
 
 // shown calls each for the series of what watches showed that a gate looks at.
 func (t *trial) shown(g rundir.Gate, verb string, each func(cellKey, *cell)) {
-	match := func(label, v string) bool { w, ok := g.Where[label]; return !ok || w == v }
 	for k, c := range t.cells {
-		if k.Via == rundir.ViaWatch && k.Verb == verb && match("workload", k.Workload) && match("resource", k.Resource) && t.counts(g, k.phase) {
+		if k.Via == rundir.ViaWatch && k.Verb == verb && matches(g, "workload", k.Workload) && matches(g, "resource", k.Resource) && t.counts(g, k.phase) {
 			each(k, c)
 		}
 	}
@@ -44,9 +43,8 @@ func (t *trial) shown(g rundir.Gate, verb string, each func(cellKey, *cell)) {
 func (t *trial) stages(g rundir.Gate) value {
 	var h latency.Hist
 	var failed uint64
-	match := func(label, v string) bool { w, ok := g.Where[label]; return !ok || w == v }
 	for k, c := range t.cells {
-		if k.Via == rundir.ViaWatch && k.Verb == "stage" && match("workload", k.Workload) && match("detail", k.Detail) {
+		if k.Via == rundir.ViaWatch && k.Verb == "stage" && matches(g, "workload", k.Workload) && matches(g, "detail", k.Detail) {
 			c.rankIn(&h)
 			failed += c.failed
 		}

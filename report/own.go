@@ -37,7 +37,7 @@ func (t *trial) own() string {
 	}
 	for _, r := range t.reasons {
 		// What storm itself left broken may be why nothing could be read back.
-		if underFloor(r) || strings.HasPrefix(r, notReadBack) && !storms {
+		if underFloor(r) || strings.HasPrefix(r, rundir.NotReadBack) && !storms {
 			return r
 		}
 	}

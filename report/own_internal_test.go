@@ -62,15 +62,15 @@ func TestNoPassOnTheBetterPart(t *testing.T) {
 		}, Pass, "1 trial of 3 not valid"},
 		"late":                           {func(t *trial) { t.done.Health.Problems = []string{"late"} }, Pass, "1 trial of 3 not valid"},
 		"nothing ended before the fault": {func(t *trial) { t.done.Invalid = []string{noRequest} }, Invalid, noRequest},
-		"not read back":                  {func(t *trial) { t.done.Invalid = []string{notReadBack + ": context deadline exceeded"} }, Invalid, notReadBack},
+		"not read back":                  {func(t *trial) { t.done.Invalid = []string{rundir.NotReadBack + ": context deadline exceeded"} }, Invalid, rundir.NotReadBack},
 		"not read back, and storm left it broken": {func(t *trial) {
-			t.done.Invalid, t.done.Acts[0].Error = []string{notReadBack + ": context deadline exceeded"}, "could not be healed: no such process"
+			t.done.Invalid, t.done.Acts[0].Error = []string{rundir.NotReadBack + ": context deadline exceeded"}, "could not be healed: no such process"
 		}, Pass, "1 trial of 3 not valid"},
 		"not whole before": {func(t *trial) {
-			t.done.Acts[1] = rundir.Act{Name: "defrag", Sort: "operation", Intended: 14 * s, Error: notWhole + ": etcd-main-1: linearizable read: timeout"}
+			t.done.Acts[1] = rundir.Act{Name: "defrag", Sort: "operation", Intended: 14 * s, Error: rundir.NotWhole + ": etcd-main-1: linearizable read: timeout"}
 		}, Invalid, "defrag not started, because the cluster was not whole"},
 		"not whole before a fault": {func(t *trial) {
-			t.done.Acts[0] = rundir.Act{Name: "kill", Sort: "fault", Intended: 10 * s, Error: notWhole + ": timeout"}
+			t.done.Acts[0] = rundir.Act{Name: "kill", Sort: "fault", Intended: 10 * s, Error: rundir.NotWhole + ": timeout"}
 		}, Invalid, "kill not started"},
 		"an operation could not be done": {func(t *trial) {
 			t.done.Acts[1] = rundir.Act{Name: "restore", Sort: "operation", Intended: 14 * s, Injected: 15 * s, Error: "could not be done: starting the members: timeout"}

@@ -7,13 +7,8 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
-// How the run begins what it says of a trial that the system under test made
-// unusable, beside rundir.UnderFloor.
-const (
-	notWhole    = "not started, because the cluster was not whole before" // an act's error
-	notReadBack = "acknowledged writes could not be read back"
-	noRequest   = "no request of any load ended before the fault" // of before it began as UnderFloor does
-)
+// noRequest began the reason of a trial without a load, before it began as UnderFloor does.
+const noRequest = "no request of any load ended before the fault"
 
 // underFloor says whether a reason is that the load was too small before the fault.
 func underFloor(reason string) bool {
@@ -28,7 +23,7 @@ func (t *trial) undone() (acts []rundir.Act, storms bool) {
 	for _, a := range t.done.Acts {
 		switch {
 		case a.Unhealed || a.Error == "" && a.Proven > 0:
-		case failedOperation(a) || strings.HasPrefix(a.Error, notWhole):
+		case failedOperation(a) || strings.HasPrefix(a.Error, rundir.NotWhole):
 			acts = append(acts, a)
 		default:
 			return acts, true

@@ -2,7 +2,6 @@ package report
 
 import (
 	"math"
-	"os"
 	"strings"
 	"testing"
 
@@ -32,7 +31,7 @@ func TestAnOperationThatFailedIsTheLongest(t *testing.T) {
 		}, Pass, "1 trial of 3 not valid"},
 		"after a fault without an effect": {"restore", func(t *trial) { t.done.Acts[0].Proven, t.done.Acts[1] = 0, failed }, Pass, "1 trial of 3 not valid"},
 		"not begun": {"restore", func(t *trial) {
-			t.done.Acts[1] = rundir.Act{Name: "restore", Kind: "restore", Sort: "operation", Intended: 14 * s, Error: notWhole + ": timeout"}
+			t.done.Acts[1] = rundir.Act{Name: "restore", Kind: "restore", Sort: "operation", Intended: 14 * s, Error: rundir.NotWhole + ": timeout"}
 		}, Invalid, "restore not started, because the cluster was not whole before"},
 	} {
 		g := gateOn("operation.duration", "act", c.act)
@@ -59,22 +58,6 @@ func TestAnOperationThatFailedIsTheLongest(t *testing.T) {
 		}
 		if v := got.Values[1]; c.want == Regressed && (!v.Valid || !v.Censored || FormatOf(g.Metric, v.Value, "seconds") != "failed") {
 			t.Errorf("%s: %+v", name, v)
-		}
-	}
-}
-
-// What is looked for in run directories is what the run writes into them.
-func TestTextsOfRunDirectories(t *testing.T) {
-	for file, text := range map[string]string{
-		"../acts/run.go":                  notWhole,
-		"../scenarios/runner/timeline.go": notReadBack,
-	} {
-		source, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(source), `"`+text) {
-			t.Errorf("%s writes no text that begins with %q", file, text)
 		}
 	}
 }

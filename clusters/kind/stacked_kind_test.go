@@ -118,17 +118,7 @@ func TestStacked(t *testing.T) {
 		if err := member.Stop(within(t, time.Minute), 0); err != nil {
 			t.Fatal(err)
 		}
-		// It looks after its etcd now and then only.
-		if err := acts.Until(within(t, 30*time.Second), func(ctx context.Context) error {
-			short, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
-			if server.Ready(short) == nil {
-				return errors.New("its apiserver says that it is ready without its member")
-			}
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
+		missesItsMember(t, server)
 		configMapInTime(t, c, "while-down") // through another node
 		if err := member.Start(within(t, 2*time.Minute), clusters.Change{Flags: map[string]string{"snapshot-count": "1234"}}); err != nil {
 			t.Fatal(err)
@@ -150,16 +140,7 @@ func TestStacked(t *testing.T) {
 		if st := member.State(); st.Running || st.Exit != "signal: killed" {
 			t.Errorf("stopped, it is %+v", st)
 		}
-		if err := acts.Until(within(t, 30*time.Second), func(ctx context.Context) error {
-			short, cancel := context.WithTimeout(ctx, time.Second)
-			defer cancel()
-			if server.Ready(short) == nil {
-				return errors.New("its apiserver says that it is ready without its member")
-			}
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
+		missesItsMember(t, server)
 		eventInTime(t, c, "while-down") // through another node
 		if err := member.(clusters.Restarter).Start(within(t, 2*time.Minute), clusters.Change{Flags: map[string]string{"snapshot-count": "4321"}}); err != nil {
 			t.Fatal(err)
@@ -241,6 +222,22 @@ func ownKeysOnly(t *testing.T, c *kind.Cluster, shard, prefix string) {
 	}
 	if n := keys(t, c, clusters.MainShard, prefix); n != 0 {
 		t.Errorf("the main shard has %d keys below %s", n, prefix)
+	}
+}
+
+// missesItsMember waits until an apiserver is not ready for want of its member: it
+// looks after its etcd now and then only.
+func missesItsMember(t *testing.T, server clusters.Restarter) {
+	t.Helper()
+	if err := acts.Until(within(t, 30*time.Second), func(ctx context.Context) error {
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if server.Ready(short) == nil {
+			return errors.New("its apiserver says that it is ready without its member")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

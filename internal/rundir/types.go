@@ -25,6 +25,14 @@ import "time"
 // UnderFloor begins the reason of a trial whose load was too small before the fault.
 const UnderFloor = "the load was under its floor"
 
+// NotWhole begins the error of an act that was not begun, because the cluster was not
+// well before it.
+const NotWhole = "not started, because the cluster was not whole before"
+
+// NotReadBack begins the reason of a trial whose acknowledged writes could not be
+// looked up.
+const NotReadBack = "acknowledged writes could not be read back"
+
 // FormatVersion is the version of the format; a reader refuses a newer one.
 const FormatVersion = 1
 

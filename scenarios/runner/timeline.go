@@ -194,7 +194,7 @@ func (t *trial) audit(ctx context.Context, after string) {
 	found, err := t.eyes.journal.Audit(actx, after, t.restores)
 	t.audits, t.audited = append(t.audits, found...), true
 	if err != nil && ctx.Err() == nil {
-		t.invalid = append(t.invalid, "acknowledged writes could not be read back: "+err.Error())
+		t.invalid = append(t.invalid, rundir.NotReadBack+": "+err.Error())
 	}
 }
 
