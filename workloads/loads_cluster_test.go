@@ -290,10 +290,14 @@ func (r *real) testPods(t *testing.T) {
 		verb, resource, sub string
 		code                int
 	}{
-		{"patch", "pods", "status", 200}, {"delete", "pods", "", 200}, {"create", "events", "", 201},
+		{"get", "pods", "", 200}, {"patch", "pods", "status", 200}, {"delete", "pods", "", 200}, {"create", "events", "", 201},
 	} {
 		what := strings.TrimSuffix(c.resource+"/"+c.sub, "/")
 		nodes.agrees(c.verb+" "+what, asked(c.verb, c.resource, c.sub, c.code), nodes.soFar(c.verb, what, "").OK)
+	}
+	// Every status is of a pod that was read before.
+	if reads, patches := asked("get", "pods", "", 200), asked("patch", "pods", "status", 200); reads < patches {
+		t.Errorf("%d reads of pods, and %d patches of their statuses", reads, patches)
 	}
 	if w := nodes.startOf("created-running"); w.OK == 0 || w.Hist == "" {
 		t.Errorf("no pod start was observed: %+v", w)

@@ -37,6 +37,8 @@ type node struct {
 	agent     *agent           // nil while the node does not answer
 	parts     map[string]*part // by the component's name
 	restarted time.Time        // when its kubelet was, because it hung
+
+	bringing sync.Mutex // of binaries into it: several of its members may want the same one at once
 }
 
 func (n *node) url(port int) string { return fmt.Sprintf("https://%s:%d", n.addr, port) }

@@ -155,6 +155,8 @@ func (m *stacked) manifest(ctx context.Context, change clusters.Change, start st
 
 // bring has a binary in the node, and returns where it is there.
 func (n *node) bring(ctx context.Context, b components.Binary) (string, error) {
+	n.bringing.Lock()
+	defer n.bringing.Unlock()
 	to := path.Join(nodeBinaries, components.Etcd+"-"+b.SHA256[:min(8, len(b.SHA256))])
 	said, err := n.run(ctx, fmt.Sprintf("mkdir -p %s && { [ ! -x %s ] || echo there; }", nodeBinaries, to))
 	if err != nil || strings.TrimSpace(said) == "there" {

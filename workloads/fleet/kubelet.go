@@ -48,11 +48,12 @@ type pod struct {
 	references           []reference
 
 	// Guarded by the kubelet's lock.
-	stage   stage
-	listed  bool // in the list that is coming in
-	crashes int32
-	tries   int
-	started time.Time
+	stage    stage
+	listed   bool // in the list that is coming in
+	crashes  int32
+	tries    int
+	observed int64 // the last generation that the server was told of
+	started  time.Time
 }
 
 func newKubelet(f *Fleet, n *node) *kubelet { return &kubelet{Fleet: f, node: n} }
@@ -87,9 +88,7 @@ func (k *kubelet) see(kind string, at int64, p *lean.Pod) {
 		case starting:
 			k.bound(at, known)
 		case running:
-			k.hold(known)
-			k.lives(at, known)
-			k.retoken(at, known)
+			k.resumed(at, known)
 		case stopping:
 			k.terminate(at, known)
 		}

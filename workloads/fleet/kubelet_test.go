@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,9 +13,14 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/lean"
 )
 
@@ -47,24 +53,24 @@ func TestWhatAKubeletDoesAboutItsPods(t *testing.T) {
 		"a life": {
 			{"ADDED", "Pending", false, 1, starting},
 			{"MODIFIED", "Pending", false, 0, starting}, // the scheduler's condition
-			{"MODIFIED", "Running", true, 2, stopping},
+			{"MODIFIED", "Running", true, 1, stopping},
 			{"MODIFIED", "Running", true, 0, stopping},
 			{"DELETED", "Running", true, 0, 0},
 		},
 		"deleted before it runs": {
 			{"ADDED", "Pending", false, 1, starting},
-			{"MODIFIED", "Pending", true, 2, stopping},
+			{"MODIFIED", "Pending", true, 1, stopping},
 			{"DELETED", "Pending", true, 0, 0},
 		},
-		"seen after a restart while it runs": {{"LISTED", "Running", false, 0, running}},
+		"seen after a restart while it runs": {{"LISTED", "Running", false, 1, running}},
 		"seen after a restart, new":          {{"LISTED", "Pending", false, 1, starting}},
-		"seen after a restart, deleted":      {{"LISTED", "Running", true, 2, stopping}},
+		"seen after a restart, deleted":      {{"LISTED", "Running", true, 1, stopping}},
 		"seen twice over a new list": {
 			{"ADDED", "Pending", false, 1, starting},
 			{"LISTED", "Pending", false, 0, starting},
 		},
 		"come to its end":             {{"LISTED", "Succeeded", false, 0, 0}},
-		"come to its end and deleted": {{"ADDED", "Failed", true, 2, stopping}},
+		"come to its end and deleted": {{"ADDED", "Failed", true, 1, stopping}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := idleFleet(t, 1)
@@ -232,7 +238,7 @@ func TestPodStartsAreObserved(t *testing.T) {
 
 // A pod that has come to its end needs nothing any more; its token least of all.
 func TestACompletedPodIsLeftAlone(t *testing.T) {
-	f, _ := oneNode(t, Config{Pods: Pods{Tokens: true}}, func(http.ResponseWriter, *http.Request) {})
+	f, _ := oneNode(t, Config{Pods: Pods{Tokens: true}}, func(w http.ResponseWriter, _ *http.Request) { answerPod(w, "u", 1) })
 	k := f.nodes[0].kubelet
 	p := podIs("u", "Running", false)
 	p.RestartPolicy, p.Tokens = "Never", []lean.Token{{Seconds: 1}}
@@ -262,6 +268,10 @@ func TestAStatusThatFailsIsSentAgain(t *testing.T) {
 			bodies := make(chan string, 10)
 			var failed atomic.Bool
 			f, _ := oneNode(t, Config{Pods: Pods{Start: unit.OneDuration(time.Hour)}}, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					answerPod(w, "u", 1)
+					return
+				}
 				body, _ := io.ReadAll(r.Body)
 				if !failed.Swap(true) {
 					w.WriteHeader(http.StatusInternalServerError)
@@ -288,5 +298,130 @@ func TestAStatusThatFailsIsSentAgain(t *testing.T) {
 				t.Errorf("%d errands are left", n)
 			}
 		})
+	}
+}
+
+// answerPod answers with a pod of that UID, changed that often.
+func answerPod(w http.ResponseWriter, uid types.UID, generation int64) {
+	body, _ := client.Encode(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p-u", Namespace: "ns", UID: uid, Generation: generation}})
+	_, _ = w.Write(body)
+}
+
+// What a kubelet of v1.36.3 was seen to ask about a pod in its life: it reads it before
+// everything, and tells what has changed.
+func TestWhatIsAskedAboutAPod(t *testing.T) {
+	const (
+		read   = "GET /api/v1/namespaces/ns/pods/p-u"
+		tell   = "PATCH /api/v1/namespaces/ns/pods/p-u/status "
+		remove = "DELETE /api/v1/namespaces/ns/pods/p-u"
+	)
+	seen := tell + "Pending, sandbox False, observed 1"
+	sandbox := tell + "Pending, sandbox True, observed 1"
+	runs := tell + "Running, sandbox True, observed 1"
+	for name, c := range map[string]struct {
+		counts bool // whether the server counts generations
+		begin  func(k *kubelet)
+		want   []string
+	}{
+		"starts": {true, func(k *kubelet) { k.see("ADDED", k.env.Clock.Now(), podIs("u", "Pending", false)) }, []string{read, seen, read, sandbox, read, runs}},
+		"is deleted": {true, func(k *kubelet) { k.see("ADDED", k.env.Clock.Now(), podIs("u", "Running", true)) },
+			[]string{read, tell + ", observed 2", read, tell + "Succeeded, sandbox True, observed 2", read, remove}},
+		"is deleted at a server of v1.32": {false, func(k *kubelet) { k.see("ADDED", k.env.Clock.Now(), podIs("u", "Running", true)) },
+			[]string{read, read, tell + "Succeeded, sandbox True", read, remove}},
+		"runs as the kubelet starts": {true, func(k *kubelet) { k.see("LISTED", k.env.Clock.Now(), podIs("u", "Running", false)) }, []string{read}},
+		"is another by now": {true, func(k *kubelet) {
+			p := podIs("other", "Running", true)
+			p.Name = "p-u"
+			k.see("ADDED", k.env.Clock.Now(), p)
+		}, []string{read, read}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked := make(chan string, 20)
+			brief := Pods{Start: unit.OneDuration(60 * time.Millisecond), Stop: unit.OneDuration(60 * time.Millisecond)}
+			f, got := oneNode(t, Config{Pods: brief}, func(w http.ResponseWriter, r *http.Request) {
+				what := r.Method + " " + r.URL.Path
+				switch r.Method {
+				case http.MethodGet:
+					generation := int64(0)
+					if c.counts {
+						generation = 1
+						if strings.Contains(name, "deleted") {
+							generation = 2
+						}
+					}
+					answerPod(w, "u", generation)
+				case http.MethodPatch:
+					what += " " + toldBy(r.Body)
+				}
+				asked <- what
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			var ran sync.WaitGroup
+			ran.Go(func() { f.agenda.Run(ctx) })
+			c.begin(f.nodes[0].kubelet)
+			for i, want := range c.want {
+				if is := <-asked; is != want {
+					t.Errorf("request %d is %q, want %q", i, is, want)
+				}
+			}
+			cancel()
+			ran.Wait()
+			if n := f.agenda.Len(); n > 0 {
+				t.Errorf("%d errands are left", n)
+			}
+			close(asked)
+			for more := range asked {
+				t.Errorf("and %q", more)
+			}
+			got.rec.Close()
+			for verb, w := range got.by {
+				if len(w.Errors) > 0 {
+					t.Errorf("%s failed: %v", verb, w.Errors)
+				}
+			}
+		})
+	}
+}
+
+// toldBy is what a patch says of a pod, in short.
+func toldBy(body io.Reader) string {
+	var s statusOf
+	if err := json.NewDecoder(body).Decode(&s); err != nil {
+		return err.Error()
+	}
+	out := string(s.Status.Phase)
+	for _, c := range s.Status.Conditions {
+		if c.Type == corev1.PodReadyToStartContainers {
+			out += ", sandbox " + string(c.Status)
+		}
+	}
+	if s.Status.ObservedGeneration > 0 {
+		out += fmt.Sprintf(", observed %d", s.Status.ObservedGeneration)
+	}
+	return out
+}
+
+// A deleted pod that somebody else has removed by now is no failure of the kubelet's
+// requests; one that was never deleted, and is not there, is.
+func TestAPodThatIsGoneIsAFailureOnlyWhereNobodyDeletedIt(t *testing.T) {
+	f, _ := oneNode(t, Config{}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	k := f.nodes[0].kubelet
+	k.see("ADDED", 0, podIs("u", "Running", false))
+	p := k.pods["u"]
+	missing := client.Answer{Status: http.StatusNotFound, Code: "404"}
+	if a := k.expected(p, missing); a.Code != "404" {
+		t.Errorf("a running pod that is not there counts as %q", a.Code)
+	}
+	k.see("MODIFIED", 0, podIs("u", "Running", true))
+	if a := k.expected(p, missing); !a.OK() {
+		t.Errorf("a deleted pod that is gone counts as %q", a.Code)
+	}
+	k.see("DELETED", 0, podIs("u", "Running", true))
+	if a := k.expected(p, missing); !a.OK() {
+		t.Errorf("a pod that was seen to go counts as %q", a.Code)
+	}
+	if a := k.expected(p, client.Answer{Status: http.StatusConflict, Code: "409"}); a.OK() {
+		t.Error("a conflict counts as a success")
 	}
 }

@@ -11,7 +11,7 @@ type series struct {
 	csiCreate, csiGet                  *measure.Series
 	leaseUpdate, leaseGet, leaseCreate *measure.Series
 	status                             *measure.Series
-	podStatus, podDelete               *measure.Series
+	podGet, podStatus, podDelete       *measure.Series
 	events, tokens                     *measure.Series
 }
 
@@ -26,6 +26,7 @@ func newSeries(env Env) series {
 		csiCreate: of("create", "csinodes.storage.k8s.io"), csiGet: of("get", "csinodes.storage.k8s.io"),
 		leaseUpdate: of("update", leases), leaseGet: of("get", leases), leaseCreate: of("create", leases),
 		status:    of("patch", "nodes/status"),
+		podGet:    of("get", "pods"),
 		podStatus: of("patch", "pods/status"), podDelete: of("delete", "pods"),
 		events: of("create", "events"), tokens: of("create", "serviceaccounts/token"),
 	}

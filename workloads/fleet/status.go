@@ -1,51 +1,32 @@
 package fleet
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/internal/apart"
-	"github.com/storm-harness/storm/workloads/client"
 )
-
-// statusOf is the patch that a kubelet sends of a pod's status.
-type statusOf struct {
-	Metadata struct {
-		UID string `json:"uid"`
-	} `json:"metadata"`
-	Status corev1.PodStatus `json:"status"`
-}
-
-// patch sends a pod's status.
-func (k *kubelet) patch(ctx context.Context, intended int64, p *pod, status corev1.PodStatus) client.Answer {
-	var s statusOf
-	s.Metadata.UID, s.Status = p.uid, status
-	body, err := json.Marshal(s)
-	if err != nil {
-		k.env.Log.Error("encode a pod's status", "error", err)
-		return client.Answer{Code: client.CodeLocal, Cut: true}
-	}
-	a := k.node.ask(ctx, k.node.calls, &client.Request{
-		Method: http.MethodPatch, Path: path(p) + "/status", Body: body, ContentType: client.StrategicPatch, As: k.node.as,
-	}, nil, 0)
-	a.Record(k.series.podStatus, intended)
-	return a
-}
 
 // creating is the status of a pod whose containers are being made.
 func (k *kubelet) creating(p *pod) corev1.PodStatus {
 	s := k.status(p, corev1.PodPending, corev1.ConditionFalse)
 	s.PodIP, s.PodIPs = "", nil
+	s.Conditions[0].Status = corev1.ConditionFalse // PodReadyToStartContainers
 	for i := range s.ContainerStatuses {
 		c := &s.ContainerStatuses[i]
 		c.ContainerID, c.ImageID = "", ""
 		c.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}}
 	}
+	return s
+}
+
+// sandboxed is the status of a pod whose sandbox is there, and its containers are not.
+func (k *kubelet) sandboxed(p *pod) corev1.PodStatus {
+	s := k.creating(p)
+	s.PodIP, s.PodIPs = k.ip(p)
+	s.Conditions[0].Status, s.Conditions[0].Reason = corev1.ConditionTrue, ""
 	return s
 }
 
@@ -98,15 +79,11 @@ func (k *kubelet) crashed(p *pod) corev1.PodStatus {
 func (k *kubelet) status(p *pod, phase corev1.PodPhase, ready corev1.ConditionStatus) corev1.PodStatus {
 	started := metav1.NewTime(p.started)
 	now := metav1.Now()
-	ip := k.node.ip
-	if !p.hostNetwork {
-		ip = podIP(p.uid, k.cfg.Apart)
-	}
 	s := corev1.PodStatus{
 		Phase: phase, StartTime: &started,
 		HostIP: k.node.ip, HostIPs: []corev1.HostIP{{IP: k.node.ip}},
-		PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}},
 	}
+	s.PodIP, s.PodIPs = k.ip(p)
 	of := func(t corev1.PodConditionType, status corev1.ConditionStatus) {
 		c := corev1.PodCondition{Type: t, Status: status, LastTransitionTime: now}
 		if status == corev1.ConditionFalse {
@@ -129,6 +106,15 @@ func (k *kubelet) status(p *pod, phase corev1.PodPhase, ready corev1.ConditionSt
 		})
 	}
 	return s
+}
+
+// ip is a pod's address, as a status has it.
+func (k *kubelet) ip(p *pod) (string, []corev1.PodIP) {
+	ip := k.node.ip
+	if !p.hostNetwork {
+		ip = podIP(p.uid, k.cfg.Apart)
+	}
+	return ip, []corev1.PodIP{{IP: ip}}
 }
 
 // podIP gives a pod an address of 10.0.0.0/8, by its UID: two of a hundred

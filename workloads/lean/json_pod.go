@@ -38,6 +38,10 @@ func (m *Meta) readJSON(text []byte) error {
 			return into(&m.UID, value)
 		case "resourceVersion":
 			return into(&m.ResourceVersion, value)
+		case "generation":
+			var err error
+			m.Generation, err = strconv.ParseInt(string(value), 10, 64)
+			return err
 		case "deletionTimestamp":
 			m.Deleting = !isNull(value)
 		}

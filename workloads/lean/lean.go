@@ -27,7 +27,8 @@ type Meta struct {
 	Name, Namespace string
 	UID             string
 	ResourceVersion string
-	Deleting        bool // it has a deletionTimestamp
+	Generation      int64 // how often what it is to be has been changed; 0 of what does not count it
+	Deleting        bool  // it has a deletionTimestamp
 }
 
 // Pod is what is read of a pod.
@@ -103,6 +104,8 @@ func (m *Meta) read(raw []byte) error {
 			m.UID = string(v.bytes)
 		case 6:
 			m.ResourceVersion = string(v.bytes)
+		case 7:
+			m.Generation = int64(v.varint)
 		case 9:
 			m.Deleting = true
 		}

@@ -80,7 +80,7 @@ func fullPod(name string) *corev1.Pod {
 
 func checkPod(t *testing.T, p *Pod, name string) {
 	t.Helper()
-	if p.Name != name || p.Namespace != "ns" || p.UID != "uid-"+name || p.ResourceVersion != "4711" || !p.Deleting ||
+	if p.Name != name || p.Namespace != "ns" || p.UID != "uid-"+name || p.ResourceVersion != "4711" || p.Generation != 3 || !p.Deleting ||
 		p.Node != "node-7" || p.Scheduler != "default-scheduler" || !p.HostNetwork || p.Phase != "Running" || p.PodIP != "10.1.2.3" ||
 		p.RestartPolicy != "Always" || p.ServiceAccount != "robot" || !slices.Equal(p.Tokens, []Token{{"vault", 3607}}) ||
 		!slices.Equal(sorted(p.Secrets), []string{"s-from", "s-key", "s-projected", "s-volume"}) ||
