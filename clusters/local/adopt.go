@@ -81,16 +81,8 @@ func Obtain(ctx context.Context, store *components.Store, spec clusters.Spec, si
 	for _, sh := range spec.AllShards() {
 		want(etcdKey(sh.Name), components.Request{Name: components.Etcd, Version: sh.Version, BinDir: sh.BinDir})
 	}
-	k := spec.Kubernetes
-	for _, d := range []struct {
-		kind clusters.Kind
-		clusters.Deployment
-	}{
-		{clusters.KindAPIServer, k.APIServer}, {clusters.KindControllerManager, k.ControllerManager}, {clusters.KindScheduler, k.Scheduler},
-	} {
-		if *d.Replicas > 0 {
-			want(string(d.kind), components.Request{Name: string(d.kind), Version: d.Version, BinDir: d.BinDir})
-		}
+	for _, d := range besideEtcd(spec) {
+		want(d.request.Name, d.request)
 	}
 	out := map[string]components.Binary{}
 	for _, key := range keys {

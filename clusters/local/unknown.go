@@ -36,22 +36,43 @@ func Unknown(ctx context.Context, store *components.Store, spec clusters.Spec) (
 			q.etcdEnv(ctx, env)
 		}
 	}
-	k := spec.Kubernetes
-	for _, d := range []struct {
-		field string
-		kind  clusters.Kind
-		clusters.Deployment
-	}{
-		{"apiserver", clusters.KindAPIServer, k.APIServer}, {"controllerManager", clusters.KindControllerManager, k.ControllerManager},
-		{"scheduler", clusters.KindScheduler, k.Scheduler},
-	} {
-		r := components.Request{Name: string(d.kind), Version: d.Version, BinDir: d.BinDir}
-		if *d.Replicas > 0 && q.turnTo(ctx, "kubernetes."+d.field, r, len(d.Flags)+len(d.FeatureGates) > 0) {
+	for _, d := range besideEtcd(spec) {
+		if q.turnTo(ctx, "kubernetes."+d.field, d.request, len(d.Flags)+len(d.FeatureGates) > 0) {
 			q.flags(ctx, d.Flags, asWritten)
 			q.gates(ctx, d.FeatureGates)
 		}
 	}
 	return q.found, q.missing, q.err
+}
+
+// deployed is a part of the control plane, but for etcd, as a spec has it.
+type deployed struct {
+	field   string
+	request components.Request
+	clusters.Deployment
+}
+
+// besideEtcd are those that a defaulted spec has.
+func besideEtcd(spec clusters.Spec) []deployed {
+	k := spec.Kubernetes
+	of := func(field string, kind clusters.Kind, d clusters.Deployment) deployed {
+		return deployed{field, components.Request{Name: string(kind), Version: d.Version, BinDir: d.BinDir}, d}
+	}
+	return slices.DeleteFunc([]deployed{
+		of("apiserver", clusters.KindAPIServer, k.APIServer), of("controllerManager", clusters.KindControllerManager, k.ControllerManager),
+		of("scheduler", clusters.KindScheduler, k.Scheduler),
+	}, func(d deployed) bool { return *d.Replicas == 0 })
+}
+
+// Asked are the parts of the control plane, but for etcd, that Unknown asks because
+// the spec has flags or feature gates of theirs.
+func Asked(spec clusters.Spec) (out []components.Request) {
+	for _, d := range besideEtcd(spec.Defaulted()) {
+		if len(d.Flags)+len(d.FeatureGates) > 0 {
+			out = append(out, d.request)
+		}
+	}
+	return out
 }
 
 // beyond returns what own has beyond, or other than, what is inherited.

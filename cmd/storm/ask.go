@@ -67,15 +67,9 @@ func (a *app) askWhatIsThere(ctx context.Context, name string, s *scenarios.Scen
 		return err
 	}
 	missing, err := askBinaries(ctx, s, store)
-	inImage := slices.DeleteFunc(slices.Clone(missing), func(what string) bool { return !strings.HasSuffix(what, inNodeImage) })
-	missing = slices.DeleteFunc(missing, func(what string) bool { return strings.HasSuffix(what, inNodeImage) })
 	if len(missing) > 0 {
 		fmt.Fprintf(a.stderr, "note: %s: %s, which is not in the cache yet: `storm run` gets it, and checks them before it starts anything\n",
 			plain(name), plain(unchecked(missing)))
-	}
-	if len(inImage) > 0 {
-		fmt.Fprintf(a.stderr, "note: %s: %s, which cannot be asked there: its start tells, or get the same version with `storm components get`, which is asked instead\n",
-			plain(name), plain(unchecked(inImage)))
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -96,32 +95,40 @@ var providers = map[string]provider{
 		check:        kind.Check,
 		capabilities: kind.Capabilities,
 		needs:        kind.Needs,
-		obtain:       func(ctx context.Context, o upOptions) error { return kind.Obtain(ctx, o.kind()) },
-		unknown:      unknownToKind,
-		up:           func(ctx context.Context, o upOptions) (clusters.Cluster, error) { return kind.Up(ctx, o.kind()) },
+		obtain: func(ctx context.Context, o upOptions) error {
+			if err := kind.Obtain(ctx, o.kind()); err != nil {
+				return err
+			}
+			return obtainToAsk(ctx, o)
+		},
+		unknown: local.Unknown,
+		up:      func(ctx context.Context, o upOptions) (clusters.Cluster, error) { return kind.Up(ctx, o.kind()) },
 		upByHand: func(ctx context.Context, name string, o upOptions) (hand.ByHand, error) {
 			return kind.UpByHand(ctx, name, o.kind(), func(ctx context.Context) ([]string, error) {
-				found, _, err := unknownToKind(ctx, o.store, o.spec)
+				if err := obtainToAsk(ctx, o); err != nil {
+					return nil, err
+				}
+				found, _, err := local.Unknown(ctx, o.store, o.spec)
 				return found, err
 			})
 		},
 	},
 }
 
-// inNodeImage ends the name of what is nowhere but in kind's node image.
-const inNodeImage = " of the node image"
-
-// unknownToKind asks what a local cluster of the spec would run: the members run just
-// that. What the nodes run is in their image; where the cache has the same version it
-// is asked in their stead, and where not, that is said.
-func unknownToKind(ctx context.Context, store *components.Store, spec clusters.Spec) (found, missing []string, err error) {
-	found, missing, err = local.Unknown(ctx, store, spec)
-	for i, what := range missing {
-		if !strings.HasPrefix(what, components.Etcd+" ") {
-			missing[i] = what + inNodeImage
+// obtainToAsk gets what a kind cluster's node image runs, where the spec has flags or
+// feature gates of it: the image cannot be asked which it takes, a binary of the same
+// version can. That one cannot be got does not keep the cluster from starting, whose
+// start tells then.
+func obtainToAsk(ctx context.Context, o upOptions) error {
+	for _, r := range local.Asked(o.spec) {
+		if _, err := o.store.Get(ctx, r, o.sink); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			o.sink(clusters.Event{Text: fmt.Sprintf("%s %s cannot be got, to be asked about its flags: %v", r.Name, r.Version, err)})
 		}
 	}
-	return found, missing, err
+	return nil
 }
 
 // providerOf is the provider of a spec that was checked.
