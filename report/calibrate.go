@@ -209,6 +209,9 @@ func (j *judgement) noise(g rundir.Gate, of *Calibration) Noise {
 		// Their ratio counts as 1, which would be no noise at all.
 		n.Text = fmt.Sprintf("in %d of %s %s, so its noise cannot be said", c.bothCensored(), unit.Count(c.Used, "block"), c.neitherEnded())
 		return n
+	case c.hidden():
+		n.Text = fmt.Sprintf("%s: its noise cannot be said", c.hiding())
+		return n
 	case math.IsNaN(sd):
 		n.Text = fmt.Sprintf("a pair has an infinite ratio, of a trial that %s or a 0: its noise cannot be said", endlessWords(c.Metric))
 		return n

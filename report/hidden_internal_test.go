@@ -69,3 +69,22 @@ func TestFailuresHideLatenciesWithoutAVerdict(t *testing.T) {
 		}
 	}
 }
+
+// Nor is it noise that the requests of one twin were the quick ones.
+func TestFailuresHideNoise(t *testing.T) {
+	gate := gateOn("api.latency", "phase", "steady")
+	for failed, want := range map[uint64]bool{0: true, 50: false} {
+		j := &judgement{
+			run:    rundir.Run{Blocks: 6, Profiles: []rundir.Profile{{Name: "a"}, {Name: "b"}}},
+			trials: append(failingTrials("a", 20, 0), failingTrials("b", 10, failed)...),
+		}
+		gate.Stat = "p99"
+		n := j.noise(gate, &Calibration{Base: "a", Profile: "b", Blocks: 6, Alpha: 0.05, Family: 1})
+		if said := n.SD.Is(); said != want {
+			t.Errorf("with %d of 1,000 requests failed, the noise is %v: %s", failed, n.SD, n.Text)
+		}
+		if !want && !strings.Contains(n.Text, "5 % of the requests with b and 0 % of those with a failed") {
+			t.Errorf("it says %q", n.Text)
+		}
+	}
+}

@@ -109,7 +109,7 @@ func (p *part) report(container, how string) {
 	c := p.node.cluster
 	if how == "" {
 		how = "ended"
-		ctx, cancel := context.WithTimeout(c.alive, 15*time.Second)
+		ctx, cancel := context.WithTimeout(c.alive, 30*time.Second)
 		defer cancel()
 		// The runtime comes to it a moment later than the agent, who has other things
 		// to do than to wait.
@@ -126,11 +126,11 @@ func (p *part) report(container, how string) {
 
 // exitScript says what container $1 ended with, and what it logged last. It gives up
 // by itself: the end of a `docker exec` does not end what runs in the node.
-const exitScript = `while (( SECONDS < 10 )); do
-  said=$(set -o pipefail; crictl inspect "$1" | jq -r '.status | "\(.exitCode) \(.state)"') || exit
+const exitScript = `while (( SECONDS < 20 )); do
+  said=$(set -o pipefail; crictl --timeout 10s inspect "$1" | jq -r '.status | "\(.exitCode) \(.state)"')
   if [ "${said#* }" = CONTAINER_EXITED ]; then
     echo "${said% *}"
-    crictl logs --tail 500 "$1" 2>&1 | tail -c 64K
+    crictl --timeout 10s logs --tail 500 "$1" 2>&1 | tail -c 64K
     exit
   fi
   sleep 0.2

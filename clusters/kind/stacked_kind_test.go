@@ -22,6 +22,7 @@ import (
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/clusters/kind"
 	"github.com/storm-harness/storm/clusters/kind/kindtest"
+	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/unit"
 )
 
@@ -120,7 +121,7 @@ func TestStacked(t *testing.T) {
 		}
 		missesItsMember(t, server)
 		configMapInTime(t, c, "while-down") // through another node
-		if err := member.Start(within(t, 2*time.Minute), clusters.Change{Flags: map[string]string{"snapshot-count": "1234"}}); err != nil {
+		if err := member.Start(within(t, ready.Patience), clusters.Change{Flags: map[string]string{"snapshot-count": "1234"}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(member.Ready(within(t, time.Minute)), server.Ready(within(t, time.Minute))); err != nil {
@@ -142,7 +143,7 @@ func TestStacked(t *testing.T) {
 		}
 		missesItsMember(t, server)
 		eventInTime(t, c, "while-down") // through another node
-		if err := member.(clusters.Restarter).Start(within(t, 2*time.Minute), clusters.Change{Flags: map[string]string{"snapshot-count": "4321"}}); err != nil {
+		if err := member.(clusters.Restarter).Start(within(t, ready.Patience), clusters.Change{Flags: map[string]string{"snapshot-count": "4321"}}); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(member.(clusters.Restarter).Ready(within(t, time.Minute)), server.Ready(within(t, time.Minute))); err != nil {
@@ -324,7 +325,7 @@ func restored(t *testing.T, c *kind.Cluster) {
 	if err := c.RestoreMember(within(t, time.Minute), member.ID(), snapshot, 1_000_000); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(h.Start(within(t, 2*time.Minute), clusters.Change{}), h.Ready(within(t, time.Minute))); err != nil {
+	if err := errors.Join(h.Start(within(t, ready.Patience), clusters.Change{}), h.Ready(within(t, time.Minute))); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []struct {

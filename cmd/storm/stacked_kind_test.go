@@ -4,9 +4,9 @@ package main
 
 import (
 	"path/filepath"
-	"strings"
 	"testing"
 
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -55,7 +55,7 @@ func TestStackedRepair(t *testing.T) {
 	trial := r.Trials[0]
 	for _, reason := range trial.Reasons {
 		// How late a busy machine lets storm send is no matter of this test.
-		if !strings.HasPrefix(reason, "the load generator: ") {
+		if !rundir.OfTheMachine(reason) {
 			t.Errorf("it is %s: %s", trial.State, reason)
 		}
 	}

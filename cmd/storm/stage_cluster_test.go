@@ -28,8 +28,10 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
-// patience bounds every wait for something to be seen on a busy machine.
-const patience = 2 * time.Minute
+// patience bounds every wait for something to be seen on a busy machine: one step of a
+// kind cluster's start may take three minutes there, and what an interrupted storm heals
+// and ends as long.
+const patience = 5 * time.Minute
 
 // stage is where storms are played: the binary as users have it, and a state
 // directory of its own.

@@ -27,7 +27,7 @@ func (c Clock) Problem() string {
 	case drift.Abs() > clockDrift+time.Duration(c.Readings)*clockSlew:
 		return fmt.Sprintf("the wall clock moved by %s against the monotonic clock during the trial", drift.Round(time.Millisecond))
 	case stall > clockStall:
-		return fmt.Sprintf("the machine, or storm on it, stood still for %s during the trial", stall.Round(time.Millisecond))
+		return fmt.Sprintf(stoodStill+"%s during the trial", stall.Round(time.Millisecond))
 	}
 	return ""
 }

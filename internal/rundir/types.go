@@ -20,10 +20,30 @@
 // events.jsonl's first line ties to the wall clock.
 package rundir
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // UnderFloor begins the reason of a trial whose load was too small before the fault.
 const UnderFloor = "the load was under its floor"
+
+// LoadGenerator begins the reason of a trial whose load storm could not keep up with.
+const LoadGenerator = "the load generator: "
+
+// stoodStill begins the reason of a trial in which nothing ran for a while.
+const stoodStill = "the machine, or storm on it, stood still for "
+
+// OfTheMachine says whether a machine that is too busy is reason enough for a trial to
+// be invalid for that reason, whatever ran on it.
+func OfTheMachine(reason string) bool {
+	for _, begins := range []string{LoadGenerator, UnderFloor, stoodStill} {
+		if strings.HasPrefix(reason, begins) {
+			return true
+		}
+	}
+	return false
+}
 
 // NotWhole begins the error of an act that was not begun, because the cluster was not
 // well before it.

@@ -5,7 +5,6 @@ package runner_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -102,7 +101,7 @@ func TestLeaderKillIsSeenFromEveryLayer(t *testing.T) {
 	for id, trial := range trials {
 		for _, reason := range trial.Invalid {
 			// How late a busy machine lets storm send is no matter of this test.
-			if !strings.HasPrefix(reason, "the load generator: ") {
+			if !rundir.OfTheMachine(reason) {
 				t.Errorf("%s is invalid: %s", id, reason)
 			}
 		}
@@ -156,7 +155,7 @@ func TestQuotaBreachRepairBackupRestore(t *testing.T) {
 	for id, trial := range trials {
 		for _, reason := range trial.Invalid {
 			// How late a busy machine lets storm send is no matter of this test.
-			if !strings.HasPrefix(reason, "the load generator: ") {
+			if !rundir.OfTheMachine(reason) {
 				t.Errorf("%s is invalid: %s", id, reason)
 			}
 		}

@@ -251,7 +251,7 @@ func (t *trial) judge(ctx context.Context, out *rundir.Trial) {
 	}
 	out.Invalid = append(out.Invalid, out.Exits...)
 	for _, p := range out.Health.Problems {
-		out.Invalid = append(out.Invalid, "the load generator: "+p)
+		out.Invalid = append(out.Invalid, rundir.LoadGenerator+p)
 	}
 	if p := t.tally.problem(t.spec.Measure.Load.AtLeast.Fraction(), len(t.spec.Workloads) > 0); p != "" {
 		out.Invalid = append(out.Invalid, p)

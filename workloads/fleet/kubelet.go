@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -50,7 +51,10 @@ type pod struct {
 	// Guarded by the kubelet's lock.
 	stage    stage
 	listed   bool // in the list that is coming in
+	ready    bool // as the server has it
 	crashes  int32
+	streak   int   // crashes in a row, by which the back-off grows
+	since    int64 // when its containers came to run
 	tries    int
 	observed int64 // the last generation that the server was told of
 	started  time.Time
@@ -93,12 +97,29 @@ func (k *kubelet) see(kind string, at int64, p *lean.Pod) {
 			k.terminate(at, known)
 		}
 	}
+	k.unready(at, known, p)
 	known.listed = known.listed || kind == "LISTED"
 	if p.Deleting && known.stage != stopping {
 		known.stage = stopping
 		known.tries = 0
 		k.terminate(at, known)
 	}
+}
+
+// syncPeriod is how often a kubelet compares all its pods' statuses with the server's.
+const syncPeriod = 10 * time.Second
+
+// unready takes whether the server has a pod for ready. Where it had, and has not any
+// more, though the pod runs, somebody else has said so, as the controllers do of the
+// pods of a node that was away, and the kubelet tells at its next look how the pod is.
+// The lock is held.
+func (k *kubelet) unready(at int64, known *pod, p *lean.Pod) {
+	was := known.ready
+	known.ready = p.Ready
+	if !was || p.Ready || known.stage != running {
+		return
+	}
+	k.agenda.Add(at+int64(k.draw()*float64(syncPeriod)), func(ctx context.Context, at int64) { k.correct(ctx, at, known) })
 }
 
 // stageOf says how far a pod has come that the kubelet does not know; 0 for one
@@ -121,6 +142,7 @@ func (k *kubelet) take(p *lean.Pod) *pod {
 		namespace: p.Namespace, name: p.Name, uid: p.UID, account: p.ServiceAccount, hostNetwork: p.HostNetwork,
 		finite:     p.RestartPolicy != "" && p.RestartPolicy != string(corev1.RestartPolicyAlways),
 		containers: slices.Clone(p.Containers), tokens: slices.Clone(p.Tokens), started: time.Now(),
+		crashes: p.Restarts, ready: p.Ready,
 	}
 	if k.cfg.Pods.References {
 		kept.references = referencesOf(p)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -37,7 +38,7 @@ func idleFleet(t *testing.T, count int) *Fleet {
 }
 
 func podIs(uid, phase string, deleting bool) *lean.Pod {
-	return &lean.Pod{Meta: lean.Meta{Name: "p-" + uid, Namespace: "ns", UID: uid, Deleting: deleting}, Phase: phase, Node: "n"}
+	return &lean.Pod{Meta: lean.Meta{Name: "p-" + uid, Namespace: "ns", UID: uid, Deleting: deleting}, Phase: phase, Ready: phase == "Running", Node: "n"}
 }
 
 // What a kubelet sees of a pod, and what it then has to do: each step adds its
@@ -261,7 +262,10 @@ func TestAStatusThatFailsIsSentAgain(t *testing.T) {
 		begin       func(*kubelet)
 	}{
 		"being made": {"Pending", "ContainerCreating", func(*kubelet) {}},
-		"crashed":    {"Running", "CrashLoopBackOff", func(k *kubelet) { k.crash(context.Background(), k.env.Clock.Now(), k.pods["u"]) }},
+		"crashed": {"Running", `"exitCode":1`, func(k *kubelet) {
+			k.pods["u"].streak = 1 // not the first, which waits for nothing
+			k.crash(context.Background(), k.env.Clock.Now(), k.pods["u"])
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -329,6 +333,11 @@ func TestWhatIsAskedAboutAPod(t *testing.T) {
 		"is deleted at a server of v1.32": {false, func(k *kubelet) { k.see("ADDED", k.env.Clock.Now(), podIs("u", "Running", true)) },
 			[]string{read, read, tell + "Succeeded, sandbox True", read, remove}},
 		"runs as the kubelet starts": {true, func(k *kubelet) { k.see("LISTED", k.env.Clock.Now(), podIs("u", "Running", false)) }, []string{read}},
+		"runs as the kubelet starts, and the server thinks otherwise": {true, func(k *kubelet) {
+			p := podIs("u", "Running", false)
+			p.Ready = false
+			k.see("LISTED", k.env.Clock.Now(), p)
+		}, []string{read, runs}},
 		"is another by now": {true, func(k *kubelet) {
 			p := podIs("other", "Running", true)
 			p.Name = "p-u"
@@ -423,5 +432,83 @@ func TestAPodThatIsGoneIsAFailureOnlyWhereNobodyDeletedIt(t *testing.T) {
 	}
 	if a := k.expected(p, client.Answer{Status: http.StatusConflict, Code: "409"}); a.OK() {
 		t.Error("a conflict counts as a success")
+	}
+}
+
+// A pod's containers are not started before it has its tokens.
+func TestNoContainerStartsWithoutItsTokens(t *testing.T) {
+	asked := make(chan string, 20)
+	var refused atomic.Bool
+	token, err := client.Encode(&authenticationv1.TokenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := oneNode(t, Config{Pods: Pods{Tokens: true, Start: unit.OneDuration(30 * time.Millisecond)}}, func(w http.ResponseWriter, r *http.Request) {
+		switch what := r.Method; what {
+		case http.MethodGet:
+			answerPod(w, "u", 1)
+			return
+		case http.MethodPost:
+			if !refused.Swap(true) {
+				asked <- "refused"
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			_, _ = w.Write(token)
+			asked <- "token"
+		default:
+			asked <- toldBy(r.Body)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var ran sync.WaitGroup
+	ran.Go(func() { f.agenda.Run(ctx) })
+	p := podIs("u", "Pending", false)
+	p.Tokens = []lean.Token{{Seconds: 3600}}
+	f.nodes[0].kubelet.see("ADDED", f.env.Clock.Now(), p)
+	for i, want := range []string{"Pending, sandbox False, observed 1", "refused", "token", "Running, sandbox True, observed 1"} {
+		if is := <-asked; is != want {
+			t.Errorf("request %d is %q, want %q", i, is, want)
+		}
+	}
+	cancel()
+	ran.Wait()
+}
+
+// The waits of a kubelet between the crashes of a container.
+func TestBackOffOfContainersThatCrash(t *testing.T) {
+	const second, minute = int64(time.Second), int64(time.Minute)
+	p := &pod{crashes: 7}
+	for i, want := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 300 * time.Second, 300 * time.Second} {
+		if got := p.backOff(second); got != want {
+			t.Errorf("crash %d waits %s, want %s", i+1, got, want)
+		}
+	}
+	p.since = minute
+	if got := p.backOff(12 * minute); got != 0 {
+		t.Errorf("after eleven minutes of running it waits %s", got)
+	}
+	if p.crashes != 16 {
+		t.Errorf("%d crashes, want 16: they go on from what the server knows", p.crashes)
+	}
+}
+
+// What the controllers have said of a pod that runs, its kubelet corrects: once, and
+// only where the server had it for ready.
+func TestAKubeletCorrectsWhoSaysThatItsPodIsNotReady(t *testing.T) {
+	f := idleFleet(t, 1)
+	k := f.nodes[0].kubelet
+	ready, not := podIs("u", "Running", false), podIs("u", "Running", false)
+	not.Ready = false
+	k.see("ADDED", 0, ready)
+	before := f.agenda.Len()
+	for i, more := range []int{1, 0} {
+		k.see("MODIFIED", 0, not)
+		if n := f.agenda.Len() - before; n != 1 {
+			t.Errorf("change %d: %d errands, want %d more", i, n, more)
+		}
+	}
+	if p := k.pods["u"]; k.isReady(p) {
+		t.Error("it is ready")
 	}
 }

@@ -30,34 +30,63 @@ func (k *kubelet) bound(at int64, p *pod) {
 		k.agenda.Add(max(ready, k.env.Clock.Now()), func(ctx context.Context, at int64) { k.start(ctx, at, p) })
 	}
 	sandbox := k.tell(starting, k.sandboxed, ready, start)
-	seen := k.tell(starting, k.creating, ready, func(ctx context.Context, p *pod) {
-		k.request(ctx, p, p.tokens)
+	mounted := func(ctx context.Context, p *pod) {
 		now := k.env.Clock.Now()
 		if now >= ready {
 			start(ctx, p) // of statuses that are due together, a kubelet sends the last
 			return
 		}
 		k.agenda.Add(now+(ready-now)/2, func(ctx context.Context, at int64) { sandbox(ctx, at, p) })
-	})
+	}
+	seen := k.tell(starting, k.creating, ready, func(ctx context.Context, p *pod) { k.request(ctx, p, p.tokens, mounted) })
 	k.agenda.Add(react(at, ready), func(ctx context.Context, at int64) { seen(ctx, at, p) })
 }
 
 // resumed takes a pod that runs already, as the kubelet is told when it starts; the
 // lock is held. It compares the status that it would tell with what the server has,
-// which is the same.
+// and tells it where that is another: of a pod that waited for its back-off, which
+// nobody knows of any more, or whose node was thought away.
 func (k *kubelet) resumed(at int64, p *pod) {
 	k.hold(p)
+	p.since = at
 	k.lives(at, p)
 	k.retoken(at, p)
-	k.agenda.Add(at+int64(reaction), func(ctx context.Context, at int64) {
-		if k.is(p, running) {
-			k.read(ctx, at, p)
+	k.agenda.Add(at+int64(reaction), func(ctx context.Context, at int64) { k.compare(ctx, at, p) })
+}
+
+// compare reads a pod that runs, and tells how it is where the server has it otherwise.
+func (k *kubelet) compare(ctx context.Context, intended int64, p *pod) {
+	if !k.is(p, running) {
+		return
+	}
+	if k.isReady(p) {
+		if a, _ := k.read(ctx, intended, p); again(a) {
+			k.retry(p, k.compare)
 		}
-	})
+		return
+	}
+	k.correct(ctx, intended, p)
+}
+
+// correct tells that a pod runs of which the server says otherwise.
+func (k *kubelet) correct(ctx context.Context, intended int64, p *pod) {
+	if !k.is(p, running) || k.isReady(p) {
+		return
+	}
+	if a := k.patch(ctx, intended, p, k.running(p)); again(a) {
+		k.retry(p, k.correct)
+	}
+}
+
+func (k *kubelet) isReady(p *pod) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return p.ready
 }
 
 // tell returns what reports how a pod at that stage is, and goes on to next: once
-// the server has that, or once the next status is due, which says more. Not before:
+// the server has that, or once the next status is due, which says more, and is all that
+// a kubelet then sends. Not before:
 // a status that comes late must not undo the next one. What the server took for
 // the first is no lateness of the second.
 func (k *kubelet) tell(at stage, status func(*pod) corev1.PodStatus, due int64, next func(context.Context, *pod)) func(context.Context, int64, *pod) {
@@ -66,9 +95,11 @@ func (k *kubelet) tell(at stage, status func(*pod) corev1.PodStatus, due int64, 
 		if !k.is(p, at) {
 			return
 		}
-		if a := k.patch(ctx, intended, p, status(p)); again(a) && k.env.Clock.Now() < due {
-			k.retry(p, do)
-			return
+		if k.env.Clock.Now() < due {
+			if a := k.patch(ctx, intended, p, status(p)); again(a) && k.env.Clock.Now() < due {
+				k.retry(p, do)
+				return
+			}
 		}
 		next(ctx, p)
 	}
@@ -86,7 +117,8 @@ func (k *kubelet) start(ctx context.Context, intended int64, p *pod) {
 	}
 	if k.enter(p, starting, running) {
 		k.mu.Lock()
-		k.lives(k.env.Clock.Now(), p)
+		p.since = k.env.Clock.Now()
+		k.lives(p.since, p)
 		k.mu.Unlock()
 	}
 	k.events(ctx, p, startEvents)
@@ -128,32 +160,56 @@ func (k *kubelet) complete(ctx context.Context, intended int64, p *pod) {
 	k.mu.Unlock()
 }
 
-// The back-off of containers that crash: as a kubelet's, it doubles from the
-// first to the last.
+// The back-off of containers that crash: as a kubelet's, there is none before the first
+// restart, then it doubles from the first to the last, and there is none again for what
+// ran for twice the last.
 const (
 	firstBackOff = 10 * time.Second
 	lastBackOff  = 5 * time.Minute
+	startAnew    = time.Second // what a container takes that is started at once
 )
 
-// crash reports that a container has ended in error, and starts it again after
-// its back-off.
+// backOff counts a crash at that time, and says how long its container waits; the lock
+// is held.
+func (p *pod) backOff(at int64) time.Duration {
+	p.crashes++
+	if at-p.since > 2*int64(lastBackOff) {
+		p.streak = 0
+	}
+	p.streak++
+	if p.streak == 1 {
+		return 0
+	}
+	return min(firstBackOff<<min(p.streak-2, 10), lastBackOff)
+}
+
+// crash reports that a container has ended in error, that it waits for its back-off, if
+// it has one, and starts it again.
 func (k *kubelet) crash(ctx context.Context, intended int64, p *pod) {
 	if !k.is(p, running) {
 		return
 	}
 	k.mu.Lock()
-	p.crashes++
-	restart := intended + int64(min(firstBackOff<<min(p.crashes-1, 10), lastBackOff))
+	pause := p.backOff(intended)
 	k.mu.Unlock()
 	if !k.enter(p, running, waiting) {
 		return
 	}
-	k.tell(waiting, k.crashed, restart, func(_ context.Context, p *pod) {
+	restart := intended + int64(max(pause, startAnew))
+	start := func(_ context.Context, p *pod) {
 		k.agenda.Add(max(restart, k.env.Clock.Now()), func(ctx context.Context, at int64) {
 			if k.enter(p, waiting, starting) {
 				k.start(ctx, at, p)
 			}
 		})
+	}
+	if pause == 0 {
+		k.tell(waiting, k.exited, restart, start)(ctx, intended, p)
+		return
+	}
+	waits := k.tell(waiting, k.crashed, restart, start)
+	k.tell(waiting, k.exited, restart, func(ctx context.Context, p *pod) {
+		k.agenda.Add(k.env.Clock.Now()+int64(startAnew), func(ctx context.Context, at int64) { waits(ctx, at, p) })
 	})(ctx, intended, p)
 	k.events(ctx, p, crashEvents)
 }
@@ -163,8 +219,8 @@ func (k *kubelet) terminate(at int64, p *pod) {
 	gone := at + int64(k.cfg.Pods.Stop.At(k.draw()))
 	k.agenda.Add(react(at, gone), func(ctx context.Context, at int64) {
 		if k.is(p, stopping) {
-			k.events(ctx, p, stopEvents)
 			k.observe(ctx, at, p)
+			k.events(ctx, p, stopEvents)
 		}
 		k.agenda.Add(max(gone, k.env.Clock.Now()), func(ctx context.Context, at int64) { k.stop(ctx, at, p) })
 	})

@@ -87,23 +87,24 @@ func (k *kubelet) retoken(at int64, p *pod) {
 	if k.cfg.Pods.Tokens && len(p.tokens) > 0 {
 		k.agenda.Add(at, func(ctx context.Context, _ int64) {
 			if k.is(p, running) {
-				k.request(ctx, p, p.tokens)
+				k.request(ctx, p, p.tokens, func(context.Context, *pod) {})
 			}
 		})
 	}
 }
 
-// request requests a pod's tokens, and puts their refreshing on the agenda.
-func (k *kubelet) request(ctx context.Context, p *pod, tokens []lean.Token) {
-	if !k.cfg.Pods.Tokens {
+// request requests a pod's tokens, one after the other, puts their refreshing on the
+// agenda, and goes on to then once it has them all: no container starts before.
+func (k *kubelet) request(ctx context.Context, p *pod, tokens []lean.Token, then func(context.Context, *pod)) {
+	if !k.cfg.Pods.Tokens || len(tokens) == 0 {
+		then(ctx, p)
 		return
 	}
-	for _, t := range tokens {
-		k.token(ctx, k.env.Clock.Now(), p, t)
-	}
+	k.token(ctx, k.env.Clock.Now(), p, tokens[0], func(ctx context.Context, p *pod) { k.request(ctx, p, tokens[1:], then) })
 }
 
-func (k *kubelet) token(ctx context.Context, intended int64, p *pod, t lean.Token) {
+// token requests one, again every second until it has it, and then goes on to then.
+func (k *kubelet) token(ctx context.Context, intended int64, p *pod, t lean.Token, then func(context.Context, *pod)) {
 	r := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: &t.Seconds,
 		BoundObjectRef:    &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: p.name, UID: types.UID(p.uid)},
@@ -125,12 +126,16 @@ func (k *kubelet) token(ctx context.Context, intended int64, p *pod, t lean.Toke
 		return
 	}
 	life := time.Duration(float64(t.Seconds) * refreshAt * float64(time.Second))
+	next := func(context.Context, *pod) {}
 	if !a.OK() {
-		life = time.Second
+		life, next = time.Second, then
 	}
 	k.agenda.Add(k.env.Clock.Now()+int64(life), func(ctx context.Context, at int64) {
 		if k.is(p, starting) || k.is(p, running) || k.is(p, waiting) {
-			k.token(ctx, at, p, t)
+			k.token(ctx, at, p, t, next)
 		}
 	})
+	if a.OK() {
+		then(ctx, p)
+	}
 }

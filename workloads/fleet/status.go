@@ -60,6 +60,9 @@ func (k *kubelet) ended(p *pod, phase corev1.PodPhase, code int32, reason string
 	return s
 }
 
+// exited is the status of a pod whose containers have just ended in error.
+func (k *kubelet) exited(p *pod) corev1.PodStatus { return k.ended(p, corev1.PodRunning, 1, "Error") }
+
 // crashed is the status of a pod whose containers wait for their back-off.
 func (k *kubelet) crashed(p *pod) corev1.PodStatus {
 	s := k.status(p, corev1.PodRunning, corev1.ConditionFalse)

@@ -19,11 +19,43 @@ func (p *Pod) ReadJSON(text []byte) error {
 					return into(&p.Phase, value)
 				case "podIP":
 					return into(&p.PodIP, value)
+				case "conditions":
+					return elements(value, p.conditionJSON)
+				case "containerStatuses":
+					return elements(value, p.restartsJSON)
 				}
 				return nil
 			})
 		}
 		return nil
+	})
+}
+
+func (p *Pod) conditionJSON(text []byte) error {
+	var of, status string
+	err := members(text, func(key, value []byte) error {
+		switch string(key) {
+		case "type":
+			return into(&of, value)
+		case "status":
+			return into(&status, value)
+		}
+		return nil
+	})
+	if of == "Ready" {
+		p.Ready = status == "True"
+	}
+	return err
+}
+
+func (p *Pod) restartsJSON(text []byte) error {
+	return members(text, func(key, value []byte) error {
+		if string(key) != "restartCount" {
+			return nil
+		}
+		n, err := strconv.ParseInt(string(value), 10, 32)
+		p.Restarts = max(p.Restarts, int32(n))
+		return err
 	})
 }
 

@@ -45,6 +45,8 @@ type Pod struct {
 	Tokens         []Token // of its service account, to be requested
 	Phase          string
 	PodIP          string
+	Ready          bool  // by its condition
+	Restarts       int32 // of the container that was restarted most
 }
 
 // Container is what is read of a pod's container.
@@ -113,14 +115,41 @@ func (m *Meta) read(raw []byte) error {
 }
 
 func (p *Pod) status(raw []byte) error {
-	return walk(raw, func(num protowire.Number, v value) {
+	var inner error
+	err := walk(raw, func(num protowire.Number, v value) {
 		switch num {
 		case 1:
 			p.Phase = string(v.bytes)
+		case 2:
+			inner = errors.Join(inner, p.condition(v.bytes))
 		case 6:
 			p.PodIP = string(v.bytes)
+		case 8:
+			inner = errors.Join(inner, walk(v.bytes, func(num protowire.Number, v value) {
+				if num == 5 {
+					p.Restarts = max(p.Restarts, int32(v.varint))
+				}
+			}))
 		}
 	})
+	return errors.Join(err, inner)
+}
+
+// condition reads one of a pod's conditions.
+func (p *Pod) condition(raw []byte) error {
+	var of, status []byte
+	err := walk(raw, func(num protowire.Number, v value) {
+		switch num {
+		case 1:
+			of = v.bytes
+		case 2:
+			status = v.bytes
+		}
+	})
+	if string(of) == "Ready" {
+		p.Ready = string(status) == "True"
+	}
+	return err
 }
 
 // List reads an encoded list: it calls each with the bytes of every object, as

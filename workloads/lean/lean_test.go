@@ -74,14 +74,20 @@ func fullPod(name string) *corev1.Pod {
 				}}}},
 			},
 		},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.1.2.3", HostIP: "100.64.0.1"},
+		Status: corev1.PodStatus{
+			Phase: corev1.PodRunning, PodIP: "10.1.2.3", HostIP: "100.64.0.1",
+			Conditions: []corev1.PodCondition{
+				{Type: corev1.PodReady, Status: corev1.ConditionTrue}, {Type: corev1.ContainersReady, Status: corev1.ConditionFalse},
+			},
+			ContainerStatuses: []corev1.ContainerStatus{{Name: "main"}, {Name: "side", RestartCount: 4}},
+		},
 	}
 }
 
 func checkPod(t *testing.T, p *Pod, name string) {
 	t.Helper()
 	if p.Name != name || p.Namespace != "ns" || p.UID != "uid-"+name || p.ResourceVersion != "4711" || p.Generation != 3 || !p.Deleting ||
-		p.Node != "node-7" || p.Scheduler != "default-scheduler" || !p.HostNetwork || p.Phase != "Running" || p.PodIP != "10.1.2.3" ||
+		p.Node != "node-7" || p.Scheduler != "default-scheduler" || !p.HostNetwork || p.Phase != "Running" || !p.Ready || p.Restarts != 4 || p.PodIP != "10.1.2.3" ||
 		p.RestartPolicy != "Always" || p.ServiceAccount != "robot" || !slices.Equal(p.Tokens, []Token{{"vault", 3607}}) ||
 		!slices.Equal(sorted(p.Secrets), []string{"s-from", "s-key", "s-projected", "s-volume"}) ||
 		!slices.Equal(sorted(p.ConfigMaps), []string{"cm-from", "cm-key", "cm-volume", "kube-root-ca.crt"}) ||
