@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/storm-harness/storm/workloads/client"
 )
 
 // What a kubelet does to a pod, and when. Each of these puts something on the
@@ -61,7 +63,7 @@ func (k *kubelet) compare(ctx context.Context, intended int64, p *pod) {
 	}
 	if k.isReady(p) {
 		if a, _ := k.read(ctx, intended, p); again(a) {
-			k.retry(p, k.compare)
+			k.retry(p, a, k.compare)
 		}
 		return
 	}
@@ -74,7 +76,7 @@ func (k *kubelet) correct(ctx context.Context, intended int64, p *pod) {
 		return
 	}
 	if a := k.patch(ctx, intended, p, k.running(p)); again(a) {
-		k.retry(p, k.correct)
+		k.retry(p, a, k.correct)
 	}
 }
 
@@ -97,7 +99,7 @@ func (k *kubelet) tell(at stage, status func(*pod) corev1.PodStatus, due int64, 
 		}
 		if k.env.Clock.Now() < due {
 			if a := k.patch(ctx, intended, p, status(p)); again(a) && k.env.Clock.Now() < due {
-				k.retry(p, do)
+				k.retry(p, a, do)
 				return
 			}
 		}
@@ -112,7 +114,7 @@ func (k *kubelet) start(ctx context.Context, intended int64, p *pod) {
 		return
 	}
 	if a := k.patch(ctx, intended, p, k.running(p)); again(a) {
-		k.retry(p, k.start)
+		k.retry(p, a, k.start)
 		return
 	}
 	if k.enter(p, starting, running) {
@@ -151,7 +153,7 @@ func (k *kubelet) complete(ctx context.Context, intended int64, p *pod) {
 		return
 	}
 	if a := k.patch(ctx, intended, p, k.succeeded(p)); again(a) {
-		k.retry(p, k.complete)
+		k.retry(p, a, k.complete)
 		return
 	}
 	k.enter(p, running, ended) // its tokens are refreshed no more
@@ -234,7 +236,7 @@ func (k *kubelet) stop(ctx context.Context, intended int64, p *pod) {
 	}
 	switch a := k.patch(ctx, intended, p, k.terminated(p)); {
 	case again(a):
-		k.retry(p, k.stop)
+		k.retry(p, a, k.stop)
 		return
 	case !a.OK():
 		return // gone already, or there is nobody left to ask
@@ -253,16 +255,21 @@ func (k *kubelet) remove(ctx context.Context, intended int64, p *pod) {
 	}
 	// 409 says that another pod has its name.
 	if again(a) && a.Status != http.StatusConflict {
-		k.retry(p, k.remove)
+		k.retry(p, a, k.remove)
 	}
 }
 
-// retry puts a failed request on the agenda again, as a kubelet's sync loop
-// would: after a second, and up to ten.
-func (k *kubelet) retry(p *pod, do func(context.Context, int64, *pod)) {
-	k.mu.Lock()
-	pause := min(time.Second<<min(p.tries, 10), 10*time.Second)
-	p.tries++
-	k.mu.Unlock()
+// retry puts a failed request about a pod on the agenda again: after a second, and up to
+// ten, which is how often a kubelet's sync loop comes to it whatever happens. What the
+// Node authorizer does not know yet it will in a moment, and whatever a kubelet has to
+// tell of another pod meanwhile has it try all of them.
+func (k *kubelet) retry(p *pod, a client.Answer, do func(context.Context, int64, *pod)) {
+	pause := time.Second
+	if a.Status != http.StatusForbidden {
+		k.mu.Lock()
+		pause = min(time.Second<<min(p.tries, 10), syncPeriod)
+		p.tries++
+		k.mu.Unlock()
+	}
 	k.agenda.Add(k.env.Clock.Now()+int64(pause), func(ctx context.Context, at int64) { do(ctx, at, p) })
 }
