@@ -16,7 +16,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
@@ -239,7 +238,7 @@ func TestPodStartsAreObserved(t *testing.T) {
 
 // A pod that has come to its end needs nothing any more; its token least of all.
 func TestACompletedPodIsLeftAlone(t *testing.T) {
-	f, _ := oneNode(t, Config{Pods: Pods{Tokens: true}}, func(w http.ResponseWriter, _ *http.Request) { answerPod(w, "u", 1) })
+	f, _ := oneNode(t, Config{Pods: Pods{Tokens: true}}, func(w http.ResponseWriter, _ *http.Request) { answerPod(w, 1) })
 	k := f.nodes[0].kubelet
 	p := podIs("u", "Running", false)
 	p.RestartPolicy, p.Tokens = "Never", []lean.Token{{Seconds: 1}}
@@ -273,7 +272,7 @@ func TestAStatusThatFailsIsSentAgain(t *testing.T) {
 			var failed atomic.Bool
 			f, _ := oneNode(t, Config{Pods: Pods{Start: unit.OneDuration(time.Hour)}}, func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == http.MethodGet {
-					answerPod(w, "u", 1)
+					answerPod(w, 1)
 					return
 				}
 				body, _ := io.ReadAll(r.Body)
@@ -305,9 +304,9 @@ func TestAStatusThatFailsIsSentAgain(t *testing.T) {
 	}
 }
 
-// answerPod answers with a pod of that UID, changed that often.
-func answerPod(w http.ResponseWriter, uid types.UID, generation int64) {
-	body, _ := client.Encode(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p-u", Namespace: "ns", UID: uid, Generation: generation}})
+// answerPod answers with the pod u, changed that often.
+func answerPod(w http.ResponseWriter, generation int64) {
+	body, _ := client.Encode(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p-u", Namespace: "ns", UID: "u", Generation: generation}})
 	_, _ = w.Write(body)
 }
 
@@ -359,7 +358,7 @@ func TestWhatIsAskedAboutAPod(t *testing.T) {
 							generation = 2
 						}
 					}
-					answerPod(w, "u", generation)
+					answerPod(w, generation)
 				case http.MethodPatch:
 					what += " " + toldBy(r.Body)
 				}
@@ -446,7 +445,7 @@ func TestNoContainerStartsWithoutItsTokens(t *testing.T) {
 	f, _ := oneNode(t, Config{Pods: Pods{Tokens: true, Start: unit.OneDuration(30 * time.Millisecond)}}, func(w http.ResponseWriter, r *http.Request) {
 		switch what := r.Method; what {
 		case http.MethodGet:
-			answerPod(w, "u", 1)
+			answerPod(w, 1)
 			return
 		case http.MethodPost:
 			if !refused.Swap(true) {
