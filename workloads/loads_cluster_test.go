@@ -4,6 +4,7 @@ package workloads
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,7 +284,8 @@ func (r *real) testPods(t *testing.T) {
 	asked := func(verb, resource, sub string, code int) int {
 		return len(r.requests(t, "fleet", func(a audited) bool {
 			return a.Verb == verb && a.Object.Resource == resource && a.Object.Subresource == sub && a.Stage == "ResponseComplete" &&
-				strings.HasPrefix(a.Impersonated.Username, "system:node:") && a.Response.Code == code
+				strings.HasPrefix(a.Impersonated.Username, "system:node:") &&
+				(a.Response.Code == code || resource == "pods" && a.Response.Code == http.StatusNotFound) // gone, which is no failure
 		}))
 	}
 	for _, c := range []struct {

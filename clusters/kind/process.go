@@ -127,7 +127,7 @@ func (p *part) report(container, how string) {
 // exitScript says what container $1 ended with, and what it logged last. It gives up
 // by itself: the end of a `docker exec` does not end what runs in the node.
 const exitScript = `while (( SECONDS < 20 )); do
-  said=$(set -o pipefail; crictl --timeout 10s inspect "$1" | jq -r '.status | "\(.exitCode) \(.state)"')
+  said=$(set -o pipefail; crictl --timeout 10s inspect "$1" | jq -r '.status | "\(.exitCode) \(.state)"') || exit
   if [ "${said#* }" = CONTAINER_EXITED ]; then
     echo "${said% *}"
     crictl --timeout 10s logs --tail 500 "$1" 2>&1 | tail -c 64K

@@ -37,7 +37,7 @@ const stoodStill = "the machine, or storm on it, stood still for "
 // OfTheMachine says whether a machine that is too busy is reason enough for a trial to
 // be invalid for that reason, whatever ran on it.
 func OfTheMachine(reason string) bool {
-	for _, begins := range []string{LoadGenerator, UnderFloor, stoodStill} {
+	for _, begins := range []string{LoadGenerator, stoodStill} {
 		if strings.HasPrefix(reason, begins) {
 			return true
 		}

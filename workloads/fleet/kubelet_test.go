@@ -501,10 +501,10 @@ func TestAKubeletCorrectsWhoSaysThatItsPodIsNotReady(t *testing.T) {
 	not.Ready = false
 	k.see("ADDED", 0, ready)
 	before := f.agenda.Len()
-	for i, more := range []int{1, 0} {
+	for i := range 2 {
 		k.see("MODIFIED", 0, not)
 		if n := f.agenda.Len() - before; n != 1 {
-			t.Errorf("change %d: %d errands, want %d more", i, n, more)
+			t.Errorf("after change %d: %d errands, want one", i+1, n)
 		}
 	}
 	if p := k.pods["u"]; k.isReady(p) {
