@@ -51,7 +51,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	settled map[string]string // "etcd v3.6" -> v3.6.16, so that one storm runs one version
-	words   map[string]Words  // by digest
+	words   map[asked]Words
 }
 
 // Open returns the store of a cache directory, which it makes if need be.
@@ -75,7 +75,7 @@ func Open(o Options) (*Store, error) {
 		cache:   cache,
 		sources: []Source{newReleases(o), &modules{tool: goTool{path: cmp.Or(o.Go, "go")}}},
 		refresh: o.Refresh,
-		settled: map[string]string{}, words: map[string]Words{},
+		settled: map[string]string{}, words: map[asked]Words{},
 	}, nil
 }
 

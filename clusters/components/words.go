@@ -35,13 +35,18 @@ type keptWords struct {
 	Words
 }
 
+// asked is a binary that was asked. The servers of Kubernetes are one file when
+// storm builds them, which lists other words under each of its names.
+type asked struct{ name, sha256 string }
+
 // Words returns what a binary lists. It is asked once: what it says is kept
 // beside it in the cache, or, of one in a binDir, for as long as the store is
 // open.
 func (s *Store) Words(ctx context.Context, b Binary) (Words, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if w, ok := s.words[b.SHA256]; ok {
+	key := asked{b.Name, b.SHA256}
+	if w, ok := s.words[key]; ok {
 		return w, nil
 	}
 	file := filepath.Join(filepath.Dir(b.Path), wordsFile)
@@ -49,7 +54,7 @@ func (s *Store) Words(ctx context.Context, b Binary) (Words, error) {
 	if cached {
 		var kept keptWords
 		if data, err := os.ReadFile(file); err == nil && json.Unmarshal(data, &kept) == nil && kept.SHA256 == b.SHA256 {
-			s.words[b.SHA256] = kept.Words
+			s.words[key] = kept.Words
 			return kept.Words, nil
 		}
 	}
@@ -61,7 +66,7 @@ func (s *Store) Words(ctx context.Context, b Binary) (Words, error) {
 	if len(w.Flags) == 0 {
 		return Words{}, fmt.Errorf("%s --help lists no flags; it says %q", b.Path, firstLine(help))
 	}
-	s.words[b.SHA256] = w
+	s.words[key] = w
 	if cached {
 		// Without the file the binary is asked again next time, no more.
 		if data, err := json.Marshal(keptWords{b.SHA256, w}); err == nil {

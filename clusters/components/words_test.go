@@ -90,6 +90,22 @@ func TestWordsAreKeptBesideTheBinary(t *testing.T) {
 	}
 }
 
+// TestOneFileUnderTwoNames: one file that is several servers lists the words of
+// the one that it is called as, also to a store that has asked it before.
+func TestOneFileUnderTwoNames(t *testing.T) {
+	const both = "#!/bin/sh\ncase \"$1 $0\" in --version*) echo Kubernetes v1.36.3;; *scheduler) echo '  --leader-elect bool';; *) echo '  --event-ttl duration';; esac\n"
+	s := open(t, Options{})
+	for name, want := range map[string]string{Scheduler: "leader-elect", APIServer: "event-ttl"} {
+		b, ok, err := s.Have(t.Context(), Request{Name: name, BinDir: bin(t, name, both, 0o755)})
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if w, err := s.Words(t.Context(), b); err != nil || !slices.Equal(w.Flags, []string{want}) {
+			t.Errorf("%s: got %q, %v, want --%s", name, w.Flags, err, want)
+		}
+	}
+}
+
 func TestABinaryThatListsNothing(t *testing.T) {
 	dir := bin(t, Etcd, "#!/bin/sh\necho etcd Version: 3.6.16\n", 0o755)
 	s := open(t, Options{})
