@@ -30,6 +30,9 @@ func aTrial() *trial {
 	add(rundir.Key{Workload: "nodes", Verb: "update", Resource: "leases.coordination.k8s.io"}, "fault", 300, 5, 900_000)
 	add(rundir.Key{Workload: "ramp", Verb: "stage", Resource: "pods", Via: "watch", Detail: "to 5"}, "warmup", 1, 0, 40_000_000)
 	add(rundir.Key{Workload: "ramp", Verb: "stage", Resource: "pods", Via: "watch", Detail: "to 10"}, "steady", 1, 0, 50_000_000)
+	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 10"}, "warmup", 40, 0, 1_000)
+	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 10"}, "steady", 60, 0, 1_000)
+	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 20"}, "steady", 1_000, 0, 1_000)
 	add(rundir.Key{Workload: "herd", Verb: "sync", Resource: "pods", Via: "watch"}, "steady", 10, 0, 500_000)
 	add(rundir.Key{Workload: "watchers", Verb: "deliver", Resource: "configmaps", Via: "watch"}, "steady", 1000, 1, 20_000)
 	add(rundir.Key{Workload: "probe", Verb: "get", Resource: "configmaps"}, "steady", 500, 400, 1)
@@ -115,7 +118,8 @@ func TestMeasure(t *testing.T) {
 		{"starts of pods, in part", gateOn("pod.start", "detail", "scheduled-running"), "p50", nan},
 		{"the longest stage", gateOn("stage.time", "workload", "ramp"), "max", 50},
 		{"a stage, also of the warm-up", gateOn("stage.time", "detail", "to 5"), "max", 40},
-		{"pods scheduled a second", gateOn("scheduler.throughput", "phase", "steady"), "", 30},
+		{"pods scheduled a second", gateOn("scheduler.throughput", "workload", "nodes", "phase", "steady"), "", 30},
+		{"pods scheduled a second while the stages that ended in the phase lasted", gateOn("scheduler.throughput", "phase", "steady"), "", 100.0 / 50},
 		{"leases, failed ones late", gateOn("lease.onTime"), "", 300.0 / 305},
 		{"leases of nobody", gateOn("lease.onTime", "workload", "churn"), "", nan},
 		{"syncs", gateOn("informer.sync", "workload", "herd"), "max", 0.5},

@@ -52,8 +52,27 @@ func (t *trial) stages(g rundir.Gate) value {
 	return latencyValue(&h, failed, g.Stat, "stage")
 }
 
-// scheduled is how many pods a second a watch saw scheduled.
+// scheduled is how many pods a second a watch saw scheduled: over the phases of
+// the gate or, where a load fills the cluster in stages, over the time that its
+// stages took, for between them and after the last there is nothing to schedule.
 func (t *trial) scheduled(g rundir.Gate) value {
+	stages := map[string]bool{}
+	var seconds float64
+	t.shown(g, "stage", func(k cellKey, c *cell) {
+		if c.ok > 0 {
+			stages[k.Workload+"/"+k.Detail] = true
+			seconds += c.hist.Mean() * float64(c.hist.Count())
+		}
+	})
+	if len(stages) > 0 {
+		var n uint64
+		for k, c := range t.cells { // in whatever phase a stage began
+			if k.Via == rundir.ViaWatch && k.Verb == "bind" && stages[k.Workload+"/"+k.Detail] {
+				n += c.ok
+			}
+		}
+		return ratePerSecond(n, n, seconds)
+	}
 	var n uint64
 	t.shown(g, "start", func(k cellKey, c *cell) {
 		if k.Detail == "created-scheduled" {
@@ -68,7 +87,12 @@ func (t *trial) scheduled(g rundir.Gate) value {
 
 // perSecond is a number over the time of the phases that a gate looks at.
 func (t *trial) perSecond(g rundir.Gate, n, samples uint64) value {
-	v := value{v: float64(n) / t.seconds(g), samples: samples, seen: math.NaN()}
+	return ratePerSecond(n, samples, t.seconds(g))
+}
+
+// ratePerSecond is a number over a time, in seconds.
+func ratePerSecond(n, samples uint64, seconds float64) value {
+	v := value{v: float64(n) / seconds, samples: samples, seen: math.NaN()}
 	if math.IsInf(v.v, 0) || math.IsNaN(v.v) {
 		return missing("no phase to count in")
 	}

@@ -118,6 +118,39 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// TestQuietWhereNothingIsBroken: storm's own probes and writes are few where no
+// timeline breaks anything, and what a scenario says of them holds.
+func TestQuietWhereNothingIsBroken(t *testing.T) {
+	const calm = `apiVersion: storm/v1alpha1
+kind: Scenario
+metadata: {name: calm}
+spec:
+  profiles: [{name: stock}]
+  workloads: [{name: fleet, nodes: {count: 10}}]
+  timeline: [{steady: 1s}]
+  gates: [{metric: writes.lost, max: 0}]
+`
+	const tour = `tours=[{name: full, profile: stock, timeline: [{steady: 1s}, {operation: {defrag: {}}}]}]`
+	for name, c := range map[string]struct {
+		sets     []string
+		interval time.Duration
+		rate     float64 // a second; 0, as an interval of 0: what measure has by default
+	}{
+		"nothing broken":    {nil, time.Second, 1},
+		"said":              {[]string{"measure.probes.interval=20ms", "measure.witness.rate=5/s"}, 20 * time.Millisecond, 5},
+		"broken in another": {[]string{tour}, 0, 0},
+	} {
+		s, err := Load(Source{"calm.yaml", []byte(calm)}, testKinds(), Changes{Sets: c.sets})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		trial, err := s.Trial("stock", "")
+		if m := trial.Measure; err != nil || m.Probes.Interval.D() != c.interval || m.Witness.Rate.PerSecond() != c.rate {
+			t.Errorf("%s: probes every %s, %g writes a second, %v", name, m.Probes.Interval, m.Witness.Rate.PerSecond(), err)
+		}
+	}
+}
+
 func TestGatesAreResolved(t *testing.T) {
 	s, err := Load(Source{"two-ways.yaml", []byte(withTour)}, testKinds(), Changes{Sets: []string{"timeline.1.fault.partition.isolate=leader"}})
 	if err != nil {

@@ -130,7 +130,7 @@ type Measure struct {
 
 // Probes is how often and how patiently storm probes.
 type Probes struct {
-	Interval    unit.Duration `yaml:"interval" default:"50ms" min:"1ms" max:"10s" doc:"between two probes of one endpoint"`
+	Interval    unit.Duration `yaml:"interval" min:"1ms" max:"10s" doc:"between two probes of one endpoint; 50ms by default, and 1s in a scenario without faults and operations"`
 	NearFault   unit.Duration `yaml:"nearFault" default:"10ms" min:"1ms" max:"10s" doc:"between two probes of one etcd member, from just before a fault until the member has recovered"`
 	Deadline    unit.Duration `yaml:"deadline" default:"1s" min:"1ms" max:"1m" doc:"a probe without an answer by then has failed"`
 	Consecutive int           `yaml:"consecutive" default:"5" min:"1" max:"1000" doc:"so many successes in a row are a recovery, counted from the first of them"`
@@ -138,7 +138,7 @@ type Probes struct {
 
 // Witness is how often storm writes what it reads back later.
 type Witness struct {
-	Rate unit.Rate `yaml:"rate" default:"20/s" min:"1/m" max:"1000/s" doc:"writes a second to each shard and through the apiserver"`
+	Rate unit.Rate `yaml:"rate" min:"1/m" max:"1000/s" doc:"writes a second to each shard and through the apiserver; 20/s by default, and 1/s in a scenario without faults and operations"`
 }
 
 // Floor is what the load must reach before a fault for a trial to be valid.

@@ -211,7 +211,7 @@ func (r *real) testNamespaces(t *testing.T) {
 // A cluster is filled stage by stage; what storm saw of it is what is there.
 func (r *real) testStages(t *testing.T) {
 	change := func(s *Stages) {
-		s.Stages, s.Scale, s.Replicas, s.Workers, s.Pending, s.Hold = []Stage{{2_000}, {6_000}, {9_500}}, .01, 15, 3, 20, 0
+		s.Stages, s.Scale, s.Replicas, s.Workers, s.Pending, s.Hold = []Stage{{2_000}, {6_000}, {9_500}}, .01, 1_500, 300, 2_000, 0
 	}
 	// The nodes of the load are the only ones that there is room on.
 	too := of(func(s *Stages) { change(s); s.Stages, s.Scale = append(s.Stages, Stage{1_000_000}), 1 })

@@ -34,10 +34,10 @@ import (
 // less: judge the control plane by the stages, or by another load beside it.
 type Stages struct {
 	Stages   []Stage       `yaml:"stages" doc:"how many pods run at the end of each stage; 2,000, 16,000, 32,000, 150,000 and 200,000 by default, as at PayPal"`
-	Scale    unit.Percent  `yaml:"scale" doc:"share of these pods, for smaller clusters: at 1% the stages are 20, 160, 320, 1,500 and 2,000 pods; 100% by default"`
-	Replicas int           `yaml:"replicas" min:"1" max:"10000" doc:"pods of a deployment; 250 by default, and what a stage still lacks where that is less"`
-	Workers  int           `yaml:"workers" min:"1" max:"1000" doc:"deployments that are created at once; 10 by default"`
-	Pending  int           `yaml:"pending" min:"0" max:"1000000" doc:"pods asked for and not yet bound to a node, above which workers pause, so that there are at most this many and one deployment more; 100 by default"`
+	Scale    unit.Percent  `yaml:"scale" doc:"share of these pods, replicas, workers and pending pods, for smaller clusters: at 1% the stages are 20, 160, 320, 1,500 and 2,000 pods, in deployments of 3 made by one worker, which pauses while more than one has no node; 100% by default"`
+	Replicas int           `yaml:"replicas" min:"1" max:"10000" doc:"pods of a deployment, before scaling, and at least 1; 250 by default, and what a stage still lacks where that is less"`
+	Workers  int           `yaml:"workers" min:"1" max:"1000" doc:"deployments that are created at once, before scaling, and at least 1; 10 by default"`
+	Pending  int           `yaml:"pending" min:"0" max:"1000000" doc:"pods asked for and not yet bound to a node, before scaling, above which workers pause, so that there are at most this many and one deployment more; 100 by default"`
 	Hold     unit.Duration `yaml:"hold" doc:"how long a stage is held once all of its pods run; 30s by default"`
 	Timeout  unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
 
@@ -101,8 +101,13 @@ func (s *Stages) Check() []string {
 	return append(problems, checkTimeout(s.Timeout)...)
 }
 
-// scaled returns the pods that are run in place of so many.
-func (s *Stages) scaled(pods int) int { return int(math.Round(float64(pods) * s.Scale.Fraction())) }
+// scaled returns what is run in place of so many pods or workers. All of the ramp
+// is in proportion: a hundredth of the cluster that schedules a hundredth as fast
+// would let a queue of the same length wait a hundred times as long.
+func (s *Stages) scaled(many int) int { return int(math.Round(float64(many) * s.Scale.Fraction())) }
+
+func (s *Stages) replicas() int { return max(1, s.scaled(s.Replicas)) }
+func (s *Stages) workers() int  { return max(1, s.scaled(s.Workers)) }
 
 // Describe implements Workload.
 func (s *Stages) Describe() string {
@@ -110,8 +115,8 @@ func (s *Stages) Describe() string {
 	for _, st := range s.Stages {
 		steps = append(steps, unit.Grouped(s.scaled(st.Pods)))
 	}
-	return fmt.Sprintf("Fills the cluster to %s pods, in deployments of up to %s made by %s, which pause while more than %s have no node; each stage is held for %s. Closed-loop by design: a slow control plane is asked less.",
-		strings.Join(steps, ", then "), unit.Grouped(s.Replicas), unit.Count(s.Workers, "worker"), unit.Count(s.Pending, "pod"), s.Hold)
+	return fmt.Sprintf("Fills the cluster to %s pods, in deployments of up to %s made by %s, none while pods without a node are more than %s; each stage is held for %s. Closed-loop by design: a slow control plane is asked less.",
+		strings.Join(steps, ", then "), unit.Grouped(s.replicas()), unit.Count(s.workers(), "worker"), unit.Grouped(s.scaled(s.Pending)), s.Hold)
 }
 
 // Prepare implements Workload: it finds out whether the nodes can hold the last
@@ -255,7 +260,7 @@ func (f *filler) stage(ctx context.Context, want int) bool {
 	began := f.env.Clock.Now()
 	before := f.pods.begin(stageName(want))
 	var workers sync.WaitGroup
-	for range f.Workers {
+	for range f.workers() {
 		workers.Go(func() { f.work(ctx, want) })
 	}
 	workers.Wait()
@@ -328,10 +333,10 @@ func (f *filler) take(now census, want int) (index, replicas int, over bool) {
 	if left <= 0 {
 		return 0, 0, true
 	}
-	if f.asked-now.bound > f.Pending {
+	if f.asked-now.bound > f.scaled(f.Pending) {
 		return 0, 0, false
 	}
-	index, replicas = f.made, min(f.Replicas, left)
+	index, replicas = f.made, min(f.replicas(), left)
 	f.made++
 	f.asked += replicas
 	return index, replicas, false
