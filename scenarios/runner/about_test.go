@@ -30,19 +30,19 @@ func TestLimits(t *testing.T) {
 		{"three members", "{etcd: {members: 3}}", nil, []string{cores, "All etcd members, 3 at most, " + disk, links}},
 		{"four shards", strings.Replace(four, "{etcd: {", "{etcd: {members: 1, ", 1), nil, []string{cores, "All etcd members, 4 at most, " + disk, links}},
 		{"in containers", "{provider: kind, etcd: {members: 3}}", nil, []string{cores, "All etcd members, 3 at most, " + disk, links}},
-		// By default the witness writes 20/s to each shard, the probes 20/s to each member.
+		// Where nothing is broken, the witness writes 1/s to each shard, the probes 1/s to each member.
 		{
 			"profiles with more members", "{etcd: {members: 1}}", []string{"{etcd: {members: 3}}", "{etcd: {members: 5}}"},
-			[]string{cores, "All etcd members, 5 at most, " + disk, links, own + ", and so are part of the difference: 40/s with base; 80/s with other-1; 120/s with other-2."},
+			[]string{cores, "All etcd members, 5 at most, " + disk, links, own + ", and so are part of the difference: 2/s with base; 4/s with other-1; 6/s with other-2."},
 		},
 		{
 			"profiles with other shards", "{etcd: {members: 1}}", []string{four},
-			[]string{cores, "All etcd members, 4 at most, " + disk, links, own + ", and so are part of the difference: 40/s with base; 160/s with other-1."},
+			[]string{cores, "All etcd members, 4 at most, " + disk, links, own + ", and so are part of the difference: 2/s with base; 8/s with other-1."},
 		},
 		// The base has the most: it is not the last profile that counts.
 		{
 			"profiles with fewer members", "{etcd: {members: 3}}", []string{"{etcd: {members: 1}}"},
-			[]string{cores, "All etcd members, 3 at most, " + disk, links, own + ", and so are part of the difference: 40/s with other-1; 80/s with base."},
+			[]string{cores, "All etcd members, 3 at most, " + disk, links, own + ", and so are part of the difference: 2/s with other-1; 4/s with base."},
 		},
 		{"profiles that write alike", "{etcd: {members: 1}}", []string{"{etcd: {quota: 4GiB}}"}, []string{cores, links}},
 		// Its machines are not this one; it tells by itself once it has been seen.
