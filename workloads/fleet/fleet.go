@@ -173,7 +173,7 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	if err := f.register(ctx); err != nil {
 		return err
 	}
-	f.alive.Go(func() { f.cycle(background, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate) })
+	f.alive.Go(func() { f.cycle(background, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate, f.series.renewal) })
 	f.alive.Go(func() { f.statuses(background) })
 	// As a kubelet does it: what belongs to the Node follows while it watches.
 	rest := make(chan error, 1)
@@ -294,6 +294,7 @@ func (f *Fleet) Close() {
 	hangUp(f.kubelets)
 	hangUp(f.proxies)
 	f.beats.Wait() // until then they ask for the connections
+	f.settle(f.env.Clock.Now())
 	f.heartbeats, f.kubelets, f.proxies = nil, nil, nil
 	if f.cfg.PerNode {
 		for _, n := range f.nodes {

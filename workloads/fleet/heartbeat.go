@@ -10,21 +10,13 @@ import (
 	"sync"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storm-harness/storm/internal/pace"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/client"
-	"github.com/storm-harness/storm/workloads/lean"
 )
-
-const leasePath = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-
-// leaseSeconds is the lease's duration, four heartbeats by a kubelet's default.
-const leaseSeconds = 40
 
 // replies are buffers for small answers.
 var replies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -39,7 +31,7 @@ type beginning func(ctx context.Context, n *node, intended int64, cork *client.C
 
 // cycle does something for every node once a period, each node at a phase of
 // its own, as nodes that were started at different times do.
-func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, begin beginning, refused *measure.Series) {
+func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, begin beginning, refused ...*measure.Series) {
 	rng := rand.New(rand.NewPCG(uint64(f.env.Seed), salt))
 	phases := make([]int64, len(f.nodes))
 	for i := range phases {
@@ -57,200 +49,10 @@ func (f *Fleet) cycle(ctx context.Context, salt uint64, period time.Duration, be
 		f.beats.Add(1)
 		begin(ctx, f.nodes[order[s.N%uint64(len(order))]], s.Intended, &cork, over)
 	}, func(s pace.Slot) {
-		refused.Record(s.Intended, s.Intended, s.Intended, measure.CodeRefused, 0)
+		for _, r := range refused {
+			r.Record(s.Intended, s.Intended, s.Intended, measure.CodeRefused, 0)
+		}
 	}, cork.Flush)
-}
-
-// renewal is one heartbeat of a node's, with all the requests that it takes.
-type renewal struct {
-	node     *node
-	intended int64
-	// sent is when storm got to it: when the first of its requests was sent, or
-	// when it was due while the one before was under way; 0: not yet.
-	sent int64
-	done func()
-}
-
-// record counts a request of the renewal from the heartbeat's intended time on,
-// whatever was asked for before it: the lease was to be renewed by then. What the
-// server took for what was before is no lateness of the generator's.
-func (r *renewal) record(s *measure.Series, a client.Answer) {
-	if r.sent == 0 {
-		r.sent = a.Sent
-	}
-	a.Sent = r.sent
-	a.Record(s, r.intended)
-}
-
-// renew renews a node's lease. Like a kubelet, the node sends the lease with
-// the resourceVersion that it got last; where that is refused as outdated it
-// asks for the lease the next time, and where the lease is gone, makes it anew.
-// Each of these requests counts by itself; a failed one is not repeated before
-// the next heartbeat. A heartbeat that is due while the one before is under way
-// comes after it.
-func (f *Fleet) renew(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
-	if n.silent.Load() || !n.begun.Load() {
-		done()
-		return
-	}
-	r := &renewal{node: n, intended: intended, done: done}
-	n.mu.Lock()
-	if n.renewing {
-		r.sent = intended
-		n.waiting = append(n.waiting, r)
-		n.mu.Unlock()
-		return
-	}
-	n.renewing = true
-	n.mu.Unlock()
-	f.beat(ctx, r, cork)
-}
-
-// beat makes the requests of a renewal; renewalOver ends it.
-func (f *Fleet) beat(ctx context.Context, r *renewal, cork *client.Cork) {
-	n := r.node
-	n.mu.Lock()
-	known := n.leaseVersion != ""
-	n.mu.Unlock()
-	if known {
-		f.update(ctx, r, cork)
-		return
-	}
-	f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), cork, func(a client.Answer) {
-		counted := a
-		if a.Status == http.StatusNotFound && !f.hadLease(n) {
-			counted.Code = "" // the answer that a kubelet expects that is new
-		}
-		r.record(f.series.leaseGet, counted)
-		switch {
-		case a.OK():
-			f.update(ctx, r, nil)
-		case a.Status == http.StatusNotFound:
-			f.create(ctx, r, a.Done)
-		default:
-			// Nor was the lease renewed; the bytes have been counted.
-			a.Bytes, a.Decoded = 0, 0
-			r.record(f.series.leaseUpdate, a)
-			f.renewalOver(ctx, r)
-		}
-	})
-}
-
-// update sends the lease as it is now.
-func (f *Fleet) update(ctx context.Context, r *renewal, cork *client.Cork) {
-	n := r.node
-	body, err := f.leaseBody(n)
-	if err != nil {
-		f.renewalOver(ctx, r)
-		return
-	}
-	req := &client.Request{Method: http.MethodPut, Path: leasePath + "/" + n.name, Body: body, ContentType: client.Protobuf, As: n.as}
-	f.leaseCall(ctx, n, req, cork, func(a client.Answer) {
-		r.record(f.series.leaseUpdate, a)
-		if a.OK() {
-			f.renewed(n, a.Done)
-		}
-		f.renewalOver(ctx, r)
-	})
-}
-
-// create makes a lease that is gone anew.
-func (f *Fleet) create(ctx context.Context, r *renewal, intended int64) {
-	n := r.node
-	body, err := f.leaseBody(n)
-	if err != nil {
-		f.renewalOver(ctx, r)
-		return
-	}
-	req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
-	f.leaseCall(ctx, n, req, nil, func(a client.Answer) {
-		a.Record(f.series.leaseCreate, intended)
-		if a.OK() {
-			f.renewed(n, a.Done)
-		}
-		f.renewalOver(ctx, r)
-	})
-}
-
-// renewalOver ends a renewal, and begins the one that waited for it.
-func (f *Fleet) renewalOver(ctx context.Context, r *renewal) {
-	n := r.node
-	n.mu.Lock()
-	var next *renewal
-	if n.renewing = len(n.waiting) > 0; n.renewing {
-		next = n.waiting[0]
-		n.waiting = n.waiting[1:]
-	}
-	n.mu.Unlock()
-	r.done()
-	if next != nil {
-		f.beat(ctx, next, nil)
-	}
-}
-
-// hadLease says whether the node has had a lease since it was begun.
-func (f *Fleet) hadLease(n *node) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.renewed != 0
-}
-
-// renewed notes that the lease was made or renewed. Where that had failed for longer
-// than the lease lasts, the controllers may have found the node's state
-// unknown, which its kubelet sees at its next look at its own Node, and says
-// how it is.
-func (f *Fleet) renewed(n *node, at int64) {
-	n.mu.Lock()
-	first := n.renewed == 0
-	long := !first && at-n.renewed > leaseSeconds*int64(time.Second)
-	n.renewed = at
-	n.mu.Unlock()
-	if first {
-		f.leased.Add(1)
-	}
-	if long {
-		f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
-	}
-}
-
-// leaseCall makes a request about the lease and learns its resourceVersion.
-func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, cork *client.Cork, then func(client.Answer)) {
-	reply := replies.Get().(*bytes.Buffer)
-	reply.Reset()
-	n.send(ctx, n.beats, req, reply, objectSize, cork, func(a client.Answer) {
-		var meta lean.Meta
-		if a.OK() {
-			var err error
-			if meta, err = lean.MetaOf(reply.Bytes()); err != nil {
-				a.Code = client.CodeMalformed
-			}
-		}
-		replies.Put(reply)
-		switch a.Status {
-		case http.StatusOK, http.StatusCreated, http.StatusConflict, http.StatusNotFound:
-			n.mu.Lock()
-			n.leaseVersion = meta.ResourceVersion
-			n.mu.Unlock()
-		default: // it may have been done or not: if it was, the next is refused as outdated
-		}
-		then(a)
-	})
-}
-
-// leaseBody is the node's lease as it is renewed now.
-func (f *Fleet) leaseBody(n *node) ([]byte, error) {
-	now := metav1.NowMicro()
-	seconds := int32(leaseSeconds)
-	n.mu.Lock()
-	version, uid := n.leaseVersion, n.uid
-	n.mu.Unlock()
-	return client.Encode(&coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: n.name, Namespace: "kube-node-lease", ResourceVersion: version, Labels: f.env.Labels,
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(uid)}},
-		},
-		Spec: coordinationv1.LeaseSpec{HolderIdentity: &n.name, LeaseDurationSeconds: &seconds, RenewTime: &now},
-	})
 }
 
 // statusPatch is what a kubelet sends of a status: the heartbeat times of its
@@ -311,6 +113,10 @@ func (f *Fleet) state(ctx context.Context, n *node, intended int64) {
 	f.patchStatus(ctx, n, p, intended, nil, func() {})
 }
 
+// statusTries is how often a kubelet tries to tell its node's status before it
+// waits for the next time, as in its updateNodeStatus.
+const statusTries = 5
+
 func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended int64, cork *client.Cork, done func()) {
 	body, err := json.Marshal(patch)
 	if err != nil {
@@ -318,11 +124,37 @@ func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended in
 		done()
 		return
 	}
-	n.send(ctx, n.beats, &client.Request{
-		Method: http.MethodPatch, Path: "/api/v1/nodes/" + n.name + "/status",
-		Body: body, ContentType: client.StrategicPatch, As: n.as,
-	}, nil, 0, cork, func(a client.Answer) {
-		a.Record(f.series.status, intended)
-		done()
+	f.tryStatus(ctx, n, &client.Request{
+		Method: http.MethodPatch, Path: nodesPath + "/" + n.name + "/status", Body: body, ContentType: client.StrategicPatch, As: n.as,
+	}, 1, intended, cork, done)
+}
+
+// tryStatus sends a node's status. The first time a kubelet goes by what its
+// watch has shown it of its Node; from the second on it reads that first.
+func (f *Fleet) tryStatus(ctx context.Context, n *node, req *client.Request, try int, intended int64, cork *client.Cork, done func()) {
+	next := func(a client.Answer) {
+		if a.OK() || a.Cut || try == statusTries {
+			done()
+			return
+		}
+		f.tryStatus(ctx, n, req, try+1, a.Done, nil, done)
+	}
+	patch := func(intended int64, cork *client.Cork) {
+		n.send(ctx, n.beats, req, nil, 0, cork, func(a client.Answer) {
+			a.Record(f.series.status, intended)
+			next(a)
+		})
+	}
+	if try == 1 {
+		patch(intended, cork)
+		return
+	}
+	n.send(ctx, n.beats, get(nodesPath+"/"+n.name, n.as), nil, 0, nil, func(a client.Answer) {
+		a.Record(f.series.nodeGet, intended)
+		if !a.OK() {
+			next(a)
+			return
+		}
+		patch(a.Done, nil)
 	})
 }

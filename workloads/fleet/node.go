@@ -36,7 +36,8 @@ type node struct {
 
 	mu       sync.Mutex // guards what follows, and uid once the load runs
 	renewing bool       // a renewal is under way
-	waiting  []*renewal
+	waiting  []*renewal // due while it is
+	resting  *renewal   // the one under way, between two of its requests
 	// leaseVersion is the resourceVersion of the lease as the node knows it;
 	// empty where it must be asked for.
 	leaseVersion string
@@ -115,6 +116,7 @@ func (n *node) stop(proxies bool, ended map[string]int) {
 		n.watches[j].Stop()
 	}
 	n.kubelet.forget()
+	n.rests()
 	if f.cfg.PerNode {
 		n.calls.HangUp() // a process that ends leaves no connection
 	}

@@ -10,6 +10,7 @@ type series struct {
 	nodeCreate, nodeGet                *measure.Series
 	csiCreate, csiGet                  *measure.Series
 	leaseUpdate, leaseGet, leaseCreate *measure.Series
+	renewal                            *measure.Series // heartbeats, whatever requests they took
 	status                             *measure.Series
 	podGet, podStatus, podDelete       *measure.Series
 	events, tokens                     *measure.Series
@@ -25,6 +26,7 @@ func newSeries(env Env) series {
 		nodeCreate: of("create", "nodes"), nodeGet: of("get", "nodes"),
 		csiCreate: of("create", "csinodes.storage.k8s.io"), csiGet: of("get", "csinodes.storage.k8s.io"),
 		leaseUpdate: of("update", leases), leaseGet: of("get", leases), leaseCreate: of("create", leases),
+		renewal:   env.Recorder.Series(rundir.Key{Workload: env.Workload, Verb: "renew", Resource: leases, Scope: "resource", Via: ViaWatch}),
 		status:    of("patch", "nodes/status"),
 		podGet:    of("get", "pods"),
 		podStatus: of("patch", "pods/status"), podDelete: of("delete", "pods"),

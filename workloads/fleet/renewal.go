@@ -1,0 +1,326 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/storm-harness/storm/measure"
+	"github.com/storm-harness/storm/workloads/client"
+	"github.com/storm-harness/storm/workloads/lean"
+)
+
+const leasePath = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+
+// leaseSeconds is the lease's duration, four heartbeats by a kubelet's default.
+const leaseSeconds = 40
+
+// How a kubelet goes on about a lease that it could not renew, as in
+// k8s.io/component-helpers/apimachinery/lease: so many updates one after the
+// other; then it asks for the lease, and makes it where there is none, with
+// pauses that double; and once it has it, the updates again.
+const (
+	updateTries    = 5
+	firstLeaseRest = 200 * time.Millisecond
+	lastLeaseRest  = 7 * time.Second
+)
+
+// renewal is one heartbeat of a node's, with all the requests that it takes.
+type renewal struct {
+	node     *node
+	intended int64
+	// turn is when it was its turn: when it was due, or the one before was over;
+	// 0: not yet.
+	turn  int64
+	due   int64         // when its next request is due: after the one before
+	tries int           // updates that failed one after the other
+	asked bool          // these have failed once, and the lease was asked for since
+	rest  time.Duration // how long it rested last
+	code  string        // what its last request failed with
+	done  func()
+}
+
+// record counts a request of the renewal. The first counts from the heartbeat's
+// intended time on, and what it waited for the renewal before was the server's
+// time and no lateness of the generator's; the others from the end of the one
+// before.
+func (r *renewal) record(s *measure.Series, a client.Answer) {
+	counted := a
+	if r.due == r.intended && r.turn > r.intended {
+		counted.Sent = r.intended
+	}
+	counted.Record(s, r.due)
+	r.due = a.Done
+}
+
+// renew renews a node's lease. Like a kubelet, the node sends the lease with
+// the resourceVersion that it got last; where that is refused as outdated it
+// asks for the lease first, and where the lease is gone, makes it anew. What
+// fails is tried again as a kubelet does it, until the next heartbeat is due:
+// that goes on where this one was, which has failed. A heartbeat that is due
+// while a request of the one before is under way comes after it.
+//
+// Each request counts by itself, and each heartbeat once, as a renewal, from its
+// intended time on until the server has renewed the lease.
+func (f *Fleet) renew(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
+	if n.silent.Load() || !n.begun.Load() {
+		done()
+		return
+	}
+	r := &renewal{node: n, intended: intended, due: intended, done: done}
+	n.mu.Lock()
+	before := n.resting
+	switch {
+	case before != nil:
+		r.tries, r.asked, r.rest, r.code = before.tries, before.asked, before.rest, before.code
+		n.resting = r
+	case n.renewing:
+		n.waiting = append(n.waiting, r)
+	default:
+		n.renewing = true
+		r.turn = intended
+	}
+	first := r.turn != 0
+	n.mu.Unlock()
+	switch {
+	case before != nil:
+		f.series.renewal.Record(before.intended, before.intended, intended, before.code, 0)
+		done() // it waits for no answer
+	case first:
+		f.beat(ctx, r, cork)
+	}
+}
+
+// beat makes the next request of a renewal; over ends it.
+func (f *Fleet) beat(ctx context.Context, r *renewal, cork *client.Cork) {
+	n := r.node
+	n.mu.Lock()
+	known := n.leaseVersion != ""
+	n.mu.Unlock()
+	if known {
+		f.update(ctx, r, cork)
+		return
+	}
+	f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), cork, func(a client.Answer) {
+		counted := a
+		if a.Status == http.StatusNotFound && !f.hadLease(n) {
+			counted.Code = "" // the answer that a kubelet expects that is new
+		}
+		r.record(f.series.leaseGet, counted)
+		switch {
+		case a.OK():
+			f.update(ctx, r, nil)
+		case a.Status == http.StatusNotFound:
+			f.create(ctx, r)
+		default:
+			f.pause(ctx, r, a)
+		}
+	})
+}
+
+// update sends the lease as it is now.
+func (f *Fleet) update(ctx context.Context, r *renewal, cork *client.Cork) {
+	n := r.node
+	body, err := f.leaseBody(n)
+	if err != nil {
+		f.over(ctx, r, client.Answer{Cut: true})
+		return
+	}
+	req := &client.Request{Method: http.MethodPut, Path: leasePath + "/" + n.name, Body: body, ContentType: client.Protobuf, As: n.as}
+	f.leaseCall(ctx, n, req, cork, func(a client.Answer) {
+		r.record(f.series.leaseUpdate, a)
+		r.tries++
+		switch {
+		case a.OK():
+			f.renewed(n, a.Done)
+			f.over(ctx, r, a)
+		case a.Cut, f.waited(n):
+			f.over(ctx, r, a)
+		case r.tries < updateTries:
+			f.beat(ctx, r, nil)
+		case r.asked:
+			f.over(ctx, r, a) // until the next heartbeat
+		default:
+			r.asked, r.tries = true, 0
+			n.forgetLease()
+			f.beat(ctx, r, nil)
+		}
+	})
+}
+
+// create makes a lease that is gone anew.
+func (f *Fleet) create(ctx context.Context, r *renewal) {
+	n := r.node
+	body, err := f.leaseBody(n)
+	if err != nil {
+		f.over(ctx, r, client.Answer{Cut: true})
+		return
+	}
+	req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
+	f.leaseCall(ctx, n, req, nil, func(a client.Answer) {
+		r.record(f.series.leaseCreate, a)
+		if a.OK() {
+			f.renewed(n, a.Done)
+			f.over(ctx, r, a)
+			return
+		}
+		f.pause(ctx, r, a)
+	})
+}
+
+// pause has a renewal that could not get its lease rest before it asks again. It
+// counts as no request under way meanwhile.
+func (f *Fleet) pause(ctx context.Context, r *renewal, a client.Answer) {
+	n := r.node
+	if a.Cut {
+		f.over(ctx, r, a)
+		return
+	}
+	n.mu.Lock()
+	if len(n.waiting) > 0 {
+		n.mu.Unlock()
+		f.over(ctx, r, a)
+		return
+	}
+	r.rest, r.code = min(max(2*r.rest, firstLeaseRest), lastLeaseRest), a.Code
+	n.resting = r
+	n.mu.Unlock()
+	r.done()
+	f.agenda.Add(a.Done+int64(r.rest), func(ctx context.Context, at int64) {
+		n.mu.Lock()
+		r := n.resting // by now it may be the next heartbeat's
+		n.resting = nil
+		n.mu.Unlock()
+		if r == nil {
+			return // its kubelet has been stopped
+		}
+		f.beats.Add(1)
+		r.turn, r.due, r.done = at, max(at, r.due), f.beats.Done
+		f.beat(ctx, r, nil)
+	})
+}
+
+// over ends a renewal with the answer to its last request, and begins the one
+// that waited for it.
+func (f *Fleet) over(ctx context.Context, r *renewal, a client.Answer) {
+	n := r.node
+	a.Bytes, a.Decoded = 0, 0 // they are the requests'
+	a.Record(f.series.renewal, r.intended)
+	n.mu.Lock()
+	var next *renewal
+	if n.renewing = len(n.waiting) > 0; n.renewing {
+		next = n.waiting[0]
+		n.waiting = n.waiting[1:]
+	}
+	n.mu.Unlock()
+	r.done()
+	if next != nil {
+		next.turn = f.env.Clock.Now()
+		f.beat(ctx, next, nil)
+	}
+}
+
+// waited says whether another heartbeat of the node waits for the one under way.
+func (f *Fleet) waited(n *node) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.waiting) > 0
+}
+
+// settle counts the renewals that rest when the load ends, if they have done so
+// for long.
+func (f *Fleet) settle(now int64) {
+	for _, n := range f.nodes {
+		if r := n.rests(); r != nil {
+			client.Unsent(now, f.cfg.Timeout).Record(f.series.renewal, r.intended)
+		}
+	}
+}
+
+// rests returns the renewal of the node that rests, if one does, and ends its rest.
+func (n *node) rests() *renewal {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := n.resting
+	if r != nil {
+		n.resting, n.renewing = nil, false
+	}
+	return r
+}
+
+// forgetLease has the node ask for its lease before it renews it.
+func (n *node) forgetLease() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.leaseVersion = ""
+}
+
+// hadLease says whether the node has had a lease since it was begun.
+func (f *Fleet) hadLease(n *node) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.renewed != 0
+}
+
+// renewed notes that the lease was made or renewed. Where that had failed for longer
+// than the lease lasts, the controllers may have found the node's state
+// unknown, which its kubelet sees at its next look at its own Node, and says
+// how it is.
+func (f *Fleet) renewed(n *node, at int64) {
+	n.mu.Lock()
+	first := n.renewed == 0
+	long := !first && at-n.renewed > leaseSeconds*int64(time.Second)
+	n.renewed = at
+	n.mu.Unlock()
+	if first {
+		f.leased.Add(1)
+	}
+	if long {
+		f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
+	}
+}
+
+// leaseCall makes a request about the lease and learns its resourceVersion.
+func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, cork *client.Cork, then func(client.Answer)) {
+	reply := replies.Get().(*bytes.Buffer)
+	reply.Reset()
+	n.send(ctx, n.beats, req, reply, objectSize, cork, func(a client.Answer) {
+		var meta lean.Meta
+		if a.OK() {
+			var err error
+			if meta, err = lean.MetaOf(reply.Bytes()); err != nil {
+				a.Code = client.CodeMalformed
+			}
+		}
+		replies.Put(reply)
+		switch a.Status {
+		case http.StatusOK, http.StatusCreated, http.StatusConflict:
+			n.mu.Lock()
+			n.leaseVersion = meta.ResourceVersion
+			n.mu.Unlock()
+		default: // it may have been done or not: if it was, the next is refused as outdated
+		}
+		then(a)
+	})
+}
+
+// leaseBody is the node's lease as it is renewed now.
+func (f *Fleet) leaseBody(n *node) ([]byte, error) {
+	now := metav1.NowMicro()
+	seconds := int32(leaseSeconds)
+	n.mu.Lock()
+	version, uid := n.leaseVersion, n.uid
+	n.mu.Unlock()
+	return client.Encode(&coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: n.name, Namespace: "kube-node-lease", ResourceVersion: version, Labels: f.env.Labels,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: n.name, UID: types.UID(uid)}},
+		},
+		Spec: coordinationv1.LeaseSpec{HolderIdentity: &n.name, LeaseDurationSeconds: &seconds, RenewTime: &now},
+	})
+}
