@@ -27,13 +27,17 @@ func (t *tally) take(w *rundir.Window) {
 	if w == nil {
 		return
 	}
+	heartbeat := w.Verb == "renew" && w.Via == rundir.ViaWatch
 	for code, n := range w.Errors {
+		if heartbeat {
+			break // its requests have been counted by themselves
+		}
 		if t.errors == nil {
 			t.errors = map[string]uint64{}
 		}
 		t.errors[w.Verb+" "+w.Resource+": "+code] += n
 	}
-	if w.Resource != "leases.coordination.k8s.io" || w.Verb != "update" {
+	if !heartbeat {
 		return
 	}
 	late := uint64(0)

@@ -44,9 +44,10 @@ func TestRowsAreChosen(t *testing.T) {
 // all count against the share.
 func TestShareOfLeasesOnTime(t *testing.T) {
 	var y tally
-	y.take(window(t, "update", map[string]uint64{"timeout": 1}, 5*time.Millisecond, 900*time.Millisecond, 3*time.Second))
-	y.take(window(t, "get", nil, 2*time.Second))    // the renewal after it has that in its own time
-	y.take(window(t, "create", nil, 9*time.Second)) // no renewal
+	y.take(window(t, "renew", map[string]uint64{"timeout": 1}, 5*time.Millisecond, 900*time.Millisecond, 3*time.Second))
+	y.take(window(t, "update", map[string]uint64{"timeout": 1}, time.Millisecond)) // one of its tries
+	y.take(window(t, "get", nil, 2*time.Second))                                   // the renewal after it has that in its own time
+	y.take(window(t, "create", nil, 9*time.Second))                                // no renewal
 	if y.bad != nil {
 		t.Fatal(y.bad)
 	}
@@ -79,8 +80,12 @@ func window(t *testing.T, verb string, errs map[string]uint64, took ...time.Dura
 	if err != nil {
 		t.Fatal(err)
 	}
+	via := ""
+	if verb == "renew" {
+		via = rundir.ViaWatch
+	}
 	return &rundir.Window{
-		Key: rundir.Key{Workload: fleetName, Verb: verb, Resource: "leases.coordination.k8s.io", Scope: "resource"},
+		Key: rundir.Key{Workload: fleetName, Verb: verb, Resource: "leases.coordination.k8s.io", Scope: "resource", Via: via},
 		OK:  uint64(len(took)), Errors: errs, Hist: text,
 	}
 }

@@ -290,17 +290,21 @@ func TestASmallLoadThatIsLateIsNotLostInALargeOne(t *testing.T) {
 		late, of int
 		latest   string
 		lag      int64 // ms, at least
+		small    string
 	}{
-		"all of a small load":    {30, 30, "lists", 400},
-		"two of thirty":          {2, 30, "lists", 400},
-		"one of thirty":          {1, 30, "churn", 2},
-		"one per cent of a load": {3, 300, "churn", 2},
-		"more than that":         {4, 300, "lists", 400},
+		"all of a small load":    {30, 30, "lists", 400, "lists"},
+		"two of thirty":          {2, 30, "lists", 400, "lists"},
+		"one of thirty":          {1, 30, "churn", 2, "lists"},
+		"one per cent of a load": {3, 300, "churn", 2, "lists"},
+		"more than that":         {4, 300, "lists", 400, "lists"},
+		"few of storm's own":     {4, 300, "churn", 2, WorkloadProbe},
+		"many of storm's own":    {20, 1000, WorkloadWitness, 400, WorkloadWitness},
+		"not so many of them":    {5, 1000, "churn", 2, WorkloadWitness},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := NewRecorder(NewClock(), func(rundir.Window) {})
 			defer r.Close()
-			large, small := r.Series(rundir.Key{Workload: "churn"}), r.Series(rundir.Key{Workload: "lists"})
+			large, small := r.Series(rundir.Key{Workload: "churn"}), r.Series(rundir.Key{Workload: c.small})
 			for range 10_000 {
 				large.Record(0, 2*ms, 3*ms, "", 0)
 			}

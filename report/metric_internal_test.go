@@ -34,6 +34,7 @@ func aTrial() *trial {
 	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 10"}, "warmup", 40, 0, 1_000)
 	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 10"}, "steady", 60, 0, 1_000)
 	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 20"}, "steady", 1_000, 0, 1_000)
+	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 10"}, "fault", 500, 0, 1_000) // anew
 	add(rundir.Key{Workload: "herd", Verb: "sync", Resource: "pods", Via: "watch"}, "steady", 10, 0, 500_000)
 	add(rundir.Key{Workload: "watchers", Verb: "deliver", Resource: "configmaps", Via: "watch"}, "steady", 1000, 1, 20_000)
 	add(rundir.Key{Workload: "probe", Verb: "get", Resource: "configmaps"}, "steady", 500, 400, 1)
@@ -120,7 +121,7 @@ func TestMeasure(t *testing.T) {
 		{"the longest stage", gateOn("stage.time", "workload", "ramp"), "max", 50},
 		{"a stage, also of the warm-up", gateOn("stage.time", "detail", "to 5"), "max", 40},
 		{"pods scheduled a second", gateOn("scheduler.throughput", "workload", "nodes", "phase", "steady"), "", 30},
-		{"pods scheduled a second while the stages that ended in the phase lasted", gateOn("scheduler.throughput", "phase", "steady"), "", 100.0 / 50},
+		{"pods scheduled a second while the stages that ended in the phase lasted", gateOn("scheduler.throughput", "workload", "ramp", "phase", "steady"), "", 100.0 / 50},
 		{"leases, failed ones late", gateOn("lease.onTime", "workload", "nodes"), "", 300.0 / 305},
 		{"leases, a heartbeat once however often it was tried", gateOn("lease.onTime"), "", .9},
 		{"leases of nobody", gateOn("lease.onTime", "workload", "churn"), "", nan},
@@ -140,6 +141,44 @@ func TestMeasure(t *testing.T) {
 			}
 			if math.IsInf(got.v, 1) && (!got.censored || got.seen != 6) {
 				t.Errorf("a censored value must say how long it was watched: %+v", got)
+			}
+		})
+	}
+}
+
+// The pods that were scheduled a second in stages are those over the stages' own time,
+// unless that is not known of all of them.
+func TestScheduledInStages(t *testing.T) {
+	const stage, bind = "stage", "bind"
+	type seen struct {
+		verb, detail, phase string
+		ok, failed          uint64
+		seconds             int64
+	}
+	first, more := seen{stage, "to 5", "steady", 1, 0, 4}, seen{bind, "to 5", "steady", 40, 0, 0}
+	for name, c := range map[string]struct {
+		of   []seen
+		want float64
+	}{
+		"one stage":                       {[]seen{first, more}, 10},
+		"begun before":                    {[]seen{first, more, {bind, "to 5", "warmup", 20, 0, 0}}, 15},
+		"bound anew after it":             {[]seen{first, more, {bind, "to 5", "fault", 500, 0, 0}}, 10},
+		"one that was not reached":        {[]seen{first, more, {stage, "to 10", "steady", 0, 1, 0}, {bind, "to 10", "steady", 24, 0, 0}}, 64.0 / 8},
+		"one that took longer than known": {[]seen{{stage, "to 5", "steady", 1, 0, 400}, more}, 40.0 / 8},
+		"of another phase":                {[]seen{{stage, "to 5", "warmup", 1, 0, 4}, {bind, "to 5", "warmup", 40, 0, 0}}, math.NaN()},
+		"none bound":                      {[]seen{first}, math.NaN()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := aTrial()
+			tr.cells = map[cellKey]*cell{}
+			for _, of := range c.of {
+				add := &cell{ok: of.ok, failed: of.failed, codes: map[string]uint64{"unended": of.failed}}
+				add.hist.Add([]latency.Bin{{US: of.seconds*1_000_000 + 1, N: of.ok}})
+				tr.cells[cellKey{rundir.Key{Workload: "ramp", Verb: of.verb, Resource: "pods", Via: "watch", Detail: of.detail}, of.phase}] = add
+			}
+			got := tr.measure(gateOn("scheduler.throughput", "phase", "steady"))
+			if math.IsNaN(got.v) != math.IsNaN(c.want) || math.Abs(got.v-c.want) > 1e-3*c.want {
+				t.Errorf("%v a second (%s), want %v", got.v, got.note, c.want)
 			}
 		})
 	}

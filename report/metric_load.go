@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report/latency"
@@ -9,6 +10,9 @@ import (
 
 // shownBy gives the verb of the series by which watches show a metric.
 var shownBy = map[string]string{"pod.start": "start", "informer.sync": "sync", "watch.delivery": "deliver"}
+
+// renews is the verb of the series of the nodes' heartbeats.
+const renews = "renew"
 
 // wholeStart is the detail of a pod's whole start; the others are parts of it.
 const wholeStart = "created-running"
@@ -56,24 +60,10 @@ func (t *trial) stages(g rundir.Gate) value {
 // the gate or, where a load fills the cluster in stages, over the time that its
 // stages took, for between them and after the last there is nothing to schedule.
 func (t *trial) scheduled(g rundir.Gate) value {
-	stages := map[string]bool{}
-	var seconds float64
-	t.shown(g, "stage", func(k cellKey, c *cell) {
-		if c.ok > 0 {
-			stages[k.Workload+"/"+k.Detail] = true
-			seconds += c.hist.Mean() * float64(c.hist.Count())
-		}
-	})
-	if len(stages) > 0 {
-		var n uint64
-		for k, c := range t.cells { // in whatever phase a stage began
-			if k.Via == rundir.ViaWatch && k.Verb == "bind" && stages[k.Workload+"/"+k.Detail] {
-				n += c.ok
-			}
-		}
-		return ratePerSecond(n, n, seconds)
-	}
 	var n uint64
+	if v, ok := t.scheduledInStages(g); ok {
+		return v
+	}
 	t.shown(g, "start", func(k cellKey, c *cell) {
 		if k.Detail == "created-scheduled" {
 			n += c.ok
@@ -83,6 +73,52 @@ func (t *trial) scheduled(g rundir.Gate) value {
 		return missing("no pod was seen to be scheduled")
 	}
 	return t.perSecond(g, n, n)
+}
+
+// scheduledInStages is that of loads of stages; ok is false where there is none. Where
+// a stage was not reached, or took longer than is known, it is over the whole phases:
+// the stages that were are the first and quickest, and to count them alone would make
+// the slower cluster look the faster.
+func (t *trial) scheduledInStages(g rundir.Gate) (v value, ok bool) {
+	var n, all uint64
+	var seconds float64
+	var short bool
+	reached := map[string]int{} // in which of the phases, by load and stage
+	stage := func(k cellKey) string { return k.Workload + "/" + k.Detail }
+	t.shown(g, "stage", func(k cellKey, c *cell) {
+		ok = true
+		seconds += c.hist.Mean() * float64(c.ok)
+		reached[stage(k)] = t.ordinal(k.phase)
+	})
+	for k, c := range t.cells {
+		if k.Via != rundir.ViaWatch || !matches(g, "workload", k.Workload) {
+			continue
+		}
+		short = short || k.Verb == "stage" && (c.failed > 0 || c.hist.Beyond() > 0) // in whatever phase
+		if k.Verb != "bind" {
+			continue
+		}
+		if t.counts(g, k.phase) {
+			all += c.ok
+		}
+		if last, was := reached[stage(k)]; was && t.ordinal(k.phase) <= last { // what is bound anew later is of no stage
+			n += c.ok
+		}
+	}
+	switch {
+	case !ok:
+		return value{}, false
+	case all+n == 0:
+		return missing("no pod was seen to be scheduled"), true
+	case short:
+		return t.perSecond(g, all, all), true
+	}
+	return ratePerSecond(n, n, seconds), true
+}
+
+// ordinal is the place of a phase in the timeline.
+func (t *trial) ordinal(phase string) int {
+	return slices.IndexFunc(t.done.Phases, func(p rundir.Phase) bool { return p.Name == phase })
 }
 
 // perSecond is a number over the time of the phases that a gate looks at.
@@ -112,14 +148,19 @@ func (t *trial) leasesOnTime(g rundir.Gate) value {
 		in += h.Within(onTime)
 		all += h.Count() - h.Unended() + failed
 	}
-	t.shown(g, "renew", func(_ cellKey, c *cell) { count(c) })
-	if all == 0 {
-		of := rundir.Gate{Metric: g.Metric, Where: map[string]string{"verb": "update", "resource": "leases.coordination.k8s.io"}}
-		for _, label := range []string{"workload", "phase"} {
-			if w, ok := g.Where[label]; ok {
-				of.Where[label] = w
-			}
+	of := rundir.Gate{Metric: g.Metric, Where: map[string]string{"verb": "update", "resource": "leases.coordination.k8s.io"}}
+	for _, label := range []string{"workload", "phase"} {
+		if w, ok := g.Where[label]; ok {
+			of.Where[label] = w
 		}
+	}
+	counted := false // in whatever phase
+	for k := range t.cells {
+		counted = counted || k.Via == rundir.ViaWatch && k.Verb == renews && matches(g, "workload", k.Workload)
+	}
+	if counted {
+		t.shown(g, renews, func(_ cellKey, c *cell) { count(c) })
+	} else {
 		for k, c := range t.cells {
 			if selects(of, k) && t.counts(of, k.phase) {
 				count(c)

@@ -176,7 +176,11 @@ func (r *latencyOf) add(c *cell, seconds float64) {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
 	}
 	h := &c.hist
-	if c.unended()+c.hung.hist.Count()+c.hung.failed > 0 { // no copy where none is needed
+	if r.row.Verb == renews && c.failed > 0 { // a lease that was not renewed, for whatever reason, ranks behind all that were
+		h = &latency.Hist{}
+		h.Merge(&c.hist)
+		h.AddUnended(c.failed + c.hung.failed)
+	} else if c.unended()+c.hung.hist.Count()+c.hung.failed > 0 { // no copy where none is needed
 		h = &latency.Hist{}
 		c.rank(gateOn("api.latency", "phase", r.row.Phase), h)
 	}
@@ -255,6 +259,9 @@ func errorCounts(trials []*trial) []ErrorCount {
 		seen := map[ErrorCount]bool{}
 		for _, k := range t.sortedCells() {
 			c := t.cells[k]
+			if k.Via == rundir.ViaWatch && k.Verb == renews {
+				continue // its requests are here already
+			}
 			for _, code := range slices.Sorted(maps.Keys(c.codes)) {
 				id := ErrorCount{Profile: t.Profile, Tour: t.Tour, Workload: k.Workload, Verb: k.Verb, Resource: k.Resource, Phase: k.phase, Code: code}
 				row := rows.row(id, func() ErrorCount { return id })

@@ -51,10 +51,9 @@ type Scenario struct {
 	Name        string
 	Description string
 	Blocks      int
-	WarmupBlock bool    // a discarded block goes before the others
-	Alpha       float64 // chance of a false claim
-	Seed        *int64  // nil: to be drawn
-	Measure     Measure
+	WarmupBlock bool      // a discarded block goes before the others
+	Alpha       float64   // chance of a false claim
+	Seed        *int64    // nil: to be drawn
 	Profiles    []Profile // at least one
 	Tours       []Tour
 	Gates       []rundir.Gate // those of tours included
@@ -72,6 +71,7 @@ type Scenario struct {
 	provider string
 	// Of the scenario that an A/A run stands for; 0 elsewhere.
 	comparisons int
+	breaks      bool                    // a timeline has an act: by it goes how trials are observed
 	patches     map[string]*strict.Node // by profile
 }
 
@@ -242,7 +242,8 @@ func only(n *strict.Node, names ...string) *strict.Node {
 func (s *Scenario) fill(doc *document) {
 	spec := doc.Spec
 	s.Name, s.Description = string(doc.Metadata.Name), spec.Description
-	s.Blocks, s.Alpha, s.Seed, s.Measure = spec.Blocks, spec.Alpha.Fraction(), spec.Seed, spec.Measure
+	s.Blocks, s.Alpha, s.Seed = spec.Blocks, spec.Alpha.Fraction(), spec.Seed
+	s.breaks = doc.breaks()
 	s.WarmupBlock = slices.ContainsFunc(spec.Gates, func(g gate) bool { return g.Compare != "" })
 	if spec.WarmupBlock != nil {
 		s.WarmupBlock = *spec.WarmupBlock

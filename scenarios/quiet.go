@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/storm-harness/storm/internal/unit"
@@ -16,12 +17,20 @@ const (
 	quietRate     = unit.Rate(1)
 )
 
-// observing returns how a trial is observed. The scenario decides, not the one
-// timeline: what is compared with a trial that breaks something is observed alike.
-func (c *check) observing() Measure {
-	m, acts := c.doc.Spec.Measure, 0
-	c.eachAct(func(placedAct) { acts++ })
-	if acts == 0 {
+// breaks says whether a timeline of the scenario has an act. The scenario decides
+// how it is observed, not the one timeline: what is compared with a trial that
+// breaks something, or stands for it, is observed alike.
+func (d *document) breaks() bool {
+	timelines := [][]step{d.Spec.Timeline}
+	for _, t := range d.Spec.Tours {
+		timelines = append(timelines, t.Timeline)
+	}
+	return slices.ContainsFunc(timelines, func(steps []step) bool { return len(placed("", steps)) > 0 })
+}
+
+// observing returns how a trial is observed.
+func (s *Scenario) observing(m Measure) Measure {
+	if !s.breaks {
 		m.Probes.Interval = cmp.Or(m.Probes.Interval, quietInterval)
 		m.Witness.Rate = cmp.Or(m.Witness.Rate, quietRate)
 	}

@@ -55,7 +55,7 @@ func (s *Scenario) Trial(profile, tour string) (Trial, error) {
 		return Trial{}, fmt.Errorf("the scenario under profile %q: %w", profile, err)
 	}
 	spec := c.doc.Spec
-	t := Trial{Profile: profile, Tour: tour, Cluster: spec.Cluster.Defaulted(), Measure: c.observing()}
+	t := Trial{Profile: profile, Tour: tour, Cluster: spec.Cluster.Defaulted(), Measure: s.observing(spec.Measure)}
 	for _, w := range spec.Workloads {
 		t.Workloads = append(t.Workloads, Workload{string(w.Name), w.Load.Kind, w.Load.Value})
 	}

@@ -145,6 +145,16 @@ spec:
 			t.Fatal(name, err)
 		}
 		trial, err := s.Trial("stock", "")
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		twice, err := s.Twice("", 6)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if twin, err := twice.Trial(FirstTwin, ""); err != nil || twin.Measure != trial.Measure {
+			t.Errorf("%s: compared with itself it is observed otherwise: %+v, %v", name, twin.Measure, err)
+		}
 		if m := trial.Measure; err != nil || m.Probes.Interval.D() != c.interval || m.Witness.Rate.PerSecond() != c.rate {
 			t.Errorf("%s: probes every %s, %g writes a second, %v", name, m.Probes.Interval, m.Witness.Rate.PerSecond(), err)
 		}

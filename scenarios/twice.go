@@ -66,7 +66,7 @@ func (s *Scenario) Twice(profile string, blocks int) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	twice.comparisons = s.Comparisons()
+	twice.comparisons, twice.breaks = s.Comparisons(), s.breaks
 	return twice, nil
 }
 

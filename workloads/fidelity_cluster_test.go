@@ -134,7 +134,7 @@ func (r *real) whoAsked(t *testing.T, workload string, certificates bool, nodes 
 	}
 	// And nothing else, but for what is done again and again, and lists where they
 	// are not streamed.
-	model := map[string]bool{"a node: get leases": true, "a node: update leases": true, "a node: patch nodes": true}
+	model := map[string]bool{"a node: get leases": true, "a node: update leases": true, "a node: patch nodes": true, "a node: get nodes": true}
 	for _, w := range want {
 		if asked[w] != nodes {
 			t.Errorf("%s: %d times, want %d", w, asked[w], nodes)

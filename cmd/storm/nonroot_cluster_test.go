@@ -31,7 +31,7 @@ spec:
     kubernetes: {binDir: bin, controllerManager: {replicas: 0}, scheduler: {replicas: 0}}
     etcd: {binDir: bin, members: 3}
   timeline:
-    - steady: 1s
+    - steady: 3s
   gates:
     - {metric: writes.lost, max: 0}
 `)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/storm-harness/storm/faults"
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/workloads"
@@ -17,6 +18,9 @@ func TestLimits(t *testing.T) {
 		disk  = "write to one disk"
 		links = "connected by a virtual network of this machine"
 		own   = "storm's own witness and probes write to every shard and member of etcd"
+
+		kill  = "fault: {leaderKill: {}, for: 1s}"
+		quiet = "steady: 1s"
 
 		four = "{etcd: {shards: [{name: events, resources: [/events]}, {name: leases, resources: [coordination.k8s.io/leases]}, {name: pods, resources: [/pods]}]}}"
 	)
@@ -44,12 +48,21 @@ func TestLimits(t *testing.T) {
 			"profiles with fewer members", "{etcd: {members: 3}}", []string{"{etcd: {members: 1}}"},
 			[]string{cores, "All etcd members, 3 at most, " + disk, links, own + ", and so are part of the difference: 2/s with other-1; 4/s with base."},
 		},
+		// 20/s to each where a fault may lose what was written.
+		{
+			"more members, and a fault", "{etcd: {members: 1}}", []string{"{etcd: {members: 3}}", "{etcd: {members: 5}}"},
+			[]string{cores, "All etcd members, 5 at most, " + disk, links, own + ", and so are part of the difference: 40/s with base; 80/s with other-1; 120/s with other-2."},
+		},
 		{"profiles that write alike", "{etcd: {members: 1}}", []string{"{etcd: {quota: 4GiB}}"}, []string{cores, links}},
 		// Its machines are not this one; it tells by itself once it has been seen.
 		{"an existing cluster", "{provider: existing}", nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &run{o: Options{Scenario: runsOn(t, c.cluster, c.profiles), Host: rundir.Host{Cores: 6}}}
+			step := quiet
+			if strings.HasSuffix(c.name, "a fault") {
+				step = kill
+			}
+			r := &run{o: Options{Scenario: runsOn(t, c.cluster, c.profiles, step), Host: rundir.Host{Cores: 6}}}
 			about, err := r.about()
 			if err != nil {
 				t.Fatal(err)
@@ -89,7 +102,7 @@ func (seenOnce) Observed() (rundir.Topology, []string) {
 
 // runsOn is a scenario that runs on a cluster, and with each of others as a
 // profile.
-func runsOn(t *testing.T, cluster string, others []string) *scenarios.Scenario {
+func runsOn(t *testing.T, cluster string, others []string, step string) *scenarios.Scenario {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString("apiVersion: storm/v1alpha1\nkind: Scenario\nmetadata: {name: s}\nspec:\n  description: d\n  cluster: " + cluster + "\n")
@@ -99,8 +112,8 @@ func runsOn(t *testing.T, cluster string, others []string) *scenarios.Scenario {
 	for i, other := range others {
 		text.WriteString("    - {name: other-" + string(rune('1'+i)) + ", description: d, patch: {cluster: " + other + "}}\n")
 	}
-	text.WriteString("  workloads:\n    - {name: fleet, nodes: {count: 20}}\n  timeline:\n    - steady: 3s\n  gates:\n    - {metric: api.errors, max: 1%}\n")
-	s, err := scenarios.Load(scenarios.Source{Name: "s.yaml", Text: []byte(text.String())}, scenarios.Kinds{Workloads: workloads.Kinds}, scenarios.Changes{})
+	text.WriteString("  workloads:\n    - {name: fleet, nodes: {count: 20}}\n  timeline:\n    - steady: 3s\n    - " + step + "\n  gates:\n    - {metric: api.errors, max: 1%}\n")
+	s, err := scenarios.Load(scenarios.Source{Name: "s.yaml", Text: []byte(text.String())}, scenarios.Kinds{Faults: faults.Kinds, Workloads: workloads.Kinds}, scenarios.Changes{})
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text.String())
 	}

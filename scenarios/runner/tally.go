@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/workloads/fleet"
 )
@@ -15,7 +16,9 @@ import (
 type tally struct{ ok, failed uint64 }
 
 // own are the series that are storm's and no load.
-func own(workload string) bool { return workload == "probe" || workload == "witness" }
+func own(workload string) bool {
+	return workload == measure.WorkloadProbe || workload == measure.WorkloadWitness
+}
 
 // window takes each window of the recorder: it is written down, counted, and
 // shown.

@@ -3,6 +3,8 @@ package client
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/storm-harness/storm/measure"
@@ -27,6 +29,19 @@ type Answer struct {
 
 // OK says whether the request succeeded.
 func (a Answer) OK() bool { return a.Code == "" }
+
+// longestWait is the most that a server is believed: it may say an hour.
+const longestWait = time.Minute
+
+// Wait is how long the server says to wait before the request is made again, a
+// minute at most; 0 where it does not say.
+func (a Answer) Wait() time.Duration {
+	seconds, err := strconv.Atoi(a.RetryAfter)
+	if asks := a.Status == http.StatusTooManyRequests || a.Status >= 500; !asks || err != nil || seconds <= 0 || a.Cut {
+		return 0
+	}
+	return time.Duration(min(seconds, int(longestWait/time.Second))) * time.Second
+}
 
 // Patience is how long a request of that deadline may have waited when its load
 // ends without that being the server's fault, ns.

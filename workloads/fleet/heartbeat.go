@@ -110,7 +110,8 @@ func (f *Fleet) state(ctx context.Context, n *node, intended int64) {
 	var p stateOf
 	now := metav1.NewTime(time.Now())
 	p.Status.Conditions = conditions(now, now)
-	f.patchStatus(ctx, n, p, intended, nil, func() {})
+	f.beats.Add(1)
+	f.patchStatus(ctx, n, p, intended, nil, f.beats.Done)
 }
 
 // statusTries is how often a kubelet tries to tell its node's status before it
@@ -133,8 +134,17 @@ func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended in
 // watch has shown it of its Node; from the second on it reads that first.
 func (f *Fleet) tryStatus(ctx context.Context, n *node, req *client.Request, try int, intended int64, cork *client.Cork, done func()) {
 	next := func(a client.Answer) {
-		if a.OK() || a.Cut || try == statusTries {
+		wait := a.Wait()
+		switch {
+		case a.OK(), a.Cut, wait == 0 && try == statusTries:
 			done()
+			return
+		case wait > 0: // client-go repeats the request by itself: that is no further try
+			done()
+			f.agenda.Add(a.Done+int64(wait), func(ctx context.Context, at int64) {
+				f.beats.Add(1)
+				f.tryStatus(ctx, n, req, try, at, nil, f.beats.Done)
+			})
 			return
 		}
 		f.tryStatus(ctx, n, req, try+1, a.Done, nil, done)

@@ -38,6 +38,7 @@ type node struct {
 	renewing bool       // a renewal is under way
 	waiting  []*renewal // due while it is
 	resting  *renewal   // the one under way, between two of its requests
+	rest     uint64     // counts the rests
 	// leaseVersion is the resourceVersion of the lease as the node knows it;
 	// empty where it must be asked for.
 	leaseVersion string

@@ -34,15 +34,13 @@ const (
 type renewal struct {
 	node     *node
 	intended int64
-	// turn is when it was its turn: when it was due, or the one before was over;
-	// 0: not yet.
-	turn  int64
-	due   int64         // when its next request is due: after the one before
-	tries int           // updates that failed one after the other
-	asked bool          // these have failed once, and the lease was asked for since
-	rest  time.Duration // how long it rested last
-	code  string        // what its last request failed with
-	done  func()
+	turn     int64         // when it was its turn: when it was due, or the one before was over
+	due      int64         // when its next request is due: after the one before
+	tries    int           // updates that failed one after the other
+	asked    bool          // the lease was asked for: these are its last
+	rest     time.Duration // how long it rested last
+	code     string        // what its last request failed with
+	done     func()
 }
 
 // record counts a request of the renewal. The first counts from the heartbeat's
@@ -74,26 +72,35 @@ func (f *Fleet) renew(ctx context.Context, n *node, intended int64, cork *client
 	}
 	r := &renewal{node: n, intended: intended, due: intended, done: done}
 	n.mu.Lock()
-	before := n.resting
+	before, first := n.resting, !n.renewing
 	switch {
 	case before != nil:
-		r.tries, r.asked, r.rest, r.code = before.tries, before.asked, before.rest, before.code
+		r.goOn(before)
 		n.resting = r
-	case n.renewing:
+	case !first:
 		n.waiting = append(n.waiting, r)
 	default:
 		n.renewing = true
 		r.turn = intended
 	}
-	first := r.turn != 0
 	n.mu.Unlock()
 	switch {
 	case before != nil:
-		f.series.renewal.Record(before.intended, before.intended, intended, before.code, 0)
+		f.failed(before, intended)
 		done() // it waits for no answer
 	case first:
 		f.beat(ctx, r, cork)
 	}
+}
+
+// goOn has a renewal go on where the one before it was when it failed.
+func (r *renewal) goOn(before *renewal) {
+	r.tries, r.asked, r.rest, r.code = before.tries, before.asked, before.rest, before.code
+}
+
+// failed counts a renewal that the next one has taken the place of.
+func (f *Fleet) failed(r *renewal, at int64) {
+	f.series.renewal.Record(r.intended, r.intended, at, r.code, 0)
 }
 
 // beat makes the next request of a renewal; over ends it.
@@ -106,6 +113,7 @@ func (f *Fleet) beat(ctx context.Context, r *renewal, cork *client.Cork) {
 		f.update(ctx, r, cork)
 		return
 	}
+	r.asked = r.asked || r.tries == 0 // after a conflict it is but one of the tries
 	f.leaseCall(ctx, n, get(leasePath+"/"+n.name, n.as), cork, func(a client.Answer) {
 		counted := a
 		if a.Status == http.StatusNotFound && !f.hadLease(n) {
@@ -114,6 +122,7 @@ func (f *Fleet) beat(ctx context.Context, r *renewal, cork *client.Cork) {
 		r.record(f.series.leaseGet, counted)
 		switch {
 		case a.OK():
+			r.rest = 0
 			f.update(ctx, r, nil)
 		case a.Status == http.StatusNotFound:
 			f.create(ctx, r)
@@ -134,22 +143,26 @@ func (f *Fleet) update(ctx context.Context, r *renewal, cork *client.Cork) {
 	req := &client.Request{Method: http.MethodPut, Path: leasePath + "/" + n.name, Body: body, ContentType: client.Protobuf, As: n.as}
 	f.leaseCall(ctx, n, req, cork, func(a client.Answer) {
 		r.record(f.series.leaseUpdate, a)
+		if a.Wait() > 0 { // client-go repeats the request by itself: that is no further try
+			f.pause(ctx, r, a)
+			return
+		}
 		r.tries++
+		last := r.tries == updateTries && r.asked // until the next heartbeat
 		switch {
 		case a.OK():
 			f.renewed(n, a.Done)
-			f.over(ctx, r, a)
-		case a.Cut, f.waited(n):
-			f.over(ctx, r, a)
-		case r.tries < updateTries:
-			f.beat(ctx, r, nil)
-		case r.asked:
-			f.over(ctx, r, a) // until the next heartbeat
-		default:
-			r.asked, r.tries = true, 0
+		case last:
+			r.tries, r.asked = 0, false
+		case r.tries == updateTries:
+			r.tries, r.asked = 0, true
 			n.forgetLease()
-			f.beat(ctx, r, nil)
 		}
+		if a.OK() || a.Cut || last || f.waited(n) {
+			f.over(ctx, r, a)
+			return
+		}
+		f.beat(ctx, r, nil)
 	})
 }
 
@@ -164,41 +177,59 @@ func (f *Fleet) create(ctx context.Context, r *renewal) {
 	req := &client.Request{Method: http.MethodPost, Path: leasePath, Body: body, ContentType: client.Protobuf, As: n.as}
 	f.leaseCall(ctx, n, req, nil, func(a client.Answer) {
 		r.record(f.series.leaseCreate, a)
-		if a.OK() {
+		switch {
+		case !a.OK():
+			f.pause(ctx, r, a)
+		case r.tries > 0:
+			f.renewed(n, a.Done)
+			f.update(ctx, r, nil) // it goes on trying what met a conflict
+		default:
 			f.renewed(n, a.Done)
 			f.over(ctx, r, a)
-			return
 		}
-		f.pause(ctx, r, a)
 	})
 }
 
-// pause has a renewal that could not get its lease rest before it asks again. It
-// counts as no request under way meanwhile.
+// pause has a renewal rest before it asks again: for as long as the server says, or
+// else longer each time. It counts as no request under way meanwhile.
 func (f *Fleet) pause(ctx context.Context, r *renewal, a client.Answer) {
 	n := r.node
 	if a.Cut {
 		f.over(ctx, r, a)
 		return
 	}
-	n.mu.Lock()
-	if len(n.waiting) > 0 {
-		n.mu.Unlock()
-		f.over(ctx, r, a)
-		return
+	r.code = a.Code
+	wait := a.Wait()
+	if wait == 0 {
+		r.rest = min(max(2*r.rest, firstLeaseRest), lastLeaseRest)
+		wait = r.rest
 	}
-	r.rest, r.code = min(max(2*r.rest, firstLeaseRest), lastLeaseRest), a.Code
-	n.resting = r
+	n.mu.Lock()
+	took := []*renewal{r} // each the place of the one before: they were due meanwhile
+	for _, next := range n.waiting {
+		next.goOn(took[len(took)-1])
+		took = append(took, next)
+	}
+	n.waiting = nil
+	n.resting = took[len(took)-1]
+	n.rest++
+	id, until := n.rest, a.Done+int64(wait)
 	n.mu.Unlock()
-	r.done()
-	f.agenda.Add(a.Done+int64(r.rest), func(ctx context.Context, at int64) {
+	// From here on the one that rests is another's, done excepted.
+	for _, gone := range took[:len(took)-1] {
+		f.failed(gone, a.Done)
+		gone.done()
+	}
+	took[len(took)-1].done()
+	f.agenda.Add(until, func(ctx context.Context, at int64) {
 		n.mu.Lock()
 		r := n.resting // by now it may be the next heartbeat's
-		n.resting = nil
-		n.mu.Unlock()
-		if r == nil {
+		if r == nil || n.rest != id {
+			n.mu.Unlock()
 			return // its kubelet has been stopped
 		}
+		n.resting = nil
+		n.mu.Unlock()
 		f.beats.Add(1)
 		r.turn, r.due, r.done = at, max(at, r.due), f.beats.Done
 		f.beat(ctx, r, nil)
@@ -218,6 +249,10 @@ func (f *Fleet) over(ctx context.Context, r *renewal, a client.Answer) {
 		n.waiting = n.waiting[1:]
 	}
 	n.mu.Unlock()
+	if next != nil && !a.OK() && !a.Cut {
+		r.code = a.Code
+		next.goOn(r)
+	}
 	r.done()
 	if next != nil {
 		next.turn = f.env.Clock.Now()

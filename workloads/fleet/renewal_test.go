@@ -39,6 +39,9 @@ func (a *asks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	nth := strings.Count(strings.Join(a.methods, " "), r.Method)
 	a.mu.Unlock()
 	status := a.answer(r.Method, nth)
+	if status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
+	}
 	w.WriteHeader(status)
 	if status == http.StatusOK || status == http.StatusCreated {
 		_, _ = w.Write(a.lease)
@@ -92,10 +95,14 @@ func longest(t *testing.T, w rundir.Window) time.Duration {
 // server, not for storm; the one before has failed.
 func TestAHeartbeatThatWaitsIsNotSentLate(t *testing.T) {
 	const slow = time.Second
-	f, got := oneNode(t, Config{}, asked(t, func(string, int) int {
+	f, got := oneNode(t, Config{}, asked(t, func(_ string, nth int) int {
+		if nth > 1 {
+			return http.StatusOK
+		}
 		time.Sleep(slow)
 		return http.StatusInternalServerError
 	}).ServeHTTP)
+	f.nodes[0].leaseVersion, f.nodes[0].renewed = "7", 1
 	var over sync.WaitGroup
 	over.Add(2)
 	for range 2 {
@@ -103,7 +110,8 @@ func TestAHeartbeatThatWaitsIsNotSentLate(t *testing.T) {
 	}
 	over.Wait()
 	by := got.close()
-	if by["get"].Errors["500"] != 2 || by["renew"].Errors["500"] != 1 || time.Duration(by["get"].LagMax) >= slow {
+	update, renew := by["update"], by["renew"]
+	if update.OK != 1 || update.Errors["500"] != 1 || renew.OK != 1 || renew.Errors["500"] != 1 || time.Duration(update.LagMax) >= slow {
 		t.Errorf("counted %+v", by)
 	}
 }
@@ -137,15 +145,35 @@ func TestALeaseIsTriedAgainAsAKubeletDoesIt(t *testing.T) {
 			}
 			return http.StatusOK
 		}, five + " GET GET GET PUT", 1, 0, firstLeaseRest + 2*firstLeaseRest},
-		"a lease that is gone": {func(method string, nth int) int {
+		"a server that says when to come again": {func(method string, nth int) int {
+			if nth <= 1 {
+				return http.StatusTooManyRequests
+			}
+			return http.StatusOK
+		}, "PUT PUT", 1, 0, time.Second},
+		"a lease that is gone": {func(method string, _ int) int {
+			if method == http.MethodPost {
+				return http.StatusCreated
+			}
+			return http.StatusNotFound
+		}, five + " GET POST", 1, 0, 0},
+		"a lease that goes between two updates": {func(method string, nth int) int {
 			switch {
 			case method == http.MethodPost:
 				return http.StatusCreated
-			case method == put && nth == 1:
+			case method == http.MethodGet:
+				return http.StatusNotFound
+			case nth == 1:
 				return http.StatusConflict
 			}
-			return http.StatusNotFound
-		}, "PUT GET POST", 1, 0, 0},
+			return http.StatusOK
+		}, "PUT GET POST PUT", 1, 0, 0},
+		"a lease that nobody knows, and no update of it is taken": {func(method string, _ int) int {
+			if method == put {
+				return http.StatusInternalServerError
+			}
+			return http.StatusOK
+		}, "GET " + five, 0, 1, 0},
 		"a server that takes no update": {func(method string, _ int) int {
 			if method == put {
 				return http.StatusInternalServerError
@@ -158,7 +186,9 @@ func TestALeaseIsTriedAgainAsAKubeletDoesIt(t *testing.T) {
 			f, got := oneNode(t, Config{}, server.ServeHTTP)
 			ctx, end := context.WithCancel(t.Context())
 			f.alive.Go(func() { f.agenda.Run(ctx) })
-			f.nodes[0].leaseVersion, f.nodes[0].renewed = "1", 1
+			if f.nodes[0].renewed = 1; !strings.Contains(name, "nobody knows") {
+				f.nodes[0].leaseVersion = "1"
+			}
 			f.beats.Add(1)
 			f.renew(ctx, f.nodes[0], f.env.Clock.Now(), nil, f.beats.Done)
 			if !eventually(func() bool { return !f.nodes[0].underWay() }) {
@@ -195,6 +225,33 @@ func eventually(is func() bool) bool {
 	return is()
 }
 
+// A heartbeat that was due while the one before was under way goes on where that
+// one failed: it rests, or has fewer updates left.
+func TestAHeartbeatGoesOnWhereTheOneBeforeFailed(t *testing.T) {
+	for name, c := range map[string]struct{ known, want string }{"asking": {"", "GET"}, "renewing": {"7", "PUT PUT PUT PUT PUT GET"}} {
+		t.Run(name, func(t *testing.T) {
+			due := make(chan struct{})
+			var held sync.Once // the first request
+			server := asked(t, func(string, int) int {
+				held.Do(func() { <-due })
+				return http.StatusInternalServerError
+			})
+			f, got := oneNode(t, Config{}, server.ServeHTTP)
+			f.nodes[0].leaseVersion, f.nodes[0].renewed = c.known, 1
+			var over sync.WaitGroup
+			over.Add(2)
+			for range 2 {
+				f.renew(t.Context(), f.nodes[0], f.env.Clock.Now(), nil, over.Done)
+			}
+			close(due)
+			over.Wait() // both are over, or rest
+			if renew := got.close()["renew"]; server.String() != c.want || renew.Errors["500"] != 1 || f.nodes[0].rest != 1 {
+				t.Errorf("asked %s, want %s; counted %+v", server, c.want, renew)
+			}
+		})
+	}
+}
+
 // A renewal that rests is no request under way; the next heartbeat takes its
 // place, and it has failed. One that the load's end finds resting has not ended,
 // if it was due long before; of a kubelet that was stopped nothing is counted.
@@ -227,6 +284,9 @@ func TestARenewalThatRests(t *testing.T) {
 		f, got, beat := rests(t, Config{})
 		f.nodes[0].stop(true, map[string]int{})
 		beat()
+		if n := f.nodes[0].rest; n != 2 {
+			t.Errorf("%d rests", n)
+		}
 		if renew := got.close()["renew"]; renew.OK != 0 || len(renew.Errors) != 0 {
 			t.Errorf("counted %+v", renew)
 		}

@@ -87,10 +87,12 @@ func (f *Fleet) refresh(ctx context.Context, n *node, at int64, away bool) {
 			n.ask(ctx, n.beats, req, nil, 0).Record(f.series.csiCreate, a.Done)
 		}
 	}
-	f.renew(ctx, n, f.env.Clock.Now(), nil, func() {})
+	f.beats.Add(1) // within alive, which is over before it waits for these
+	f.renew(ctx, n, f.env.Clock.Now(), nil, f.beats.Done)
 	if away {
 		f.state(ctx, n, f.env.Clock.Now())
 		return
 	}
-	f.report(ctx, n, f.env.Clock.Now(), nil, func() {})
+	f.beats.Add(1)
+	f.report(ctx, n, f.env.Clock.Now(), nil, f.beats.Done)
 }

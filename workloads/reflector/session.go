@@ -115,12 +115,9 @@ func (s *session) open(at int64) {
 	}
 }
 
-// mostWait bounds how many seconds a server can make a reflector wait, and
-// mostTold how often in a row, as client-go does.
-const (
-	mostWait = 60
-	mostTold = 10
-)
+// mostTold bounds how often in a row a server can make a reflector wait, as
+// client-go does.
+const mostTold = 10
 
 // asTold goes on as the server says where it asks to come again later: client-go
 // waits as it is told and asks again before its reflector hears of a failure. It
@@ -128,13 +125,13 @@ const (
 // lock is held.
 func (s *session) asTold(a client.Answer) bool {
 	r := s.r
-	seconds, err := strconv.Atoi(a.RetryAfter)
-	if a.Status != http.StatusTooManyRequests || err != nil || seconds <= 0 || r.told == mostTold {
+	wait := a.Wait()
+	if a.Status != http.StatusTooManyRequests || wait == 0 || r.told == mostTold {
 		r.told = 0
 		return false
 	}
 	r.told++
-	r.schedule(r.Shared.Clock.Now() + int64(min(seconds, mostWait))*int64(time.Second))
+	r.schedule(r.Shared.Clock.Now() + int64(wait))
 	return true
 }
 
