@@ -9,6 +9,7 @@ require (
 	github.com/go-json-experiment/json v0.0.0-20260214004413-d219187c3433
 	github.com/google/go-cmp v0.7.0
 	github.com/google/nftables v0.3.0
+	github.com/klauspost/compress v1.18.7
 	github.com/mattn/go-runewidth v0.0.16
 	github.com/prometheus/client_model v0.6.2
 	github.com/prometheus/common v0.67.5

@@ -1,10 +1,10 @@
 package client
 
 import (
-	"bytes"
-	"compress/gzip"
 	"io"
 	"sync"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // decoder counts what a gzipped body holds, as it comes, without holding it.
@@ -12,14 +12,19 @@ import (
 // the decoder is far behind, as it would for a client that decodes.
 type decoder struct {
 	parts chan []byte
+	batch []byte // the part that is being filled
 	rest  []byte
 	n     int64
 	err   error
 	done  chan struct{}
 }
 
-// partsAhead is how many parts, of at most a frame each, may wait.
-const partsAhead = 64
+// A part is of several frames: to wake the decoder for each of them costs a
+// quarter of what counting a large body does.
+const (
+	partSize   = 64 << 10
+	partsAhead = 16 // may wait
+)
 
 // inflaters are decompressors, which are large, to be used again.
 var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
@@ -30,11 +35,20 @@ func newDecoder() *decoder {
 	return d
 }
 
-// take takes a part of the body.
-func (d *decoder) take(p []byte) { d.parts <- bytes.Clone(p) }
+// take takes what has come of the body.
+func (d *decoder) take(p []byte) {
+	d.batch = append(d.batch, p...)
+	if len(d.batch) >= partSize {
+		d.parts <- d.batch
+		d.batch = make([]byte, 0, cap(d.batch))
+	}
+}
 
 // end returns how many bytes there were once all parts are decoded.
 func (d *decoder) end() (int64, error) {
+	if len(d.batch) > 0 {
+		d.parts <- d.batch
+	}
 	close(d.parts)
 	<-d.done
 	return d.n, d.err
