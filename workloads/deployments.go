@@ -163,12 +163,22 @@ func (c *changes) slot(ctx context.Context, slot pace.Slot) {
 	type object = map[string]any
 	switch ch.series {
 	case c.scale:
-		patch(object{"spec": object{"replicas": ch.replicas}}).Record(ch.series, slot.Intended)
+		c.found(ctx, patch(object{"spec": object{"replicas": ch.replicas}}), ch, slot.Intended)
 	case c.roll:
 		revision := strconv.FormatUint(slot.N, 10)
-		patch(object{"spec": object{"template": object{"metadata": object{"annotations": object{"storm.dev/revision": revision}}}}}).Record(ch.series, slot.Intended)
+		c.found(ctx, patch(object{"spec": object{"template": object{"metadata": object{"annotations": object{"storm.dev/revision": revision}}}}}), ch, slot.Intended)
 	default:
 		c.again(ctx, path, ch.index, slot.Intended)
+	}
+}
+
+// found counts the change of a deployment. One that is gone, because a deletion was
+// done whose answer was lost, or a creation failed, is made again: its changes would
+// fail for as long as no deletion is drawn for it.
+func (c *changes) found(ctx context.Context, a client.Answer, ch change, intended int64) {
+	a.Record(ch.series, intended)
+	if a.Status == http.StatusNotFound {
+		c.make(ctx, ch.index, a.Done)
 	}
 }
 
@@ -184,12 +194,17 @@ func (c *changes) again(ctx context.Context, path string, index int, intended in
 	if !deleted.OK() && deleted.Status != http.StatusNotFound {
 		return
 	}
+	c.make(ctx, index, deleted.Done)
+}
+
+// make makes a deployment.
+func (c *changes) make(ctx context.Context, index int, intended int64) {
 	req, err := createDeployment(c.env, c.namespace, index, c.Replicas)
 	if err != nil {
 		c.env.Log.Error("encode a deployment", "error", err)
 		return
 	}
-	c.client.Do(ctx, req, nil, 0).Record(c.create, deleted.Done)
+	c.client.Do(ctx, req, nil, 0).Record(c.create, intended)
 }
 
 func deploymentsPath(namespace string) string {

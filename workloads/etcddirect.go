@@ -73,10 +73,10 @@ func newEtcdDirect() Workload {
 	}
 }
 
-// Limits of the load on etcd. maxValue is etcd's --max-request-bytes by default.
+// Limits of the load on etcd. maxValue leaves room for the key.
 const (
 	maxKeys        = 1_000_000
-	maxValue       = 1536 << 10
+	maxValue       = int64(requestLimit)
 	maxLimit       = 100_000
 	maxEtcdWatches = 10_000
 	maxTTL         = 24 * time.Hour

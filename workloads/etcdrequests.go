@@ -134,7 +134,7 @@ func (d *direct) name(index int) []byte { return fmt.Appendf(nil, "%skeys/%07d",
 
 // value returns a value of a random size.
 func (d *direct) value(what drawn, sent int64) []byte {
-	v := make([]byte, max(d.Size.At(what.rng.Float64()), stampSize))
+	v := make([]byte, min(max(d.Size.At(what.rng.Float64()), stampSize), maxValue))
 	copy(v, d.noise)
 	binary.BigEndian.PutUint64(v, uint64(sent))
 	return v
@@ -265,7 +265,8 @@ func (d *direct) get(ctx context.Context, slot pace.Slot, what drawn) result {
 // list reads all keys, page by page, all at the revision of the first page.
 func (d *direct) list(ctx context.Context, slot pace.Slot) result {
 	res := result{sent: d.env.Clock.Now()}
-	req := &pb.RangeRequest{Key: []byte(d.prefix), RangeEnd: etcd.PrefixEnd(d.prefix), Limit: int64(d.Limit)}
+	keys := d.prefix + "keys/" // one resource's, as an API server lists: no Events
+	req := &pb.RangeRequest{Key: []byte(keys), RangeEnd: etcd.PrefixEnd(keys), Limit: int64(d.Limit)}
 	for {
 		resp, err := d.member(slot).KV().Range(ctx, req)
 		if err != nil {

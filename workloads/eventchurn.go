@@ -147,7 +147,12 @@ func (c *churn) slot(ctx context.Context, slot pace.Slot) {
 		return
 	case c.patch:
 		if ev, ok := c.earlier(slot); ok {
-			c.again(ctx, ev).Record(c.patch, slot.Intended)
+			a := c.again(ctx, ev)
+			a.Record(c.patch, slot.Intended)
+			if a.Status == http.StatusNotFound { // it has expired: a recorder makes it anew, as the first of its series
+				ev.count = 1
+				c.write(ctx, ev, slot.N).Record(c.create, a.Done)
+			}
 			return
 		}
 	}

@@ -66,7 +66,7 @@ func (n *Informers) Prepare(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer c.Close()
-	l := &lister{client: c, path: r.path(n.Namespace), selectors: selectors(n.LabelSelector, n.FieldSelector), accept: accepts[n.Content], newest: &newest{}}
+	l := &lister{client: c, path: r.path(n.Namespace), selectors: selectors(n.LabelSelector, n.FieldSelector), accept: contents[n.Content], newest: &newest{}}
 	if err := l.first(ctx); err != nil {
 		return fmt.Errorf("workload %s: %w", env.Name, err)
 	}

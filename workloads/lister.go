@@ -84,21 +84,43 @@ func (l *lister) list(ctx context.Context) client.Answer {
 	return whole
 }
 
-// page makes one request, and reads the metadata at the head of its answer,
-// which is all that is held of it.
+// page makes one request, and reads the metadata at the head or, of custom
+// resources, at the end of its answer; more is not held of it.
 func (l *lister) page(ctx context.Context, q url.Values, head *bytes.Buffer) (client.Answer, lean.ListMeta) {
 	head.Reset()
-	a := l.client.Do(ctx, l.request(q), head, lean.HeadSize)
+	r := l.paged(q)
+	a := l.client.Do(ctx, r, head, lean.HeadSize)
 	if !a.OK() {
 		return a, lean.ListMeta{}
 	}
-	meta, err := lean.HeadOf(head.Bytes())
+	meta, err := metaOf(head.Bytes(), r.Tail)
 	if err != nil {
 		a.Code = client.CodeMalformed
 		return a, lean.ListMeta{}
 	}
 	l.newest.see(meta.Version)
 	return a, meta
+}
+
+// paged is the request of a list whose metadata is wanted. In Protobuf that is at
+// its head always.
+func (l *lister) paged(q url.Values) *client.Request {
+	r := l.request(q)
+	if r.Accept != client.Protobuf {
+		r.Tail = &client.Tail{}
+	}
+	return r
+}
+
+// metaOf finds the metadata of a list at its head, or else at its end.
+func metaOf(head []byte, tail *client.Tail) (lean.ListMeta, error) {
+	meta, err := lean.HeadOf(head)
+	if err != nil && tail != nil {
+		if meta, at := lean.TailOf(tail.Bytes()); at == nil {
+			return meta, nil
+		}
+	}
+	return meta, err
 }
 
 func (l *lister) request(q url.Values) *client.Request {
@@ -127,10 +149,11 @@ func (l *lister) one(ctx context.Context) client.Answer {
 // first lists one object until the server answers.
 func (l *lister) first(ctx context.Context) error {
 	var head bytes.Buffer
-	if _, err := l.client.Insist(ctx, l.request(l.ofOne()), patience, &head, lean.HeadSize); err != nil {
+	r := l.paged(l.ofOne())
+	if _, err := l.client.Insist(ctx, r, patience, &head, lean.HeadSize); err != nil {
 		return err
 	}
-	meta, err := lean.HeadOf(head.Bytes())
+	meta, err := metaOf(head.Bytes(), r.Tail)
 	l.newest.Store(meta.Version)
 	return err
 }

@@ -121,7 +121,7 @@ func (s *Stages) Makes(name string) []Made {
 	ns := objectName(name)
 	return []Made{
 		madeNamespaces(name, 1),
-		{"deployments.apps", ns, fmt.Sprintf("about %s", unit.Grouped((most+s.Replicas-1)/s.Replicas))},
+		{"deployments.apps", ns, fmt.Sprintf("about %s", unit.Grouped((most+s.replicas()-1)/s.replicas()))},
 		{"pods", ns, unit.Grouped(most) + " by their controllers"},
 	}
 }

@@ -187,7 +187,7 @@ func (t *tenants) slot(ctx context.Context, slot pace.Slot) {
 
 // data is what a ConfigMap or a Secret holds: bytes that do not compress.
 func (t *tenants) data(rng *rand.Rand) map[string][]byte {
-	b := make([]byte, t.Size.At(rng.Float64()))
+	b := make([]byte, min(t.Size.At(rng.Float64()), maxData))
 	for i := range b {
 		b[i] = byte(rng.Uint32())
 	}

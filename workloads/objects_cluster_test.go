@@ -38,6 +38,7 @@ func TestObjectLoadsAreWhatTheServerSees(t *testing.T) {
 	t.Run("conflicts", r.testConflicts)
 	t.Run("ramp", r.testRamp)
 	t.Run("preload", r.testPreload)
+	t.Run("lists of custom resources", r.testCustomLists)
 	t.Run("limits", r.testLimits)
 }
 
@@ -399,6 +400,34 @@ func (r *real) testPreload(t *testing.T) {
 		}
 		if len(in) != o.Namespaces {
 			t.Errorf("%s in %v", o.Resource, in)
+		}
+	}
+}
+
+// A list of custom resources has its metadata behind its items, which hold more than
+// storm does of an answer: its pages and its version are found all the same.
+func (r *real) testCustomLists(t *testing.T) {
+	const widgets = 40
+	shelf := r.put(t, "shelf", of(func(p *Preload) {
+		p.Objects = []PreloadObjects{{Shape: Shape{Resource: "widgets"}, Count: widgets, Size: sizes("12KiB"), Namespaces: 1}}
+	}))
+	defer shelf.end()
+	pages := of(func(l *List) { l.Resource, l.Content, l.Limit, l.Rate = "widgets", "json", 10, unit.Steady(5) }).(*List)
+	l := r.put(t, "pages", pages)
+	eventually(t, "five lists", func() bool { return l.of("list", pages.detail()).OK >= 5 })
+	l.end()
+	served := r.requests(t, "pages", func(a audited) bool {
+		return a.Verb == "list" && a.Object.Resource == "widgets" && query(t, a.URI).Get("limit") == "10" && a.Response.Code == 200 && a.Stage == "ResponseComplete"
+	})
+	if got := l.of("list", pages.detail()).OK; len(served) < widgets/10*int(got) {
+		t.Errorf("storm counted %d lists, and the server served %d pages", got, len(served))
+	}
+	herd := r.put(t, "readers", of(func(n *Informers) { n.Resource, n.Count, n.Sync, n.Content = "widgets", 3, "list", "json" }))
+	eventually(t, "three informers in sync", func() bool { return herd.of("sync", "list").OK == 3 })
+	herd.end()
+	for _, l := range []*load{l, herd} {
+		if f := l.failures(); len(f) > 0 {
+			t.Errorf("failures: %v", f)
 		}
 	}
 }

@@ -36,6 +36,7 @@ type call struct {
 	keep     int64
 	failure  []byte // the beginning of a failure's body
 	decoder  *decoder
+	tail     *Tail    // of this attempt: a decoder that was given up may still write to its own
 	watch    BodySink // of a watch: takes the body
 	watching bool     // it does
 }
@@ -48,6 +49,9 @@ func (k *call) Head(h wire.Head) wire.Body {
 		return k
 	}
 	k.answer.Status, k.answer.RetryAfter = h.Status, h.RetryAfter
+	if k.req.Tail != nil {
+		k.tail = &Tail{}
+	}
 	switch {
 	case k.failed():
 	case !k.req.takes(h.Type):
@@ -57,7 +61,7 @@ func (k *call) Head(h wire.Head) wire.Body {
 		k.end(nil) // unlocks
 		return k.watch
 	case h.Encoding == "gzip":
-		k.decoder = newDecoder()
+		k.decoder = newDecoder(k.tail)
 	}
 	k.mu.Unlock()
 	return k
@@ -81,8 +85,11 @@ func (k *call) Data(p []byte) {
 		k.body.Write(p[:n])
 		k.keep -= n
 	}
-	if k.decoder != nil {
+	switch {
+	case k.decoder != nil:
 		k.decoder.take(p)
+	case k.tail != nil:
+		_, _ = k.tail.Write(p)
 	}
 }
 
@@ -161,6 +168,9 @@ func (k *call) settle(err error) {
 		if a.Decoded, bad = k.decoder.end(); bad != nil && err == nil {
 			a.Code = CodeMalformed
 		}
+	}
+	if k.tail != nil {
+		*k.req.Tail = *k.tail // whatever writes to it has ended
 	}
 	// The HTTP status of a failure says more than a body that was cut off.
 	switch {

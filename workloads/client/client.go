@@ -156,6 +156,7 @@ type Request struct {
 	Accept      string // empty: Protobuf
 	Gzip        bool   // accept a gzipped body, which is handed out as it came
 	As          *User  // whom to impersonate; nil: nobody
+	Tail        *Tail  // takes the end of a successful body, decoded; nil: nobody wants it
 }
 
 // accepts is the media types that the request accepts.

@@ -306,7 +306,8 @@ func TestGzippedBodiesAreCountedTwice(t *testing.T) {
 				_, _ = w.Write(b)
 			})
 			c := connect(t, cfg, time.Minute)
-			a := c.Do(t.Context(), &Request{Method: "GET", Path: "/", Gzip: true}, nil, 0)
+			var tail Tail
+			a := c.Do(t.Context(), &Request{Method: "GET", Path: "/", Gzip: true, Tail: &tail}, nil, 0)
 			if bad {
 				if a.Code != CodeMalformed {
 					t.Errorf("got %+v", a)
@@ -316,7 +317,31 @@ func TestGzippedBodiesAreCountedTwice(t *testing.T) {
 			if !a.OK() || a.Decoded != size || a.Bytes >= size/10 || a.Bytes == 0 {
 				t.Errorf("got %+v", a)
 			}
+			if want := bytes.Repeat([]byte("0123456789abcdef"), tailSize/16); !bytes.Equal(tail.Bytes(), want) {
+				t.Errorf("its end is %d bytes: %q…", len(tail.Bytes()), tail.Bytes()[:min(20, len(tail.Bytes()))])
+			}
 		})
+	}
+}
+
+// The end of a body is held as it came, in whatever parts.
+func TestTail(t *testing.T) {
+	var all []byte
+	for i := range 3 * tailSize {
+		all = append(all, byte(i>>8))
+	}
+	for _, size := range []int{1, 100, tailSize - 1, tailSize, tailSize + 1, 2 * tailSize, len(all)} {
+		for _, whole := range [][]byte{nil, all[:5], all[:tailSize], all} {
+			var tail Tail
+			for rest := whole; len(rest) > 0; rest = rest[min(size, len(rest)):] {
+				if n, err := tail.Write(rest[:min(size, len(rest))]); n != min(size, len(rest)) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if want := whole[max(0, len(whole)-tailSize):]; !bytes.Equal(tail.Bytes(), want) {
+				t.Errorf("%d bytes in parts of %d: the end is %d bytes, or others", len(whole), size, len(tail.Bytes()))
+			}
+		}
 	}
 }
 

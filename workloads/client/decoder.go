@@ -13,6 +13,7 @@ import (
 type decoder struct {
 	parts chan []byte
 	batch []byte // the part that is being filled
+	tail  *Tail
 	rest  []byte
 	n     int64
 	err   error
@@ -29,8 +30,9 @@ const (
 // inflaters are decompressors, which are large, to be used again.
 var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-func newDecoder() *decoder {
-	d := &decoder{parts: make(chan []byte, partsAhead), done: make(chan struct{})}
+// newDecoder returns a decoder; tail, if not nil, takes the end of what it decodes.
+func newDecoder(tail *Tail) *decoder {
+	d := &decoder{parts: make(chan []byte, partsAhead), done: make(chan struct{}), tail: tail}
 	go d.run()
 	return d
 }
@@ -59,10 +61,17 @@ func (d *decoder) run() {
 	z := inflaters.Get().(*gzip.Reader)
 	defer inflaters.Put(z)
 	if d.err = z.Reset(d); d.err == nil {
-		d.n, d.err = io.Copy(io.Discard, z)
+		d.n, d.err = io.Copy(d.sink(), z)
 	}
 	for range d.parts { // whoever hands them over must not wait for ever
 	}
+}
+
+func (d *decoder) sink() io.Writer {
+	if d.tail != nil {
+		return d.tail
+	}
+	return io.Discard
 }
 
 // Read implements io.Reader for the decompressor.

@@ -87,7 +87,18 @@ func (p *Pod) specJSON(text []byte) error {
 		case "volumes":
 			return elements(value, p.volumeJSON)
 		case "containers":
-			return elements(value, p.containerJSON)
+			return elements(value, func(value []byte) error {
+				c, err := p.containerJSON(value)
+				p.Containers = append(p.Containers, c)
+				return err
+			})
+		case "initContainers":
+			return elements(value, func(value []byte) error {
+				_, err := p.containerJSON(value)
+				return err
+			})
+		case "imagePullSecrets":
+			return elements(value, func(value []byte) error { return nameJSON(value, "name", &p.Secrets) })
 		case "restartPolicy":
 			return into(&p.RestartPolicy, value)
 		case "serviceAccountName":
@@ -103,9 +114,8 @@ func (p *Pod) specJSON(text []byte) error {
 	})
 }
 
-func (p *Pod) containerJSON(text []byte) error {
-	var c Container
-	err := members(text, func(key, value []byte) error {
+func (p *Pod) containerJSON(text []byte) (c Container, err error) {
+	err = members(text, func(key, value []byte) error {
 		switch string(key) {
 		case "name":
 			return into(&c.Name, value)
@@ -124,8 +134,7 @@ func (p *Pod) containerJSON(text []byte) error {
 		}
 		return nil
 	})
-	p.Containers = append(p.Containers, c)
-	return err
+	return c, err
 }
 
 func (p *Pod) volumeJSON(text []byte) error {

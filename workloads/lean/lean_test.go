@@ -63,6 +63,10 @@ func fullPod(name string) *corev1.Pod {
 					{Name: "B", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "s-key"}, Key: "k"}}},
 				}},
 			},
+			InitContainers: []corev1.Container{{Name: "before", Image: "pause:3", EnvFrom: []corev1.EnvFromSource{
+				{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s-before"}}},
+			}}},
+			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "s-pull"}},
 			Volumes: []corev1.Volume{
 				{Name: "e", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 				{Name: "s", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "s-volume"}}},
@@ -89,7 +93,7 @@ func checkPod(t *testing.T, p *Pod, name string) {
 	if p.Name != name || p.Namespace != "ns" || p.UID != "uid-"+name || p.ResourceVersion != "4711" || p.Generation != 3 || !p.Deleting ||
 		p.Node != "node-7" || p.Scheduler != "default-scheduler" || !p.HostNetwork || p.Phase != "Running" || !p.Ready || p.Restarts != 4 || p.PodIP != "10.1.2.3" ||
 		p.RestartPolicy != "Always" || p.ServiceAccount != "robot" || !slices.Equal(p.Tokens, []Token{{"vault", 3607}}) ||
-		!slices.Equal(sorted(p.Secrets), []string{"s-from", "s-key", "s-projected", "s-volume"}) ||
+		!slices.Equal(sorted(p.Secrets), []string{"s-before", "s-from", "s-key", "s-projected", "s-pull", "s-volume"}) ||
 		!slices.Equal(sorted(p.ConfigMaps), []string{"cm-from", "cm-key", "cm-volume", "kube-root-ca.crt"}) ||
 		!slices.Equal(p.Containers, []Container{{"main", "pause:3"}, {"side", "proxy:1"}}) {
 		t.Errorf("read %+v", *p)
@@ -270,6 +274,29 @@ func TestListHeads(t *testing.T) {
 	}
 }
 
+// A list of custom resources has its metadata behind its items, which may hold
+// whatever they like.
+func TestListTails(t *testing.T) {
+	const items = `{"apiVersion":"storm.dev/v1","items":[{"kind":"Widget","metadata":{"name":"w","resourceVersion":"3"},"spec":{"metadata":{"resourceVersion":"9"}}}],"kind":"WidgetList",`
+	for name, c := range map[string]struct{ tail, token string }{
+		"whole":       {items + `"metadata":{"continue":"x","resourceVersion":"7"}}`, "x"},
+		"a line":      {items + `"metadata":{"resourceVersion":"7"}}` + "\n", ""},
+		"its end":     {`a":{"b":1}}],"kind":"WidgetList","metadata":{"continue":"x","remainingItemCount":5,"resourceVersion":"7","selfLink":"{}"}}`, "x"},
+		"a long page": {strings.Repeat("y", 8000) + `"}}],"kind":"WidgetList","metadata":{"continue":"","resourceVersion":"7"}}`, ""},
+	} {
+		if got, err := TailOf([]byte(c.tail)); err != nil || got.Version != 7 || got.Continue != c.token {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+	for name, tail := range map[string]string{
+		"nothing": "", "no metadata": `{"items":[]}`, "cut off": items + `"metadata":{"resourceVersion":"7"`, "only that of an item": `"metadata":{"resourceVersion":"7"}}]}`, "a text": `"metadata":"7"}`,
+	} {
+		if got, err := TailOf([]byte(tail)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: got %+v, %v", name, got, err)
+		}
+	}
+}
+
 // FuzzEvents feeds the readers hostile bytes: they may refuse, and must not
 // crash or hang.
 func FuzzEvents(f *testing.F) {
@@ -340,6 +367,7 @@ func FuzzHeadOf(f *testing.F) {
 	f.Add([]byte("\x1f\x8b\x08\x00"))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = HeadOf(b)
+		_, _ = TailOf(b)
 		_, _ = VersionOf(b)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -148,6 +149,21 @@ func headJSON(head []byte) (ListMeta, error) {
 		}
 	}
 	return ListMeta{}, errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
+}
+
+// TailOf returns the metadata of a list whose JSON ends in tail, and has it behind
+// its items, as a list of custom resources has.
+func TailOf(tail []byte) (ListMeta, error) {
+	const key = `"metadata":`
+	at := bytes.LastIndex(tail, []byte(key))
+	if at < 0 {
+		return ListMeta{}, errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
+	}
+	text, ends := bytes.CutSuffix(bytes.TrimSpace(tail[at+len(key):]), []byte("}"))
+	if !ends || !json.Valid(text) {
+		return ListMeta{}, errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
+	}
+	return headJSON(slices.Concat([]byte("{"+key), text, []byte("}")))
 }
 
 // VersionOf returns the resourceVersion of an object, of which head is the

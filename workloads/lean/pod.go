@@ -42,7 +42,17 @@ func (p *Pod) spec(raw []byte) error {
 		case 1:
 			return p.volume(v.bytes)
 		case 2:
-			return p.container(v.bytes)
+			c, err := p.container(v.bytes)
+			p.Containers = append(p.Containers, c)
+			return err
+		case 20: // an init container: what it names is watched like what the others do
+			_, err := p.container(v.bytes)
+			return err
+		case 15: // imagePullSecrets
+			return within(v.bytes, 1, func(name []byte) error {
+				p.Secrets = append(p.Secrets, string(name))
+				return nil
+			})
 		case 3:
 			p.RestartPolicy = string(v.bytes)
 		case 8:
@@ -58,9 +68,8 @@ func (p *Pod) spec(raw []byte) error {
 	})
 }
 
-func (p *Pod) container(raw []byte) error {
-	var c Container
-	err := fields(raw, func(num protowire.Number, v value) error {
+func (p *Pod) container(raw []byte) (c Container, err error) {
+	err = fields(raw, func(num protowire.Number, v value) error {
 		switch num {
 		case 1:
 			c.Name = string(v.bytes)
@@ -73,8 +82,7 @@ func (p *Pod) container(raw []byte) error {
 		}
 		return nil
 	})
-	p.Containers = append(p.Containers, c)
-	return err
+	return c, err
 }
 
 // volume reads what a volume's source names.

@@ -198,6 +198,9 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 	}
 	req := r.request("resourceVersion=0")
 	req.Gzip = r.Shared.Gzip
+	if r.Shared.JSON && !r.Shared.Objects {
+		req.Tail = &client.Tail{}
+	}
 	a := r.Client.Do(ctx, req, body, keep)
 	if a.Cut || r.Shared.over.Load() {
 		r.Shared.cut(a, r.Shared.List, intended)
@@ -219,7 +222,7 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 	var meta lean.ListMeta
 	if a.OK() {
 		if bad == nil {
-			meta, bad = s.listed(body.Bytes(), a.Done)
+			meta, bad = s.listed(body.Bytes(), req.Tail, a.Done)
 		}
 		if bad != nil || meta.Version == 0 {
 			a.Code = client.CodeMalformed
@@ -241,9 +244,15 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 }
 
 // listed reads the list; the lock is held.
-func (s *session) listed(body []byte, at int64) (lean.ListMeta, error) {
+func (s *session) listed(body []byte, tail *client.Tail, at int64) (lean.ListMeta, error) {
 	if !s.r.Shared.Objects {
-		return lean.HeadOf(body)
+		meta, err := lean.HeadOf(body)
+		if err != nil && tail != nil { // as custom resources have it
+			if end, bad := lean.TailOf(tail.Bytes()); bad == nil {
+				return end, nil
+			}
+		}
+		return meta, err
 	}
 	var bad error
 	meta, err := s.r.Shared.format().List(body, func(ev lean.Event) {
