@@ -61,6 +61,7 @@ type Conn struct {
 	away    *GoAwayError // what the server has said GOAWAY with; nil: it has not
 	err     error        // why the connection has ended
 	pinged  bool         // and not answered yet
+	wrote   int64        // when the write under way began, ns since the epoch; 0: none is
 	timer   *time.Timer
 }
 
@@ -123,9 +124,11 @@ func (c *Conn) flush() {
 	for len(c.out) > 0 && c.err == nil {
 		buf := c.out
 		c.out = c.spare[:0]
+		c.wrote = sinceEpoch()
 		c.mu.Unlock()
 		_, err := c.nc.Write(buf)
 		c.mu.Lock()
+		c.wrote = 0
 		c.spare = buf[:0]
 		if err != nil {
 			c.writing = false

@@ -4,7 +4,8 @@ import "time"
 
 // watchHealth pings the server when nothing was heard for a while, and gives
 // the connection up when that is not answered. What arrives, whatever it is,
-// is an answer.
+// is an answer; but a server that reads nothing for as long as that takes is
+// given up too, though it talks: whoever writes waits for it.
 func (c *Conn) watchHealth() {
 	c.heard.Store(sinceEpoch())
 	c.mu.Lock()
@@ -15,13 +16,19 @@ func (c *Conn) watchHealth() {
 }
 
 func (c *Conn) lookAfter() {
-	silent := time.Duration(sinceEpoch() - c.heard.Load())
+	now := sinceEpoch()
+	silent := time.Duration(now - c.heard.Load())
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
 		return
 	}
+	deaf := c.wrote != 0 && time.Duration(now-c.wrote) > c.cfg.PingAfter+c.cfg.PingTimeout
 	switch {
+	case deaf:
+		c.mu.Unlock()
+		c.fail(ErrSilent)
+		return
 	case silent < c.cfg.PingAfter:
 		c.pinged = false
 		c.timer.Reset(c.cfg.PingAfter - silent)

@@ -275,6 +275,47 @@ func TestWhatAServerDoesWrong(t *testing.T) {
 	}
 }
 
+// A server that goes on talking and reads nothing any more holds whoever writes, and
+// is given up.
+func TestAServerThatTalksAndDoesNotListen(t *testing.T) {
+	here, there := net.Pipe()
+	p := &peer{http2.NewFramer(there, there), there}
+	t.Cleanup(func() { _ = there.Close() })
+	go func() {
+		_, _ = io.ReadFull(there, make([]byte, len(http2.ClientPreface)))
+		go func() { // until it has seen a request
+			for {
+				if f, err := p.ReadFrame(); err != nil || f.Header().Type == http2.FrameHeaders {
+					return
+				}
+			}
+		}()
+		_ = p.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 10})
+		for p.WritePing(false, [8]byte{}) == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	c, err := Start(t.Context(), here, Config{PingAfter: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	heard, unheard := newGot(), newGot()
+	if _, err := c.Open(&Request{Method: "GET", Path: "/"}, heard, nil); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if _, err := c.Open(&Request{Method: "GET", Path: "/"}, unheard, nil); err != nil {
+			unheard.End(err)
+		}
+	}()
+	<-heard.done
+	if !errors.Is(heard.err, ErrSilent) {
+		t.Errorf("the request that was heard ended with %v", heard.err)
+	}
+	<-unheard.done
+}
+
 func malformed(err error) bool { return errors.Is(err, ErrMalformed) }
 
 func head(p *peer, block []byte, end bool) {
