@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/storm-harness/storm/measure"
@@ -41,6 +42,12 @@ func (a Answer) Wait() time.Duration {
 		return 0
 	}
 	return time.Duration(min(seconds, int(longestWait/time.Second))) * time.Second
+}
+
+// UnknownVersion says whether the server does not have the resourceVersion that was
+// asked for: any more, or, where etcd has been restored, yet.
+func (a Answer) UnknownVersion() bool {
+	return a.Status == http.StatusGone || strings.HasSuffix(a.Code, futureRevision)
 }
 
 // Patience is how long a request of that deadline may have waited when its load

@@ -36,6 +36,10 @@ const (
 	CodeCut         = "cut" // the load ended meanwhile; see Answer.Record
 )
 
+// futureRevision is the reason of what asks for a resourceVersion that is not there
+// yet.
+const futureRevision = "future-revision"
+
 // reasons are parts of the API server's messages that tell causes apart which
 // share an HTTP status. The wording is that of etcd's and the API server's
 // own sources; both carry it in the Status of the answer.
@@ -51,7 +55,7 @@ var reasons = []struct {
 	{[]byte("request is too large"), "too-large"},                   // etcd: max-request-bytes
 	{[]byte("corrupt cluster"), "corrupt"},                          // etcd: CORRUPT
 	{[]byte("(re)initializing"), "initializing"},                    // apiserver: watch cache
-	{[]byte("Too large resource version"), "future-revision"},       // apiserver: behind the client
+	{[]byte("Too large resource version"), futureRevision},          // apiserver: behind the client
 	{[]byte("is shutting down"), "shutting-down"},                   // apiserver
 	{[]byte("context deadline exceeded"), "server-deadline"},        // apiserver: its own request deadline
 	{[]byte("unable to return a response in the time"), "too-slow"}, // apiserver: timeout filter

@@ -1,6 +1,7 @@
 package reflector
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/pem"
@@ -49,6 +50,12 @@ func open(parts ...func(encoding) []byte) answer {
 var leftOpen = new(int)
 
 func status(code int) answer { return func(w http.ResponseWriter, _ encoding) { w.WriteHeader(code) } }
+
+// ahead refuses a version that the server does not have yet.
+func ahead(w http.ResponseWriter, _ encoding) {
+	w.WriteHeader(http.StatusGatewayTimeout)
+	_, _ = w.Write([]byte("Timeout: Too large resource version: 7, current: 3"))
+}
 
 // later refuses, and says in how many seconds to come again.
 func later(seconds string) answer {
@@ -128,7 +135,7 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 			t.Errorf("accepts %q, want %q", got, e.accept)
 		}
 		n := p.note(&p.asked, whatOf(r))
-		if list := whatOf(r) == "list"; list != (r.Header.Get("Accept-Encoding") == "gzip") {
+		if list := strings.HasPrefix(whatOf(r), "list"); list != (r.Header.Get("Accept-Encoding") == "gzip") {
 			t.Errorf("%s accepts the encoding %q", whatOf(r), r.Header.Get("Accept-Encoding"))
 		}
 		leave := func() {
@@ -188,10 +195,12 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 func whatOf(r *http.Request) string {
 	q := r.URL.Query()
 	switch {
-	case q.Get("watch") == "":
+	case q.Get("watch") == "" && q.Get("resourceVersion") == "0":
 		return "list"
+	case q.Get("watch") == "":
+		return "list " + cmp.Or(q.Get("resourceVersion"), "newest")
 	case q.Get("sendInitialEvents") != "":
-		return "stream"
+		return strings.TrimSpace("stream " + q.Get("resourceVersion"))
 	}
 	return "watch " + q.Get("resourceVersion")
 }

@@ -83,6 +83,8 @@ type Reflector struct {
 	mu      sync.Mutex
 	session *session // what is open, being opened or waits for its time; nil: stopped
 	version uint64   // resourceVersion to watch from; 0: to be listed
+	seen    uint64   // the version that it had before it was to list anew; 0: none
+	unknown bool     // the server has it no more, or not yet
 	begun   int64    // intended time of the list that is not complete yet; below 0: minus when it was
 	took    int64    // bytes that came since then
 	pause   time.Duration
@@ -126,6 +128,7 @@ func (r *Reflector) Start(at int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.version, r.pause, r.begun, r.took, r.told = 0, r.Shared.first(), at, 0, 0
+	r.seen, r.unknown = 0, false
 	r.schedule(at)
 }
 

@@ -35,21 +35,27 @@ func TestAReflectorComesBackFromWhateverTheServerDoes(t *testing.T) {
 			"list, watch 7, watch 12", "", listed + ", ADDED a"},
 		{"ended after a deletion", false, []answer{write(list), write(event("MODIFIED", pod("z", "8")), event("DELETED", pod("z", "9")))},
 			"list, watch 7, watch 9", "", listed + ", MODIFIED z, DELETED z"},
-		{"expired", false, []answer{write(list), status(410)}, "list, watch 7, list", "watch 410", listed},
-		{"expired in the stream", false, []answer{write(list), write(event("ERROR", gone))}, "list, watch 7, list", "watch 410", listed},
+		{"expired", false, []answer{write(list), status(410)}, "list, watch 7, list 7", "watch 410", listed},
+		{"expired in the stream", false, []answer{write(list), write(event("ERROR", gone))}, "list, watch 7, list 7", "watch 410", listed},
+		{"expired, and the list as well", false, []answer{write(list), status(410), status(410), write(list), write()},
+			"list, watch 7, list 7, list newest, watch 7, watch 7", "list 410, watch 410", listed + ", " + listed},
+		{"ahead of a server that was restored", false, []answer{write(list), status(410), ahead, write(list), write()},
+			"list, watch 7, list 7, list newest, watch 7, watch 7", "list 504 future-revision, watch 410", listed + ", " + listed},
+		{"expired, and even the newest", false, []answer{write(list), status(410), status(410), status(410)},
+			"list, watch 7, list 7, list newest, list newest", "list 410, list 410, watch 410", listed},
 		{"overloaded", false, []answer{write(list), status(429)}, "list, watch 7, watch 7", "watch 429", listed},
 		{"told to come again", false, []answer{write(list), later("1")}, "list, watch 7, watch 7", "watch 429 retry-after", listed},
 		{"told to come again at once", false, []answer{write(list), later("0")}, "list, watch 7, watch 7", "watch 429 retry-after", listed},
 		{"told to come again, in words", false, []answer{write(list), later("soon")}, "list, watch 7, watch 7", "watch 429 retry-after", listed},
-		{"broken inside", false, []answer{write(list), status(500)}, "list, watch 7, list", "watch 500", listed},
-		{"forbidden", false, []answer{write(list), status(403)}, "list, watch 7, list", "watch 403", listed},
+		{"broken inside", false, []answer{write(list), status(500)}, "list, watch 7, list 7", "watch 500", listed},
+		{"forbidden", false, []answer{write(list), status(403)}, "list, watch 7, list 7", "watch 403", listed},
 		{"cut off within an event", false, []answer{write(list), write(event("ADDED", pod("a", "8")), cutOff(event("ADDED", pod("b", "9"))))},
 			"list, watch 7, watch 8", "watch eof", listed + ", ADDED a"},
 		{"reset", false, []answer{write(list), abort}, "list, watch 7, watch 7", "watch reset", listed},
 		{"reset in the stream", false, []answer{write(list), abortWithin}, "list, watch 7, watch 7", "watch reset", listed},
-		{"an event that is none", false, []answer{write(list), write(bytesOf(0, 0, 0, 3, 0xff, 0xff, 0xff, '\n'))}, "list, watch 7, list", "watch malformed", listed},
-		{"a version that is none", false, []answer{write(list), write(event("ADDED", pod("a", "x")))}, "list, watch 7, list", "watch malformed", listed},
-		{"an object that is none", false, []answer{write(list), write(event("ADDED", pod("hostile", "8")))}, "list, watch 7, list", "watch malformed", listed},
+		{"an event that is none", false, []answer{write(list), write(bytesOf(0, 0, 0, 3, 0xff, 0xff, 0xff, '\n'))}, "list, watch 7, list 7", "watch malformed", listed},
+		{"a version that is none", false, []answer{write(list), write(event("ADDED", pod("a", "x")))}, "list, watch 7, list 7", "watch malformed", listed},
+		{"an object that is none", false, []answer{write(list), write(event("ADDED", pod("hostile", "8")))}, "list, watch 7, list 7", "watch malformed", listed},
 		{"a list overloaded", false, []answer{status(429), write(list), write()}, "list, list, watch 7, watch 7", "list 429", listed},
 		{"a list told to come again", false, []answer{later("1"), write(list), write()}, "list, list, watch 7, watch 7", "list 429 retry-after", listed},
 		{"a list gzipped", false, []answer{gzipped(list), write()}, "list, watch 7, watch 7", "", listed},
@@ -64,13 +70,19 @@ func TestAReflectorComesBackFromWhateverTheServerDoes(t *testing.T) {
 			"stream, watch 8", "", "LISTED z, synced, ADDED a"},
 		{"streaming, not known", true, []answer{status(422), write(list), write()}, "stream, list, watch 7, watch 7", "watch 422", listed},
 		{"streaming, refused", true, []answer{status(400), write(list), write()}, "stream, list, watch 7, watch 7", "watch 400", listed},
-		{"streaming, not known, and expired later", true, []answer{status(422), write(list), status(410)}, "stream, list, watch 7, list", "watch 410, watch 422", listed},
+		{"streaming, not known, and expired later", true, []answer{status(422), write(list), status(410)}, "stream, list, watch 7, list 7", "watch 410, watch 422", listed},
 		{"streaming, ended within the initial events", true, []answer{write(event("ADDED", pod("z", "9"))), write(event("ADDED", pod("z", "9")), endOfList("9"))},
 			"stream, stream, watch 9", "", "LISTED z, LISTED z, synced"},
 		{"streaming, a bookmark within the initial events", true, []answer{write(event("ADDED", pod("z", "9")), bookmark("9"))}, "stream, stream", "", "LISTED z"},
 		{"streaming, reset within the initial events", true, []answer{abortWithin}, "stream, stream", "watch reset", ""},
 		{"streaming, cut off within the initial events", true, []answer{write(event("ADDED", pod("z", "5")), cutOff(endOfList("7")))}, "stream, stream", "watch eof", "LISTED z"},
-		{"streaming, expired later", true, []answer{write(endOfList("7")), status(410), write(endOfList("9"))}, "stream, watch 7, stream, watch 9", "watch 410", "synced, synced"},
+		{"streaming, expired later", true, []answer{write(endOfList("7")), status(410), write(endOfList("9"))}, "stream, watch 7, stream 7, watch 9", "watch 410", "synced, synced"},
+		{"streaming, expired later, and again", true, []answer{write(endOfList("7")), status(410), status(410), write(endOfList("9")), status(410)},
+			"stream, watch 7, stream 7, stream, watch 9, stream 9", "watch 410, watch 410, watch 410", "synced, synced"},
+		{"streaming, ahead of a server that was restored", true, []answer{write(endOfList("7")), status(410), ahead, write(endOfList("3"))},
+			"stream, watch 7, stream 7, stream, watch 3", "watch 410, watch 504 future-revision", "synced, synced"},
+		{"streaming, expired within the initial events", true, []answer{write(endOfList("7")), status(410), write(event("ERROR", gone)), write(endOfList("9"))},
+			"stream, watch 7, stream 7, stream, watch 9", "watch 410, watch 410", "synced, synced"},
 		{"streaming, overloaded", true, []answer{status(429)}, "stream, stream", "watch 429", ""},
 	} {
 		for _, e := range encodings {
@@ -108,7 +120,7 @@ func TestTheWrongEncodingIsMalformed(t *testing.T) {
 			r.Start(s.clock.Now())
 			s.await(func() bool { return len(s.asked) >= 3 })
 			r.Stop()
-			s.check("list, watch 7, list", "LISTED z, LISTED y, synced")
+			s.check("list, watch 7, list 7", "LISTED z, LISTED y, synced")
 			if got := s.codes(); got != "watch malformed" {
 				t.Errorf("counted %q", got)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ func (s *session) begin(ctx context.Context, intended int64) {
 	version, streaming := r.version, r.Shared.Streaming && !r.plain
 	dead := s.over || r.Shared.over.Load()
 	timeout := r.Shared.watchTimeout(r.draw())
+	anew := r.anew(streaming)
 	if dead {
 		r.mu.Unlock()
 		return
@@ -60,14 +62,14 @@ func (s *session) begin(ctx context.Context, intended int64) {
 	defer s.settled()
 	if version == 0 && !streaming {
 		var ok bool
-		if version, ok = s.list(ctx, intended); !ok {
+		if version, ok = s.list(ctx, intended, anew); !ok {
 			return
 		}
 		intended = r.Shared.Clock.Now()
 	}
 	q := "watch=1&allowWatchBookmarks=true&timeoutSeconds=" + strconv.Itoa(timeout)
 	if version == 0 {
-		q += "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+		q += "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan" + anew
 	} else {
 		q += "&resourceVersion=" + strconv.FormatUint(version, 10)
 	}
@@ -94,6 +96,34 @@ func (s *session) begin(ctx context.Context, intended int64) {
 	if w != nil {
 		w.Close()
 	}
+}
+
+// anew is what is asked for where everything is: nothing older than what was seen, or
+// the newest where the server does not have that. What begins takes what the watch
+// cache has, in a list, and the newest in a stream. As client-go's
+// relistResourceVersion and rewatchResourceVersion. The lock is held.
+func (r *Reflector) anew(streaming bool) string {
+	switch {
+	case r.unknown:
+		return ""
+	case r.seen != 0:
+		return "&resourceVersion=" + strconv.FormatUint(r.seen, 10)
+	case streaming:
+		return ""
+	}
+	return "&resourceVersion=0"
+}
+
+// newest has the reflector ask for the newest at once, where the server does not have
+// the version that it asked for; it returns false where it has done so before. The
+// lock is held.
+func (r *Reflector) newest(a client.Answer) bool {
+	if !a.UnknownVersion() || r.unknown {
+		return false
+	}
+	r.unknown = true
+	r.schedule(r.Shared.Clock.Now())
+	return true
 }
 
 // settled notes that nothing is left to be given up.
@@ -147,7 +177,7 @@ func (s *session) refused(a client.Answer, streaming bool) {
 		r.plain = true // the server does not know streaming lists: it is asked for a plain one
 		r.schedule(r.Shared.Clock.Now())
 		return
-	case s.asTold(a):
+	case s.asTold(a), streaming && r.newest(a):
 		return
 	case a.Status != 0 && a.Status != http.StatusTooManyRequests:
 		r.forget() // only what may pass leaves the version as it is
@@ -165,6 +195,9 @@ func (s *session) lasted() time.Duration {
 
 // forget makes the next session list; the lock is held.
 func (r *Reflector) forget() {
+	if r.version != 0 {
+		r.seen = r.version
+	}
 	r.version = 0
 	if r.begun < 0 {
 		r.begun, r.took = r.Shared.Clock.Now(), 0
@@ -175,7 +208,7 @@ func (r *Reflector) request(q string) *client.Request {
 	if r.Query != "" {
 		q += "&" + r.Query
 	}
-	req := &client.Request{Method: http.MethodGet, Path: r.Path, Query: q, As: r.As}
+	req := &client.Request{Method: http.MethodGet, Path: r.Path, Query: strings.TrimPrefix(q, "&"), As: r.As}
 	if r.Shared.JSON {
 		req.Accept = client.JSON
 	}
@@ -185,9 +218,8 @@ func (r *Reflector) request(q string) *client.Request {
 // bodies are of lists whose objects are wanted.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// list lists from the watch cache, as a reflector does, and returns the
-// version to watch from.
-func (s *session) list(ctx context.Context, intended int64) (version uint64, ok bool) {
+// list lists as a reflector does, and returns the version to watch from.
+func (s *session) list(ctx context.Context, intended int64, anew string) (version uint64, ok bool) {
 	r := s.r
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
@@ -196,7 +228,7 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 	if r.Shared.Objects {
 		keep = listSize
 	}
-	req := r.request("resourceVersion=0")
+	req := r.request(anew)
 	req.Gzip = r.Shared.Gzip
 	if r.Shared.JSON && !r.Shared.Objects {
 		req.Tail = &client.Tail{}
@@ -232,12 +264,12 @@ func (s *session) list(ctx context.Context, intended int64) (version uint64, ok 
 	r.took += a.Bytes
 	if !a.OK() {
 		s.over = true
-		if !s.asTold(a) {
+		if !s.asTold(a) && !r.newest(a) {
 			r.next(0, false)
 		}
 		return 0, false
 	}
-	r.told = 0
+	r.told, r.unknown = 0, false
 	r.version = meta.Version
 	s.synced(a.Done)
 	return meta.Version, true
@@ -335,6 +367,7 @@ func (s *session) event(now int64, frame []byte) error {
 			r.version = version
 		}
 		if r.begun >= 0 {
+			r.unknown = false
 			s.synced(now)
 		}
 	}
@@ -381,6 +414,7 @@ func (s *session) broken(err error) *client.Watch {
 	switch {
 	case errors.As(err, &status):
 		code = strconv.Itoa(status.Code)
+		r.unknown = r.unknown || status.Code == http.StatusGone && r.begun >= 0 // what it was to begin with
 		r.forget()
 	case errors.Is(err, lean.ErrMalformed):
 		code = client.CodeMalformed
