@@ -200,6 +200,7 @@ func differences(before, after *rundir.Dir, old, now Run) []string {
 		differ("an fsync", fmt.Sprintf("%.0f µs", f), fmt.Sprintf("%.0f µs", g))
 	}
 	differ("the components", components(before), components(after))
+	differ("what storm itself asks and writes", observing(a), observing(b))
 	out = append(out, unlike(before, after)...)
 	for _, r := range []Run{old, now} {
 		switch {
@@ -210,6 +211,14 @@ func differences(before, after *rundir.Dir, old, now Run) []string {
 		}
 	}
 	return out
+}
+
+// observing says how a run was observed; empty where it does not tell.
+func observing(run rundir.Run) string {
+	if o := run.Observing; o != nil {
+		return fmt.Sprintf("probes at %.3g/s, a witness at %.3g/s", o.Probes, o.Witness)
+	}
+	return ""
 }
 
 // components lists what ran, with its version and what built it.

@@ -25,6 +25,7 @@ func TestCompareRuns(t *testing.T) {
 		recovery := w.recovery
 		w.recovery = func(p rundir.Planned) float64 { return 1.5 * recovery(p) }
 		w.run.Host.Cores, w.run.Host.Kernel, w.run.Host.FsyncUS = 8, "6.12.0", 8000
+		w.run.Observing = &rundir.Observing{Probes: 1, Witness: 1}
 		w.run.Profiles[1].Changes = []string{"cluster.etcd.electionTimeout=700ms"}
 	})
 	a, err := report.CompareRuns(usual.write(t), slower.write(t), "", "")
@@ -35,7 +36,7 @@ func TestCompareRuns(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	said := strings.Join(a.Warnings, "\n")
-	for _, want := range []string{"2 cores", "8 cores", "the kernel: 6.18.0 in the old run, 6.12.0 in the new one", "an fsync: 800 µs", "fast was cluster.etcd.electionTimeout=500ms and fast is cluster.etcd.electionTimeout=700ms"} {
+	for _, want := range []string{"2 cores", "8 cores", "the kernel: 6.18.0 in the old run, 6.12.0 in the new one", "an fsync: 800 µs", "what storm itself asks and writes: unknown in the old run, probes at 1/s, a witness at 1/s in the new one", "fast was cluster.etcd.electionTimeout=500ms and fast is cluster.etcd.electionTimeout=700ms"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no warning says %q:\n%s", want, said)
 		}

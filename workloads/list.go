@@ -77,11 +77,11 @@ func (l *List) Check() []string {
 	if l.Parallel < 1 || l.Parallel > 1000 {
 		problems = append(problems, fmt.Sprintf("parallel: %d is not between 1 and 1000", l.Parallel))
 	}
-	if l.Parallel > l.InFlight {
-		problems = append(problems, fmt.Sprintf("parallel: %d lists at each instant are more than the limit of %d in flight: raise inFlight", l.Parallel, l.InFlight))
-	}
 	if n := l.Rate.Peak().PerSecond() * float64(l.Parallel); len(problems) == 0 && n > maxRate {
 		problems = append(problems, fmt.Sprintf("rate: %d at each instant, %s, are %.0f lists a second, above the limit of %s", l.Parallel, l.Rate.Peak(), n, unit.Rate(maxRate)))
+	}
+	if len(problems) == 0 && l.Parallel > l.InFlight {
+		problems = append(problems, fmt.Sprintf("parallel: %d lists at each instant are more than the limit of %d in flight: raise inFlight", l.Parallel, l.InFlight))
 	}
 	return problems
 }

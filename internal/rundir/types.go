@@ -89,6 +89,14 @@ type Run struct {
 	ShortSteady bool `json:"shortSteady"`
 	// ScenarioSHA256 is the digest of scenario.yaml as it was written.
 	ScenarioSHA256 string `json:"scenarioSha256,omitempty"`
+	// Observing is how storm itself observed; nil in what was run before it was kept.
+	Observing *Observing `json:"observing,omitempty"`
+}
+
+// Observing is how often a second storm itself asked and wrote to observe a run.
+type Observing struct {
+	Probes  float64 `json:"probes"`  // of each kind, at each endpoint
+	Witness float64 `json:"witness"` // writes on each path
 }
 
 // Profile is one set of values under comparison.

@@ -44,6 +44,8 @@ func (r *run) about() (rundir.Run, error) {
 		}
 		out.Timeline = steps(t.Timeline)
 		out.ShortSteady = steady(t.Timeline) < sloWindow
+		probes, witness := observing(t)
+		out.Observing = &rundir.Observing{Probes: probes, Witness: witness}
 	}
 	out.Limits = limits(base, most, r.o.Host)
 	if len(own) > 1 {

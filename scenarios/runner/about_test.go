@@ -67,6 +67,13 @@ func TestLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			often := 1.0
+			if step == kill {
+				often = 20
+			}
+			if o := about.Observing; o == nil || o.Probes != often || o.Witness != often {
+				t.Errorf("observed %+v, want %g/s", o, often)
+			}
 			if len(about.Limits) != len(c.want) {
 				t.Fatalf("%d limits, want %d: %q", len(about.Limits), len(c.want), about.Limits)
 			}
