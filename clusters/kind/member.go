@@ -241,6 +241,7 @@ func (m *member) make(ctx context.Context, args []string) error {
 func (m *member) observe(ctx context.Context, epoch int) error {
 	ticker := time.NewTicker(ready.Every)
 	defer ticker.Stop()
+	var running time.Time // since when Docker says so
 	for {
 		out, err := docker.Run(ctx, "inspect", "--format", "{{.State.Running}} {{.State.Pid}} {{.State.StartedAt}}", m.container())
 		if err != nil {
@@ -253,15 +254,14 @@ func (m *member) observe(ctx context.Context, epoch int) error {
 			if err != nil {
 				return fmt.Errorf("%s: Docker says that it was started at %q", m.id, words[2])
 			}
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			if m.epoch == epoch && m.state.Running {
-				m.state.PID, m.state.Started, m.who = hostPID(pid, "etcd"), started, nil
-				if who, err := procfs.Identify(m.state.PID); m.state.PID != 0 && err == nil {
-					m.who = &who
-				}
+			if running.IsZero() {
+				running = time.Now()
 			}
-			return nil
+			own, other := hostPID(pid, "etcd")
+			if !other || time.Since(running) > becoming {
+				m.identify(epoch, own, started)
+				return nil
+			}
 		}
 		if st := m.State(); !st.Running {
 			return m.failed(fmt.Sprintf("ended as it was started (%s)", st.Exit))
@@ -274,13 +274,36 @@ func (m *member) observe(ctx context.Context, epoch int) error {
 	}
 }
 
-// hostPID is a process id that Docker names, if it is one of this machine, and 0
-// where the daemon runs in a machine of its own.
-func hostPID(pid int, comm string) int {
-	if st, err := procfs.ReadStat(pid); err == nil && st.Comm == comm {
-		return pid
+// identify takes over who the process of a start is; pid is 0 where it is none of
+// this machine's.
+func (m *member) identify(epoch, pid int, started time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.epoch != epoch || !m.state.Running {
+		return
 	}
-	return 0
+	m.state.PID, m.state.Started, m.who = pid, started, nil
+	if who, err := procfs.Identify(pid); pid != 0 && err == nil {
+		m.who = &who
+	}
+}
+
+// becoming is how long a process that Docker names may be the runtime's own, which
+// is about to become the container's: Docker says that it runs before it is.
+const becoming = 2 * time.Second
+
+// hostPID is a process id that Docker names, if it is one of this machine, and 0
+// where the daemon runs in a machine of its own, or the process is another's: the
+// runtime's, for a moment.
+func hostPID(pid int, comm string) (own int, other bool) {
+	st, err := procfs.ReadStat(pid)
+	switch {
+	case err != nil:
+		return 0, false
+	case st.Comm == comm:
+		return pid, false
+	}
+	return 0, true
 }
 
 // Ready implements clusters.Restarter.
