@@ -27,7 +27,7 @@ func (t *tally) take(w *rundir.Window) {
 	if w == nil {
 		return
 	}
-	heartbeat := w.Verb == "renew" && w.Via == rundir.ViaWatch
+	heartbeat := w.Verb == rundir.VerbRenew && w.Via == rundir.ViaWatch
 	for code, n := range w.Errors {
 		if heartbeat {
 			break // its requests have been counted by themselves

@@ -119,7 +119,7 @@ func (j *Journal) etcdPath(shard string) *path {
 	prefix := "/storm/witness/" + j.o.RunID + "/" + shard + "/"
 	return &path{
 		via: LayerEtcd, shard: shard, prefix: prefix, endpoints: len(conns), notApplied: etcdNotApplied,
-		rec:  j.o.Recorder.Series(rundir.Key{Workload: WorkloadWitness, Via: LayerEtcd, Verb: "put", Detail: shard}),
+		rec:  j.o.Recorder.Series(rundir.Key{Workload: rundir.WorkloadWitness, Via: LayerEtcd, Verb: "put", Detail: shard}),
 		name: func(n uint64) string { return fmt.Sprintf("%010d", n) },
 		write: func(ctx context.Context, endpoint int, name string) (int64, string) {
 			rev, err := conns[endpoint].put(ctx, prefix+name, name)
@@ -133,7 +133,7 @@ func (j *Journal) apiPath() *path {
 	return &path{
 		via: LayerAPI, shard: j.o.APIShard, endpoints: len(j.api), notApplied: apiNotApplied,
 		prefix: strings.TrimSuffix(j.o.Prefix, "/") + "/configmaps/" + j.o.Namespace + "/",
-		rec:    j.o.Recorder.Series(rundir.Key{Workload: WorkloadWitness, Verb: "create", Resource: "configmaps", Scope: "resource"}),
+		rec:    j.o.Recorder.Series(rundir.Key{Workload: rundir.WorkloadWitness, Verb: "create", Resource: "configmaps", Scope: "resource"}),
 		name:   func(n uint64) string { return fmt.Sprintf("%s%010d", first, n) },
 		write: func(ctx context.Context, endpoint int, name string) (int64, string) {
 			rev, err := j.api[endpoint].create(ctx, j.o.Namespace, name, name)

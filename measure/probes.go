@@ -113,7 +113,7 @@ func (p *Probes) addServer(id seriesID, key rundir.Key, do func(context.Context,
 }
 
 func (p *Probes) add(id seriesID, key rundir.Key) *probeSeries {
-	key.Workload, key.Detail = WorkloadProbe, id.target
+	key.Workload, key.Detail = rundir.WorkloadProbe, id.target
 	s := &probeSeries{id: id, rec: p.o.Recorder.Series(key), pending: map[uint64]int64{}}
 	p.series = append(p.series, s)
 	return s

@@ -241,12 +241,6 @@ func (r *Recorder) lagOf(workload string) *hdrhistogram.Histogram {
 	return h
 }
 
-// The workloads under which storm counts its own requests.
-const (
-	WorkloadProbe   = "probe"
-	WorkloadWitness = "witness"
-)
-
 // ownEnough is of how many requests of storm's own the p99 of their lag is judged: so
 // that ten of them were late. Where nothing is broken there are few, and what one
 // moment in which the machine stood still does to them says nothing of the load.
@@ -273,7 +267,7 @@ func (r *Recorder) Totals() Totals {
 	for _, workload := range slices.Sorted(maps.Keys(r.lags)) {
 		h := r.lags[workload]
 		t.Sent += uint64(h.TotalCount())
-		if h.TotalCount() < ownEnough && (workload == WorkloadProbe || workload == WorkloadWitness) {
+		if h.TotalCount() < ownEnough && rundir.Own(workload) {
 			continue
 		}
 		if lag := min(lagP99(h), t.LagMax); t.Latest == "" || lag > t.LagP99 {

@@ -297,9 +297,9 @@ func TestASmallLoadThatIsLateIsNotLostInALargeOne(t *testing.T) {
 		"one of thirty":          {1, 30, "churn", 2, "lists"},
 		"one per cent of a load": {3, 300, "churn", 2, "lists"},
 		"more than that":         {4, 300, "lists", 400, "lists"},
-		"few of storm's own":     {4, 300, "churn", 2, WorkloadProbe},
-		"many of storm's own":    {20, 1000, WorkloadWitness, 400, WorkloadWitness},
-		"not so many of them":    {5, 1000, "churn", 2, WorkloadWitness},
+		"few of storm's own":     {4, 300, "churn", 2, rundir.WorkloadProbe},
+		"many of storm's own":    {20, 1000, rundir.WorkloadWitness, 400, rundir.WorkloadWitness},
+		"not so many of them":    {5, 1000, "churn", 2, rundir.WorkloadWitness},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := NewRecorder(NewClock(), func(rundir.Window) {})

@@ -11,9 +11,6 @@ import (
 // shownBy gives the verb of the series by which watches show a metric.
 var shownBy = map[string]string{"pod.start": "start", "informer.sync": "sync", "watch.delivery": "deliver"}
 
-// renews is the verb of the series of the nodes' heartbeats.
-const renews = "renew"
-
 // wholeStart is the detail of a pod's whole start; the others are parts of it.
 const wholeStart = "created-running"
 
@@ -156,10 +153,10 @@ func (t *trial) leasesOnTime(g rundir.Gate) value {
 	}
 	counted := false // in whatever phase
 	for k := range t.cells {
-		counted = counted || k.Via == rundir.ViaWatch && k.Verb == renews && matches(g, "workload", k.Workload)
+		counted = counted || k.Via == rundir.ViaWatch && k.Verb == rundir.VerbRenew && matches(g, "workload", k.Workload)
 	}
 	if counted {
-		t.shown(g, renews, func(_ cellKey, c *cell) { count(c) })
+		t.shown(g, rundir.VerbRenew, func(_ cellKey, c *cell) { count(c) })
 	} else {
 		for k, c := range t.cells {
 			if selects(of, k) && t.counts(of, k.phase) {

@@ -361,7 +361,7 @@ func (t *trial) phaseAt(ns int64) string {
 // opposed to probes, the witness, what goes to etcd itself and what was seen by
 // a watch.
 func isLoad(k rundir.Key) bool {
-	return k.Workload != "probe" && k.Workload != "witness" && (k.Via == "" || k.Via == "api")
+	return !rundir.Own(k.Workload) && (k.Via == "" || k.Via == "api")
 }
 
 // total sums the samples of one metric over its labels.

@@ -176,7 +176,7 @@ func (r *latencyOf) add(c *cell, seconds float64) {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
 	}
 	h := &c.hist
-	if r.row.Verb == renews && c.failed > 0 { // a lease that was not renewed, for whatever reason, ranks behind all that were
+	if r.row.Verb == rundir.VerbRenew && c.failed > 0 { // a lease that was not renewed, for whatever reason, ranks behind all that were
 		h = &latency.Hist{}
 		h.Merge(&c.hist)
 		h.AddUnended(c.failed + c.hung.failed)
@@ -259,7 +259,7 @@ func errorCounts(trials []*trial) []ErrorCount {
 		seen := map[ErrorCount]bool{}
 		for _, k := range t.sortedCells() {
 			c := t.cells[k]
-			if k.Via == rundir.ViaWatch && k.Verb == renews {
+			if k.Via == rundir.ViaWatch && k.Verb == rundir.VerbRenew {
 				continue // its requests are here already
 			}
 			for _, code := range slices.Sorted(maps.Keys(c.codes)) {
@@ -274,7 +274,7 @@ func errorCounts(trials []*trial) []ErrorCount {
 		}
 	}
 	own := func(e ErrorCount) int {
-		if e.Workload == "probe" || e.Workload == "witness" {
+		if rundir.Own(e.Workload) {
 			return 1
 		}
 		return 0

@@ -93,7 +93,7 @@ func (l *lister) page(ctx context.Context, q url.Values, head *bytes.Buffer) (cl
 	if !a.OK() {
 		return a, lean.ListMeta{}
 	}
-	meta, err := metaOf(head.Bytes(), r.Tail)
+	meta, err := lean.EitherEnd(head.Bytes(), r.Tail.Bytes())
 	if err != nil {
 		a.Code = client.CodeMalformed
 		return a, lean.ListMeta{}
@@ -110,17 +110,6 @@ func (l *lister) paged(q url.Values) *client.Request {
 		r.Tail = &client.Tail{}
 	}
 	return r
-}
-
-// metaOf finds the metadata of a list at its head, or else at its end.
-func metaOf(head []byte, tail *client.Tail) (lean.ListMeta, error) {
-	meta, err := lean.HeadOf(head)
-	if err != nil && tail != nil {
-		if meta, at := lean.TailOf(tail.Bytes()); at == nil {
-			return meta, nil
-		}
-	}
-	return meta, err
 }
 
 func (l *lister) request(q url.Values) *client.Request {
@@ -153,7 +142,7 @@ func (l *lister) first(ctx context.Context) error {
 	if _, err := l.client.Insist(ctx, r, patience, &head, lean.HeadSize); err != nil {
 		return err
 	}
-	meta, err := metaOf(head.Bytes(), r.Tail)
+	meta, err := lean.EitherEnd(head.Bytes(), r.Tail.Bytes())
 	l.newest.Store(meta.Version)
 	return err
 }

@@ -21,6 +21,19 @@ var quantiles = []string{"p50", "p90", "p99", "p99.9", "max", "mean"}
 // showed.
 const ViaWatch = "watch"
 
+// The workloads of a Key under which storm counts its own requests.
+const (
+	WorkloadProbe   = "probe"
+	WorkloadWitness = "witness"
+)
+
+// VerbRenew is the verb of the series of the nodes' heartbeats, which is ViaWatch: each
+// counts once, whatever requests it took.
+const VerbRenew = "renew"
+
+// Own says whether a workload is storm's own probes or its witness, and no load.
+func Own(workload string) bool { return workload == WorkloadProbe || workload == WorkloadWitness }
+
 // Metrics is the vocabulary: what a gate can be about. One line a metric.
 func Metrics() []Metric {
 	return []Metric{

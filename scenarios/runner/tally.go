@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/storm-harness/storm/internal/rundir"
-	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/scenarios"
 	"github.com/storm-harness/storm/workloads/fleet"
 )
@@ -15,16 +14,11 @@ import (
 // shows nothing.
 type tally struct{ ok, failed uint64 }
 
-// own are the series that are storm's and no load.
-func own(workload string) bool {
-	return workload == measure.WorkloadProbe || workload == measure.WorkloadWitness
-}
-
 // window takes each window of the recorder: it is written down, counted, and
 // shown.
 func (t *trial) window(w rundir.Window) {
 	t.dir.AppendWindow(w)
-	if own(w.Workload) || w.Via == fleet.ViaWatch {
+	if rundir.Own(w.Workload) || w.Via == fleet.ViaWatch {
 		return // no request of a load
 	}
 	var failed uint64

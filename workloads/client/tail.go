@@ -6,8 +6,13 @@ const tailSize = 8 << 10
 // Tail holds the end of a body: there a list of custom resources has its metadata.
 type Tail struct{ last []byte }
 
-// Bytes returns the last of what was written, 8 KiB at most.
-func (t *Tail) Bytes() []byte { return t.last[max(0, len(t.last)-tailSize):] }
+// Bytes returns the last of what was written, 8 KiB at most; nothing of no Tail.
+func (t *Tail) Bytes() []byte {
+	if t == nil {
+		return nil
+	}
+	return t.last[max(0, len(t.last)-tailSize):]
+}
 
 // Write implements io.Writer; it never fails.
 func (t *Tail) Write(p []byte) (int, error) {

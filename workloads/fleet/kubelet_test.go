@@ -3,8 +3,6 @@ package fleet
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -14,8 +12,6 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
@@ -250,187 +246,6 @@ func TestACompletedPodIsLeftAlone(t *testing.T) {
 	k.see("MODIFIED", 0, podIs("u", "Succeeded", true))
 	if at := k.pods["u"].stage; at != stopping {
 		t.Errorf("deleted, it is at stage %d, want %d", at, stopping)
-	}
-}
-
-// A status that the server did not take is sent again, as all others are, also
-// that of a pod that is being made and of one that has crashed.
-func TestAStatusThatFailsIsSentAgain(t *testing.T) {
-	for name, c := range map[string]struct {
-		phase, says string
-		begin       func(*kubelet)
-	}{
-		"being made": {"Pending", "ContainerCreating", func(*kubelet) {}},
-		"crashed": {"Running", `"exitCode":1`, func(k *kubelet) {
-			k.pods["u"].streak = 1 // not the first, which waits for nothing
-			k.crash(context.Background(), k.env.Clock.Now(), k.pods["u"])
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			bodies := make(chan string, 10)
-			var failed atomic.Bool
-			f, _ := oneNode(t, Config{Pods: Pods{Start: unit.OneDuration(time.Hour)}}, func(w http.ResponseWriter, r *http.Request) {
-				if r.Method == http.MethodGet {
-					answerPod(w, 1)
-					return
-				}
-				body, _ := io.ReadAll(r.Body)
-				if !failed.Swap(true) {
-					w.WriteHeader(http.StatusInternalServerError)
-				}
-				bodies <- string(body)
-			})
-			ctx, cancel := context.WithCancel(t.Context())
-			var ran sync.WaitGroup
-			ran.Go(func() { f.agenda.Run(ctx) })
-			k := f.nodes[0].kubelet
-			p := podIs("u", c.phase, false)
-			p.Containers = []lean.Container{{Name: "main"}}
-			k.see("ADDED", f.env.Clock.Now(), p)
-			c.begin(k)
-			for i := range 2 {
-				if got := <-bodies; !strings.Contains(got, c.says) {
-					t.Errorf("patch %d says %s", i, got)
-				}
-			}
-			cancel()
-			f.nodes[0].calls.Close()
-			ran.Wait()
-			if n := f.agenda.Len(); n > 1 { // what comes next: the start, or the start after the back-off
-				t.Errorf("%d errands are left", n)
-			}
-		})
-	}
-}
-
-// answerPod answers with the pod u, changed that often.
-func answerPod(w http.ResponseWriter, generation int64) {
-	body, _ := client.Encode(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p-u", Namespace: "ns", UID: "u", Generation: generation}})
-	_, _ = w.Write(body)
-}
-
-// What a kubelet of v1.36.3 was seen to ask about a pod in its life: it reads it before
-// everything, and tells what has changed.
-func TestWhatIsAskedAboutAPod(t *testing.T) {
-	const (
-		read   = "GET /api/v1/namespaces/ns/pods/p-u"
-		tell   = "PATCH /api/v1/namespaces/ns/pods/p-u/status "
-		remove = "DELETE /api/v1/namespaces/ns/pods/p-u"
-	)
-	seen := tell + "Pending, sandbox False, observed 1"
-	sandbox := tell + "Pending, sandbox True, observed 1"
-	runs := tell + "Running, sandbox True, observed 1"
-	for name, c := range map[string]struct {
-		counts bool // whether the server counts generations
-		begin  func(k *kubelet)
-		want   []string
-	}{
-		"starts": {true, func(k *kubelet) { k.see("ADDED", k.env.Clock.Now(), podIs("u", "Pending", false)) }, []string{read, seen, read, sandbox, read, runs}},
-		"is deleted": {true, func(k *kubelet) { k.see("ADDED", k.env.Clock.Now(), podIs("u", "Running", true)) },
-			[]string{read, tell + ", observed 2", read, tell + "Succeeded, sandbox True, observed 2", read, remove}},
-		"is deleted at a server of v1.32": {false, func(k *kubelet) { k.see("ADDED", k.env.Clock.Now(), podIs("u", "Running", true)) },
-			[]string{read, read, tell + "Succeeded, sandbox True", read, remove}},
-		"runs as the kubelet starts": {true, func(k *kubelet) { k.see("LISTED", k.env.Clock.Now(), podIs("u", "Running", false)) }, []string{read}},
-		"runs as the kubelet starts, and the server thinks otherwise": {true, func(k *kubelet) {
-			p := podIs("u", "Running", false)
-			p.Ready = false
-			k.see("LISTED", k.env.Clock.Now(), p)
-		}, []string{read, runs}},
-		"is another by now": {true, func(k *kubelet) {
-			p := podIs("other", "Running", true)
-			p.Name = "p-u"
-			k.see("ADDED", k.env.Clock.Now(), p)
-		}, []string{read, read}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			asked := make(chan string, 20)
-			brief := Pods{Start: unit.OneDuration(60 * time.Millisecond), Stop: unit.OneDuration(60 * time.Millisecond)}
-			f, got := oneNode(t, Config{Pods: brief}, func(w http.ResponseWriter, r *http.Request) {
-				what := r.Method + " " + r.URL.Path
-				switch r.Method {
-				case http.MethodGet:
-					generation := int64(0)
-					if c.counts {
-						generation = 1
-						if strings.Contains(name, "deleted") {
-							generation = 2
-						}
-					}
-					answerPod(w, generation)
-				case http.MethodPatch:
-					what += " " + toldBy(r.Body)
-				}
-				asked <- what
-			})
-			ctx, cancel := context.WithCancel(t.Context())
-			var ran sync.WaitGroup
-			ran.Go(func() { f.agenda.Run(ctx) })
-			c.begin(f.nodes[0].kubelet)
-			for i, want := range c.want {
-				if is := <-asked; is != want {
-					t.Errorf("request %d is %q, want %q", i, is, want)
-				}
-			}
-			cancel()
-			ran.Wait()
-			if n := f.agenda.Len(); n > 0 {
-				t.Errorf("%d errands are left", n)
-			}
-			close(asked)
-			for more := range asked {
-				t.Errorf("and %q", more)
-			}
-			got.rec.Close()
-			for verb, w := range got.by {
-				if len(w.Errors) > 0 {
-					t.Errorf("%s failed: %v", verb, w.Errors)
-				}
-			}
-		})
-	}
-}
-
-// toldBy is what a patch says of a pod, in short.
-func toldBy(body io.Reader) string {
-	var s statusOf
-	if err := json.NewDecoder(body).Decode(&s); err != nil {
-		return err.Error()
-	}
-	out := string(s.Status.Phase)
-	for _, c := range s.Status.Conditions {
-		if c.Type == corev1.PodReadyToStartContainers {
-			out += ", sandbox " + string(c.Status)
-		}
-	}
-	if s.Status.ObservedGeneration > 0 {
-		out += fmt.Sprintf(", observed %d", s.Status.ObservedGeneration)
-	}
-	return out
-}
-
-// A deleted pod that somebody else has removed by now is no failure of the kubelet's
-// requests; one that was never deleted, and is not there, is.
-func TestAPodThatIsGoneIsAFailureOnlyWhereNobodyDeletedIt(t *testing.T) {
-	f, _ := oneNode(t, Config{}, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
-	k := f.nodes[0].kubelet
-	k.see("ADDED", 0, podIs("u", "Running", false))
-	p := k.pods["u"]
-	missing := client.Answer{Status: http.StatusNotFound, Code: "404"}
-	if a := k.expected(p, missing); a.Code != "404" {
-		t.Errorf("a running pod that is not there counts as %q", a.Code)
-	}
-	k.see("MODIFIED", 0, podIs("u", "Running", true))
-	if a := k.expected(p, missing); !a.OK() {
-		t.Errorf("a deleted pod that is gone counts as %q", a.Code)
-	}
-	k.see("DELETED", 0, podIs("u", "Running", true))
-	if a := k.expected(p, missing); !a.OK() {
-		t.Errorf("a pod that was seen to go counts as %q", a.Code)
-	}
-	if a := k.expected(p, client.Answer{Status: http.StatusConflict, Code: "409"}); a.OK() {
-		t.Error("a conflict counts as a success")
 	}
 }
 

@@ -26,7 +26,7 @@ func newSeries(env Env) series {
 		nodeCreate: of("create", "nodes"), nodeGet: of("get", "nodes"),
 		csiCreate: of("create", "csinodes.storage.k8s.io"), csiGet: of("get", "csinodes.storage.k8s.io"),
 		leaseUpdate: of("update", leases), leaseGet: of("get", leases), leaseCreate: of("create", leases),
-		renewal:   env.Recorder.Series(rundir.Key{Workload: env.Workload, Verb: "renew", Resource: leases, Scope: "resource", Via: ViaWatch}),
+		renewal:   env.Recorder.Series(rundir.Key{Workload: env.Workload, Verb: rundir.VerbRenew, Resource: leases, Scope: "resource", Via: ViaWatch}),
 		status:    of("patch", "nodes/status"),
 		podGet:    of("get", "pods"),
 		podStatus: of("patch", "pods/status"), podDelete: of("delete", "pods"),

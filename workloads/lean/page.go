@@ -151,6 +151,19 @@ func headJSON(head []byte) (ListMeta, error) {
 	return ListMeta{}, errors.Join(ErrMalformed, io.ErrUnexpectedEOF)
 }
 
+// EitherEnd returns the metadata of a list by its head or, where that does not hold
+// it, by the end of its JSON; a tail of nothing is none.
+func EitherEnd(head, tail []byte) (ListMeta, error) {
+	meta, err := HeadOf(head)
+	if err == nil {
+		return meta, nil
+	}
+	if end, bad := TailOf(tail); bad == nil {
+		return end, nil
+	}
+	return meta, err
+}
+
 // TailOf returns the metadata of a list whose JSON ends in tail, and has it behind
 // its items, as a list of custom resources has.
 func TailOf(tail []byte) (ListMeta, error) {

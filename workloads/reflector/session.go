@@ -278,13 +278,7 @@ func (s *session) list(ctx context.Context, intended int64, anew string) (versio
 // listed reads the list; the lock is held.
 func (s *session) listed(body []byte, tail *client.Tail, at int64) (lean.ListMeta, error) {
 	if !s.r.Shared.Objects {
-		meta, err := lean.HeadOf(body)
-		if err != nil && tail != nil { // as custom resources have it
-			if end, bad := lean.TailOf(tail.Bytes()); bad == nil {
-				return end, nil
-			}
-		}
-		return meta, err
+		return lean.EitherEnd(body, tail.Bytes())
 	}
 	var bad error
 	meta, err := s.r.Shared.format().List(body, func(ev lean.Event) {
