@@ -32,7 +32,7 @@ run: build ## put a local control plane through the quickstart scenario, and rep
 test: lint test-unit test-browser test-cluster ## everything that CI needs on every change
 
 test-unit: ## pure logic, with the race detector
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
 
 test-browser: ## the report's page in a real Chromium; skipped, and said so, where there is none and this is no CI
 	$(GO) test -tags browser -run Browser -v ./report/render
