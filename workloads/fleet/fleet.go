@@ -25,6 +25,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/storm-harness/storm/internal/priority"
 	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/measure"
 	"github.com/storm-harness/storm/workloads/agenda"
@@ -210,6 +211,9 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	}
 	// What the coming up has left is more than what the watches need from here on.
 	debug.FreeOSMemory()
+	if err := priority.ForgetStart(); err != nil {
+		f.env.Log.Debug("what storm's start has read stays in its memory", "error", err)
+	}
 	f.takesCues(true)
 	return nil
 }
