@@ -14,7 +14,7 @@ func (c *Conn) writeBody(s *Stream) {
 		s.body = s.body[n:]
 		s.window -= n
 		c.window -= n
-		_ = c.framer.WriteData(s.id, len(s.body) == 0, part) // into memory
+		c.write(func(w *http2.Framer) error { return w.WriteData(s.id, len(s.body) == 0, part) })
 	}
 	s.body = nil
 }

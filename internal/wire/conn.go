@@ -43,10 +43,11 @@ type Conn struct {
 	open  atomic.Int64  // streams open
 	most  atomic.Int64  // streams that the server allows
 
+	from  io.Reader     // what is read: nc, through plain if it is there
+	plain *bufio.Reader // of the goroutine that reads
+
 	mu      sync.Mutex // guards everything below
-	framer  *http2.Framer
-	plain   *bufio.Reader // what the framer reads, where it is buffered; of the goroutine that reads
-	out     []byte        // frames that are not written yet
+	out     []byte     // frames that are not written yet
 	spare   []byte
 	writing bool // somebody is writing
 	corked  bool // the goroutine that reads handles what has come, and writes for all when it is through
@@ -71,45 +72,30 @@ func newConn(nc net.Conn, cfg Config) *Conn {
 		streams: map[uint32]*Stream{}, next: 1,
 		window: initialWindow, initial: initialWindow, frame: initialMaxFrame,
 	}
-	from := io.Reader(nc)
+	c.from = nc
 	if c.cfg.ReadBuffer > 0 {
 		c.plain = bufio.NewReaderSize(nc, c.cfg.ReadBuffer)
-		from = c.plain
+		c.from = c.plain
 	}
-	c.framer = http2.NewFramer((*appender)(c), from)
-	c.framer.SetReuseFrames()
-	c.framer.SetMaxReadFrameSize(initialMaxFrame)
 	c.enc = hpack.NewEncoder(&c.block)
 	c.most.Store(100) // until SETTINGS come, which Start waits for
 	return c
-}
-
-// appender is where the framer writes: the buffer of what is to go out.
-type appender Conn
-
-// Write implements io.Writer.
-func (a *appender) Write(p []byte) (int, error) {
-	a.out = append(a.out, p...)
-	return len(p), nil
 }
 
 // greet sends what a client begins with.
 func (c *Conn) greet() error {
 	c.mu.Lock()
 	c.out = append(c.out, http2.ClientPreface...)
-	err := c.framer.WriteSettings(
-		http2.Setting{ID: http2.SettingEnablePush, Val: 0},
-		http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
-		http2.Setting{ID: http2.SettingMaxFrameSize, Val: initialMaxFrame},
-	)
-	if err == nil {
-		err = c.framer.WriteWindowUpdate(0, connWindow-initialWindow)
-	}
+	c.write(func(w *http2.Framer) error {
+		_ = w.WriteSettings(
+			http2.Setting{ID: http2.SettingEnablePush, Val: 0},
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: streamWindow},
+			http2.Setting{ID: http2.SettingMaxFrameSize, Val: initialMaxFrame},
+		)
+		return w.WriteWindowUpdate(0, connWindow-initialWindow)
+	})
 	c.flush()
-	if err == nil {
-		err = c.Err()
-	}
-	return err
+	return c.Err()
 }
 
 // flush writes what has gathered, and unlocks. Whoever finds nobody writing

@@ -34,7 +34,7 @@ func (r *reader) settings(f *http2.SettingsFrame) error {
 		r.mu.Unlock()
 		return err
 	}
-	_ = r.framer.WriteSettingsAck() // into memory
+	r.write((*http2.Framer).WriteSettingsAck)
 	r.resume()
 	r.flush()
 	if !r.settled {

@@ -56,10 +56,9 @@ func (r *reader) uncork() {
 // more says whether the whole of the next frame has come in. One that is still
 // on its way may take for ever.
 func (r *reader) more() bool {
-	const head = 9 // bytes; RFC 9113, 4.1
-	if r.plain == nil || r.plain.Buffered() < head {
+	if r.plain == nil || r.plain.Buffered() < headSize {
 		return false
 	}
 	b, err := r.plain.Peek(3) // of the buffer
-	return err == nil && r.plain.Buffered() >= head+(int(b[0])<<16|int(b[1])<<8|int(b[2]))
+	return err == nil && r.plain.Buffered() >= headSize+(int(b[0])<<16|int(b[1])<<8|int(b[2]))
 }

@@ -22,18 +22,20 @@ func (c *Conn) writeHead(id uint32, r *Request) {
 	if r.Body != nil {
 		c.field("content-length", strconv.Itoa(len(r.Body)), true)
 	}
-	// Frames are written into memory, so none of this can fail.
 	block := c.block.Bytes()
 	first := block[:min(len(block), c.frame)]
 	rest := block[len(first):]
-	_ = c.framer.WriteHeaders(http2.HeadersFrameParam{
-		StreamID: id, BlockFragment: first, EndStream: len(r.Body) == 0, EndHeaders: len(rest) == 0,
+	c.write(func(w *http2.Framer) error {
+		_ = w.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: id, BlockFragment: first, EndStream: len(r.Body) == 0, EndHeaders: len(rest) == 0,
+		})
+		for len(rest) > 0 {
+			part := rest[:min(len(rest), c.frame)]
+			rest = rest[len(part):]
+			_ = w.WriteContinuation(id, len(rest) == 0, part)
+		}
+		return nil
 	})
-	for len(rest) > 0 {
-		part := rest[:min(len(rest), c.frame)]
-		rest = rest[len(part):]
-		_ = c.framer.WriteContinuation(id, len(rest) == 0, part)
-	}
 }
 
 // field encodes one field. What is Sensitive is never put into the table.

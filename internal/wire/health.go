@@ -1,6 +1,10 @@
 package wire
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/net/http2"
+)
 
 // watchHealth pings the server when nothing was heard for a while, and gives
 // the connection up when that is not answered. What arrives, whatever it is,
@@ -38,7 +42,7 @@ func (c *Conn) lookAfter() {
 		return
 	default:
 		c.pinged = true
-		_ = c.framer.WritePing(false, [8]byte{'s', 't', 'o', 'r', 'm'}) // into memory
+		c.write(func(w *http2.Framer) error { return w.WritePing(false, [8]byte{'s', 't', 'o', 'r', 'm'}) })
 		c.timer.Reset(c.cfg.PingTimeout)
 		// A server that reads nothing any more would hold this goroutine in
 		// its write; the connection is given up all the same.

@@ -13,10 +13,13 @@ import (
 type reader struct {
 	*Conn
 	heads   *heads
-	ends    bool // the header block that is coming in is the last of its stream
-	took    int  // bytes received on the connection since the last WINDOW_UPDATE
-	settled bool // the server's SETTINGS have come
-	corking bool // as corked, without its lock
+	headOf  [headSize]byte // of the next frame
+	framer  *framer        // what has read the last one, and is to be released; nil: none
+	within  bool           // a header block is coming in
+	ends    bool           // and is the last of its stream
+	took    int            // bytes received on the connection since the last WINDOW_UPDATE
+	settled bool           // the server's SETTINGS have come
+	corking bool           // as corked, without its lock
 }
 
 // read reads the connection until it ends, and ends its streams.
@@ -24,7 +27,7 @@ func (c *Conn) read() {
 	r := &reader{Conn: c, heads: newHeads()}
 	for {
 		r.uncork()
-		f, err := c.framer.ReadFrame()
+		f, err := r.following()
 		var stream http2.StreamError
 		switch {
 		case err == nil:
@@ -85,7 +88,7 @@ func (r *reader) handle(f http2.Frame) error {
 	case *http2.PingFrame:
 		if !f.IsAck() {
 			r.mu.Lock()
-			_ = r.framer.WritePing(true, f.Data) // into memory
+			r.write(func(w *http2.Framer) error { return w.WritePing(true, f.Data) })
 			r.flush()
 		}
 	case *http2.PushPromiseFrame:
@@ -121,7 +124,7 @@ func (r *reader) take(id uint32) *Stream {
 	}
 	// The server has answered without reading everything: it is told that the
 	// rest will not come.
-	_ = r.framer.WriteRSTStream(id, http2.ErrCodeNo)
+	r.write(func(w *http2.Framer) error { return w.WriteRSTStream(id, http2.ErrCodeNo) })
 	r.flush()
 	return s
 }
@@ -131,7 +134,7 @@ func (r *reader) break_(id uint32, err error) {
 	r.mu.Lock()
 	s := r.streams[id]
 	r.drop(id)
-	_ = r.framer.WriteRSTStream(id, http2.ErrCodeProtocol)
+	r.write(func(w *http2.Framer) error { return w.WriteRSTStream(id, http2.ErrCodeProtocol) })
 	r.flush()
 	if s != nil {
 		s.end(fmt.Errorf("%w: %w", ErrMalformed, err))
@@ -147,6 +150,7 @@ var (
 // head takes a part of a header block. The compression's state is the
 // connection's, so that blocks of unknown streams are decoded too.
 func (r *reader) head(id uint32, fragment []byte, whole bool) error {
+	r.within = !whole
 	s, err := r.known(id)
 	if err != nil {
 		return err
@@ -240,10 +244,10 @@ func (r *reader) received(s *Stream, size int) {
 	}
 	r.mu.Lock()
 	if conn > 0 {
-		_ = r.framer.WriteWindowUpdate(0, uint32(conn))
+		r.write(func(w *http2.Framer) error { return w.WriteWindowUpdate(0, uint32(conn)) })
 	}
 	if stream > 0 {
-		_ = r.framer.WriteWindowUpdate(s.id, uint32(stream))
+		r.write(func(w *http2.Framer) error { return w.WriteWindowUpdate(s.id, uint32(stream)) })
 	}
 	r.flush()
 }

@@ -65,7 +65,7 @@ func (s *Stream) Cancel() {
 		c.mu.Unlock()
 		return
 	}
-	_ = c.framer.WriteRSTStream(s.id, http2.ErrCodeCancel) // into memory
+	c.write(func(w *http2.Framer) error { return w.WriteRSTStream(s.id, http2.ErrCodeCancel) })
 	c.flush()
 }
 

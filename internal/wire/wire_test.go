@@ -258,6 +258,11 @@ func TestWhatAServerDoesWrong(t *testing.T) {
 				}
 			}
 		}, malformed},
+		"a head that something else comes into": {func(p *peer) {
+			_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: ok})
+			_ = p.WritePing(false, [8]byte{})
+		}, malformed},
+		"the rest of no head": {func(p *peer) { _ = p.WriteContinuation(1, true, ok) }, malformed},
 		"silence": {func(*peer) {}, func(err error) bool { return errors.Is(err, ErrSilent) }},
 	} {
 		t.Run(name, func(t *testing.T) {

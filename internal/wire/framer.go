@@ -1,0 +1,85 @@
+package wire
+
+import (
+	"io"
+	"sync"
+
+	"golang.org/x/net/http2"
+)
+
+// headSize is how long the head of a frame is, in bytes; RFC 9113, 4.1.
+const headSize = 9
+
+// framer reads and writes frames for whichever connection has some: its buffers are
+// as large as the largest frame, and thousands of connections that wait need none.
+type framer struct {
+	*http2.Framer
+	to   *[]byte        // where it writes
+	head [headSize]byte // what it reads,
+	left []byte         // of which this is left,
+	from io.Reader      // and then this
+}
+
+var framers = sync.Pool{New: func() any {
+	f := &framer{}
+	f.Framer = http2.NewFramer(f, f)
+	f.SetReuseFrames()
+	f.SetMaxReadFrameSize(initialMaxFrame)
+	return f
+}}
+
+// Write implements io.Writer.
+func (f *framer) Write(p []byte) (int, error) {
+	*f.to = append(*f.to, p...)
+	return len(p), nil
+}
+
+// Read implements io.Reader.
+func (f *framer) Read(p []byte) (int, error) {
+	if len(f.left) > 0 {
+		n := copy(p, f.left)
+		f.left = f.left[n:]
+		return n, nil
+	}
+	return f.from.Read(p)
+}
+
+// release gives the framer to the next connection.
+func (f *framer) release() {
+	f.to, f.left, f.from = nil, nil, nil
+	framers.Put(f)
+}
+
+// write appends frames to what is to go out; the lock is held. Nothing is sent yet,
+// so that it cannot fail.
+func (c *Conn) write(frames func(*http2.Framer) error) {
+	f := framers.Get().(*framer)
+	f.to = &c.out
+	_ = frames(f.Framer)
+	f.release()
+}
+
+// following reads the next frame, which is valid until the next call. While it waits
+// for one, the connection has no framer, unless a header block is coming in: that its
+// frames follow each other is for one framer to see.
+func (r *reader) following() (http2.Frame, error) {
+	if r.framer != nil && !r.within {
+		r.framer.release()
+		r.framer = nil
+	}
+	if _, err := io.ReadFull(r.from, r.headOf[:]); err != nil {
+		return nil, err
+	}
+	f := r.framer
+	if f == nil {
+		f = framers.Get().(*framer)
+	}
+	r.framer = nil // one that has refused a frame is nobody's
+	f.head, f.from = r.headOf, r.from
+	f.left = f.head[:]
+	frame, err := f.ReadFrame()
+	if err == nil {
+		r.framer = f
+	}
+	return frame, err
+}
