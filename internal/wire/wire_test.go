@@ -263,7 +263,7 @@ func TestWhatAServerDoesWrong(t *testing.T) {
 			_ = p.WritePing(false, [8]byte{})
 		}, malformed},
 		"the rest of no head": {func(p *peer) { _ = p.WriteContinuation(1, true, ok) }, malformed},
-		"silence": {func(*peer) {}, func(err error) bool { return errors.Is(err, ErrSilent) }},
+		"silence":             {func(*peer) {}, func(err error) bool { return errors.Is(err, ErrSilent) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, p := pair(t, Config{PingAfter: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond})
