@@ -86,7 +86,7 @@ func (w *closedLoop) again(n int) {
 		w.left.Done()
 		return
 	}
-	w.client.Send(w.ctx, &client.Request{Method: "GET", Path: w.Path, Query: w.Query}, nil, 0, nil, func(a client.Answer) {
+	w.client.Send(w.ctx, &client.Request{Method: "GET", Path: w.Path, Query: w.Query, Plain: true}, nil, 0, nil, func(a client.Answer) {
 		w.mu.Lock()
 		w.total.count(a)
 		w.mu.Unlock()
@@ -136,7 +136,7 @@ func (s openSetup) play(ctx context.Context, out *talker) error {
 	within, cancel := context.WithTimeout(ctx, time.Duration(s.Seconds*float64(time.Second)))
 	defer cancel()
 	l := pace.Launcher{Pacer: pace.Pacer{Clock: clock, Schedule: pace.Poisson(unit.Steady(unit.Rate(s.Rate)).Legs(), 1), InFlight: openInFlight}}
-	req := &client.Request{Method: "GET", Path: s.Path}
+	req := &client.Request{Method: "GET", Path: s.Path, Plain: true}
 	var cork client.Cork
 	l.Run(within, func(slot pace.Slot) {
 		c.Send(within, req, nil, 0, &cork, func(a client.Answer) {

@@ -69,7 +69,7 @@ type count func(name string, labels map[string]string) float64
 // metrics reads the API server's metrics.
 func (p *plane) metrics(ctx context.Context) (count, error) {
 	var body bytes.Buffer
-	req := &client.Request{Method: http.MethodGet, Path: "/metrics", Accept: "text/plain"}
+	req := &client.Request{Method: http.MethodGet, Path: "/metrics", Accept: "text/plain", Plain: true}
 	if a := p.admin.Do(ctx, req, &body, 1<<30); !a.OK() {
 		return nil, fmt.Errorf("the API server's metrics: %s", a.Code)
 	}

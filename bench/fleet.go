@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/storm-harness/storm/internal/procfs"
@@ -26,9 +28,10 @@ type fleetRun struct {
 	storm          usage
 	peak           float64 // storm's largest RSS ever, bytes
 	all            map[string]usage
-	before         float64 // the API server's RSS without the fleet, bytes
-	watches        float64 // more than without the fleet, by the server's count, at the end of the span
-	renewals       float64 // a second, by the server's count
+	died           []string // components of the control plane that have ended by themselves
+	before         float64  // the API server's RSS without the fleet, bytes
+	watches        float64  // more than without the fleet, by the server's count, at the end of the span
+	renewals       float64  // a second, by the server's count
 	tally          tally
 	totals         measure.Totals
 	due            float64 // renewals in the span
@@ -86,6 +89,15 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 	pids["storm"] = storm.cmd.Process.Pid
 	if r.all, err = observe(ctx, pids, span); err != nil {
 		return err
+	}
+	for name := range pids {
+		if _, lives := r.all[name]; !lives {
+			r.died = append(r.died, name)
+		}
+	}
+	slices.Sort(r.died)
+	if slices.Contains(r.died, server) || slices.Contains(r.died, "storm") {
+		return fmt.Errorf("it has ended by itself: %s", strings.Join(r.died, ", "))
 	}
 	if err := mark(ctx, storm, r.take); err != nil {
 		return err
@@ -170,10 +182,14 @@ func (b *bench) cost(letter, how, heldTo string, r fleetRun) {
 	for name, u := range r.all {
 		figures[name+".cpu.s.per.min"] = u.perMinute()
 	}
+	without := ""
+	if len(r.died) > 0 {
+		without = "; without " + strings.Join(r.died, ", ") + ", which had ended by itself"
+	}
 	b.add(row{
 		Row: letter, What: fmt.Sprintf("%d nodes, %d watches a node, leases, statuses; %s: storm's memory (largest) and processor time a minute", b.nodes, watchesOfANode, how),
 		Storm: fmt.Sprintf("%s (%s); %.1f s", mb(r.storm.RSS), mb(r.storm.Most), r.storm.perMinute()), HeldTo: heldTo,
-		Peer: fmt.Sprintf("KWOK, leases alone: row h; the server counts %.0f watches and %.1f renewals/s", r.watches, r.renewals), Figures: figures,
+		Peer: fmt.Sprintf("KWOK, leases alone: row h; the server counts %.0f watches and %.1f renewals/s%s", r.watches, r.renewals, without), Figures: figures,
 	})
 	b.add(row{
 		Row: letter, What: "what that costs the API server: memory (per watch; per node), processor time a minute (per node)",

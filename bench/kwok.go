@@ -113,6 +113,9 @@ func (b *bench) runKWOK(ctx context.Context, p *plane, file, config string) (err
 	if err != nil {
 		return err
 	}
+	if _, lives := all["kwok"]; !lives {
+		return errors.New("KWOK has ended by itself")
+	}
 	took := time.Since(begun)
 	last, err := p.metrics(ctx)
 	if err != nil {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
@@ -37,12 +40,16 @@ func mean(xs []float64) float64 {
 	return sum / float64(max(len(xs), 1))
 }
 
-// observe samples processes, by name, once a second for the span.
+// observe samples processes, by name, once a second for the span. Of one that ends
+// meanwhile there is nothing in what it returns.
 func observe(ctx context.Context, pids map[string]int, span time.Duration) (map[string]usage, error) {
 	out := map[string]usage{}
 	for name, pid := range pids {
 		cpu, err := cpuOf(pid)
-		if err != nil {
+		switch {
+		case ended(err):
+			continue
+		case err != nil:
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		out[name] = usage{cpuBefore: cpu, begun: time.Now()}
@@ -59,27 +66,38 @@ func observe(ctx context.Context, pids map[string]int, span time.Duration) (map[
 			running = false
 		case <-second.C:
 		}
-		for name, pid := range pids {
-			m, err := procfs.ReadMemory(pid)
-			if err != nil {
+		for name, u := range out {
+			m, err := procfs.ReadMemory(pids[name])
+			switch {
+			case ended(err):
+				delete(out, name)
+				continue
+			case err != nil:
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
-			u := out[name]
 			u.Samples = append(u.Samples, float64(m.RSS))
 			u.Most = max(u.Most, float64(m.RSS))
 			out[name] = u
 		}
 	}
-	for name, pid := range pids {
-		cpu, err := cpuOf(pid)
-		if err != nil {
+	for name, u := range out {
+		cpu, err := cpuOf(pids[name])
+		switch {
+		case ended(err):
+			delete(out, name)
+			continue
+		case err != nil:
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		u := out[name]
 		u.CPU, u.Span, u.RSS = cpu-u.cpuBefore, time.Since(u.begun), mean(u.Samples)
 		out[name] = u
 	}
 	return out, nil
+}
+
+// ended says whether a process could not be looked at because there is none.
+func ended(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 }
 
 func cpuOf(pid int) (time.Duration, error) {

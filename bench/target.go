@@ -101,7 +101,7 @@ func configMap(name string, size int) *corev1.ConfigMap {
 // sizeOf is how large the body of an answer is.
 func (p *plane) sizeOf(ctx context.Context, path string) (int64, error) {
 	var body bytes.Buffer
-	a := p.admin.Do(ctx, &client.Request{Method: http.MethodGet, Path: path}, &body, 0)
+	a := p.admin.Do(ctx, &client.Request{Method: http.MethodGet, Path: path, Plain: true}, &body, 0)
 	if !a.OK() {
 		return 0, fmt.Errorf("get %s: %s", path, a.Code)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -13,40 +14,65 @@ import (
 // ForgetStart unmaps what this process has read of its program's file: a program
 // reads much of itself once, as it starts, and counts that as its memory from then
 // on. The pages stay in the kernel's cache; those that are used again come back one
-// by one, without the disk. What the process may write to stays as it is.
+// by one, without the disk. Where a page is no longer the file's, as of variables or
+// of what a loader has filled in, its mapping stays as it is.
 func ForgetStart() error {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
 		return err
 	}
-	f, err := os.Open("/proc/self/maps")
+	f, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	var errs []error
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if start, length, ok := readOnlyOf(lines.Text(), program); ok {
-			if _, _, errno := unix.Syscall(unix.SYS_MADVISE, start, length, unix.MADV_DONTNEED); errno != 0 {
-				errs = append(errs, fmt.Errorf("madvise: %w", errno))
-			}
+	parts, err := unwritten(f, program)
+	errs := []error{err}
+	for _, p := range parts {
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, p.start, p.length, unix.MADV_DONTNEED); errno != 0 {
+			errs = append(errs, fmt.Errorf("madvise: %w", errno))
 		}
 	}
-	return errors.Join(append(errs, lines.Err())...)
+	return errors.Join(errs...)
 }
 
-// readOnlyOf reads a line of /proc/PID/maps: where a mapping of the program begins and
-// how long it is, if it may not be written to. See proc_pid_maps(5).
-func readOnlyOf(line, program string) (start, length uintptr, ok bool) {
-	var end uintptr
+// mapping is a part of a process's memory.
+type mapping struct{ start, length uintptr }
+
+// unwritten reads /proc/PID/smaps: where the program's file is mapped and neither may be
+// written to nor has been. See proc_pid_smaps(5).
+func unwritten(smaps io.Reader, program string) ([]mapping, error) {
+	var out []mapping
+	var at *mapping // what the fields are of; nil: nothing of the program
+	lines := bufio.NewScanner(smaps)
+	for lines.Scan() {
+		line := lines.Text()
+		if m, is := mappingOf(line); is {
+			if at = nil; m.readOnly && strings.HasSuffix(line, " "+program) {
+				at = &m.mapping
+			}
+			continue
+		}
+		if anonymous, is := strings.CutPrefix(line, "Anonymous:"); is && at != nil && strings.TrimSpace(anonymous) == "0 kB" {
+			out = append(out, *at)
+		}
+	}
+	return out, lines.Err()
+}
+
+// mapped is what the first line of a mapping says.
+type mapped struct {
+	mapping
+	readOnly bool // and the process's own
+}
+
+// mappingOf reads the first line of a mapping, as /proc/PID/maps has it too.
+func mappingOf(line string) (mapped, bool) {
+	var start, end uintptr
 	var may, offset, device string
 	var inode uint64
 	if n, err := fmt.Sscanf(line, "%x-%x %s %s %s %d", &start, &end, &may, &offset, &device, &inode); n != 6 || err != nil {
-		return 0, 0, false
+		return mapped{}, false
 	}
-	if end <= start || len(may) != 4 || may[0] != 'r' || may[1] != '-' || may[3] != 'p' || !strings.HasSuffix(line, " "+program) {
-		return 0, 0, false
-	}
-	return start, end - start, true
+	return mapped{mapping{start, end - start}, end > start && len(may) == 4 && may[0] == 'r' && may[1] == '-' && may[3] == 'p'}, true
 }

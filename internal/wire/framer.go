@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"sync"
 
@@ -78,8 +79,15 @@ func (r *reader) following() (http2.Frame, error) {
 	f.head, f.from = r.headOf, r.from
 	f.left = f.head[:]
 	frame, err := f.ReadFrame()
-	if err == nil {
+	switch {
+	case err == nil:
 		r.framer = f
+	case r.headOf[3] == byte(http2.FrameHeaders):
+		// A header block that was refused was not decompressed either: RFC 9113, 4.3.
+		var stream http2.StreamError
+		if errors.As(err, &stream) {
+			err = http2.ConnectionError(http2.ErrCodeCompression)
+		}
 	}
 	return frame, err
 }
