@@ -46,7 +46,7 @@ func (e *Env) observe(ctx context.Context, c *client.Client, r resource, path, q
 	y := &eye{agenda: agenda.New(e.Clock, atOnce), synced: make(chan struct{}), sink: sink}
 	y.reflector = reflector.Reflector{
 		Shared: &reflector.Shared{
-			Clock: e.Clock, Agenda: y.agenda, Seed: e.Seed, Streaming: true, Gzip: true, Objects: true, List: of("list"), Watch: of("watch"),
+			Clock: e.Clock, Agenda: y.agenda, Seed: e.Seed, Streaming: true, Objects: true, List: of("list"), Watch: of("watch"),
 		},
 		Client: c, Path: path, Query: query, Sink: y,
 	}

@@ -112,7 +112,7 @@ func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sin
 		env: env, clients: []*client.Client{first}, reflectors: make([]reflector.Reflector, w.Count),
 		shared: &reflector.Shared{
 			Clock: env.Clock, Agenda: agenda.New(env.Clock, perWatch*w.Count), Seed: env.Seed,
-			Streaming: w.Sync == "watchList", Gzip: true, JSON: w.Content == "json", Objects: sink != nil,
+			Streaming: w.Sync == "watchList", JSON: w.Content == "json", Objects: sink != nil,
 			List: series("list", ""), Watch: series("watch", ""), Sync: series("sync", fleet.ViaWatch),
 		},
 	}

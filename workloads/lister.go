@@ -113,7 +113,7 @@ func (l *lister) paged(q url.Values) *client.Request {
 }
 
 func (l *lister) request(q url.Values) *client.Request {
-	return &client.Request{Method: http.MethodGet, Path: l.path, Query: q.Encode(), Accept: l.accept, Gzip: true}
+	return &client.Request{Method: http.MethodGet, Path: l.path, Query: q.Encode(), Accept: l.accept}
 }
 
 // ofOne is the query of a list of one object at the newest version.

@@ -336,7 +336,7 @@ func (r *real) testConflicts(t *testing.T) {
 		o.Create, o.Update, o.Patch, o.Delete = 0, 1, 0, 0
 	}))
 	maps := r.kube.CoreV1().ConfigMaps("storm-contended")
-	conflicts := func() uint64 { return l.soFar("update", "configmaps", "").Errors["409"] }
+	conflicts := func() uint64 { return l.soFar("update", "configmaps", "").Errors["409 conflict"] }
 	eventually(t, "conflicts, and objects read anew", func() bool {
 		for i := range 100 {
 			patch := fmt.Sprintf(`{"metadata":{"annotations":{"other":"%d"}}}`, rand.Uint64())
@@ -351,7 +351,7 @@ func (r *real) testConflicts(t *testing.T) {
 	l.end()
 	l.agrees("conflicts", r.answered(t, "contended", "update", "configmaps", http.StatusConflict), conflicts())
 	l.agrees("updates", r.answered(t, "contended", "update", "configmaps", http.StatusOK), l.soFar("update", "configmaps", "").OK)
-	l.onlyFailed("409", "refused")
+	l.onlyFailed("409 conflict", "refused")
 }
 
 // A ramp that comes down to nothing asks for as many requests as it adds up to,

@@ -107,7 +107,7 @@ func (r *RogueDaemonSet) user(workload string) *client.User {
 
 // list is the request that each of the clients makes.
 func (r *RogueDaemonSet) list(workload string) *client.Request {
-	req := &client.Request{Method: http.MethodGet, Path: resources["pods"].path(""), Gzip: true, As: r.user(workload)}
+	req := &client.Request{Method: http.MethodGet, Path: resources["pods"].path(""), As: r.user(workload)}
 	if r.Content == "json" {
 		req.Accept = client.JSON
 	}

@@ -54,14 +54,14 @@ func (k *call) Head(h wire.Head) wire.Body {
 	}
 	switch {
 	case k.failed():
-	case !k.req.takes(h.Type):
+	case !k.req.takes(h.Type), h.Encoding != "" && h.Encoding != "identity" && (h.Encoding != "gzip" || k.req.Plain || k.watch != nil):
 		k.answer.Code = CodeMalformed // such as the page of whatever stands before the API server
 	case k.watch != nil:
 		k.watching = true
 		k.end(nil) // unlocks
 		return k.watch
 	case h.Encoding == "gzip":
-		k.decoder = newDecoder(k.tail)
+		k.decoder = newDecoder(k.body, k.keep, k.tail)
 	}
 	k.mu.Unlock()
 	return k
@@ -81,14 +81,15 @@ func (k *call) Data(p []byte) {
 		k.failure = append(k.failure, p[:min(len(p), headSize-len(k.failure))]...)
 		return
 	}
+	if k.decoder != nil {
+		k.decoder.take(p)
+		return
+	}
 	if n := min(int64(len(p)), k.keep); n > 0 {
 		k.body.Write(p[:n])
 		k.keep -= n
 	}
-	switch {
-	case k.decoder != nil:
-		k.decoder.take(p)
-	case k.tail != nil:
+	if k.tail != nil {
 		_, _ = k.tail.Write(p)
 	}
 }
@@ -112,11 +113,15 @@ func (k *call) End(err error) {
 // forget forgets what has come of an answer that the server then took back; the
 // lock is held.
 func (k *call) forget() {
-	if k.decoder != nil {
+	plain := k.decoder == nil
+	if !plain {
+		k.decoder.drop()
 		go func(d *decoder) { _, _ = d.end() }(k.decoder) // it may be far behind
 	}
 	if k.body != nil {
-		k.keep += int64(k.body.Len() - k.had)
+		if plain { // a decoder counts for itself
+			k.keep += int64(k.body.Len() - k.had)
+		}
 		k.body.Truncate(k.had)
 	}
 	k.decoder, k.failure, k.answer = nil, nil, Answer{Sent: k.answer.Sent, held: k.answer.held}

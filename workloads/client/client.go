@@ -154,7 +154,7 @@ type Request struct {
 	Body        []byte
 	ContentType string // of Body
 	Accept      string // empty: Protobuf
-	Gzip        bool   // accept a gzipped body, which is handed out as it came
+	Plain       bool   // accept no gzipped body; client-go accepts it always
 	As          *User  // whom to impersonate; nil: nobody
 	Tail        *Tail  // takes the end of a successful body, decoded; nil: nobody wants it
 }
@@ -201,7 +201,7 @@ func (c *Client) build(ctx context.Context, r *Request, w *wire.Request) error {
 	}
 	*w = wire.Request{Method: r.Method, Authority: c.host, Path: path, Body: r.Body, Fields: w.Fields[:0]}
 	w.Fields = append(w.Fields, wire.Field{Name: "user-agent", Value: c.agent}, wire.Field{Name: "accept", Value: r.accepts()})
-	if r.Gzip {
+	if !r.Plain {
 		w.Fields = append(w.Fields, wire.Field{Name: "accept-encoding", Value: "gzip"})
 	}
 	if r.Body != nil {

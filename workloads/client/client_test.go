@@ -103,7 +103,7 @@ func TestARequestSaysWhoAsksForWhat(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"User-Agent": "storm/churn", "Authorization": "Bearer secret", "Accept": Protobuf, "Content-Type": MergePatch,
-		"Impersonate-User": "system:node:a", "Impersonate-Group": "system:nodes", "Accept-Encoding": "",
+		"Impersonate-User": "system:node:a", "Impersonate-Group": "system:nodes", "Accept-Encoding": "gzip",
 	} {
 		if v := got.Header.Get(name); v != want {
 			t.Errorf("%s is %q, want %q", name, v, want)
@@ -193,7 +193,14 @@ func TestStatusesBecomeCodes(t *testing.T) {
 	}{
 		{200, "fine", ""},
 		{201, "", ""},
-		{409, `object has been modified`, "409"},
+		{409, `Operation cannot be fulfilled on leases.coordination.k8s.io "n": the object has been modified; please apply`, "409 conflict"},
+		{409, `Operation cannot be fulfilled on pods "p": Precondition failed: UID in precondition: a, UID in object meta: b`, "409 precondition"},
+		{409, `events "e" already exists`, "409 exists"},
+		{409, `something else`, "409"},
+		{403, `pods "p" is forbidden: User "u" cannot get resource "pods": no relationship found between node 'n' and this object`, "403 unrelated"},
+		{403, `pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1`, "403 quota"},
+		{403, `pods "p" is forbidden: unable to create new content in namespace n because it is being terminated`, "403 terminating"},
+		{403, `pods is forbidden: User "u" cannot list resource "pods" in API group "" at the cluster scope`, "403"},
 		{429, "too many", "429"},
 		{429, "storage is (re)initializing", "429 initializing"},
 		{500, "k8s\x00…etcdserver: mvcc: database space exceeded…", "500 no-space"},
@@ -282,7 +289,8 @@ func newBody() *body { return &body{make(chan string, 100), make(chan error, 1)}
 func (b *body) Data(p []byte) { b.parts <- string(p) }
 func (b *body) End(err error) { b.ended <- err }
 
-// A gzipped body is counted as it came and as what it holds, and not kept.
+// A gzipped body is counted as it came and as what it holds, of which no more is kept
+// than is wanted.
 func TestGzippedBodiesAreCountedTwice(t *testing.T) {
 	const size = 40 << 20
 	for name, bad := range map[string]bool{"whole": false, "cut off inside": true} {
@@ -307,7 +315,9 @@ func TestGzippedBodiesAreCountedTwice(t *testing.T) {
 			})
 			c := connect(t, cfg, time.Minute)
 			var tail Tail
-			a := c.Do(t.Context(), &Request{Method: "GET", Path: "/", Gzip: true, Tail: &tail}, nil, 0)
+			const keep = 100
+			kept := bytes.NewBufferString("before; ")
+			a := c.Do(t.Context(), &Request{Method: "GET", Path: "/", Tail: &tail}, kept, keep)
 			if bad {
 				if a.Code != CodeMalformed {
 					t.Errorf("got %+v", a)
@@ -317,10 +327,48 @@ func TestGzippedBodiesAreCountedTwice(t *testing.T) {
 			if !a.OK() || a.Decoded != size || a.Bytes >= size/10 || a.Bytes == 0 {
 				t.Errorf("got %+v", a)
 			}
+			if want := "before; " + strings.Repeat("0123456789abcdef", keep)[:keep]; kept.String() != want {
+				t.Errorf("kept %q", kept)
+			}
 			if want := bytes.Repeat([]byte("0123456789abcdef"), tailSize/16); !bytes.Equal(tail.Bytes(), want) {
 				t.Errorf("its end is %d bytes: %q…", len(tail.Bytes()), tail.Bytes()[:min(20, len(tail.Bytes()))])
 			}
 		})
+	}
+}
+
+// What nobody asked for, and a watch that would have to be taken apart, is no answer
+// of an API server's.
+func TestEncodingsThatWereNotAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		encoding string
+		plain    bool
+		bad      bool
+	}{
+		"none": {"", false, false}, "identity": {"identity", false, false}, "another": {"br", false, true}, "gzip, unasked": {"gzip", true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := peer(t, func(w http.ResponseWriter, r *http.Request) {
+				if asked := r.Header.Get("Accept-Encoding") == "gzip"; asked == c.plain {
+					t.Errorf("accepts %q", r.Header.Get("Accept-Encoding"))
+				}
+				if c.encoding != "" {
+					w.Header().Set("Content-Encoding", c.encoding)
+				}
+				_, _ = io.WriteString(w, "body")
+			})
+			cl := connect(t, cfg, time.Minute)
+			if a := cl.Do(t.Context(), &Request{Method: "GET", Path: "/", Plain: c.plain}, nil, 0); (a.Code == CodeMalformed) != c.bad {
+				t.Errorf("got %+v", a)
+			}
+		})
+	}
+	cfg := peer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = io.WriteString(w, "\x1f\x8b")
+	})
+	if _, a := connect(t, cfg, time.Minute).Watch(t.Context(), &Request{Method: "GET", Path: "/"}, newBody()); a.Code != CodeMalformed {
+		t.Errorf("a watch: got %+v", a)
 	}
 }
 

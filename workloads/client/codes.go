@@ -16,7 +16,7 @@ import (
 
 // The codes of requests that got no HTTP status. One that did has the status
 // for a code, such as "409", and behind it the reason where the status alone
-// would mix up things that are not alike, such as "500 no-space".
+// would mix up things that are not alike, such as "500 no-space" and "409 exists".
 // measure.CodeRefused is the code of what was not even sent, because the bound
 // of requests in flight was reached.
 const (
@@ -59,6 +59,12 @@ var reasons = []struct {
 	{[]byte("is shutting down"), "shutting-down"},                   // apiserver
 	{[]byte("context deadline exceeded"), "server-deadline"},        // apiserver: its own request deadline
 	{[]byte("unable to return a response in the time"), "too-slow"}, // apiserver: timeout filter
+	{[]byte("the object has been modified"), "conflict"},            // apiserver: an outdated resourceVersion
+	{[]byte("Precondition failed"), "precondition"},                 // apiserver: another UID or resourceVersion than was asked for
+	{[]byte("already exists"), "exists"},                            // apiserver
+	{[]byte("no relationship found between node"), "unrelated"},     // apiserver: the Node authorizer, which may be late itself
+	{[]byte("exceeded quota"), "quota"},                             // apiserver: a ResourceQuota
+	{[]byte("being terminated"), "terminating"},                     // apiserver: the namespace goes
 }
 
 // codeOf returns the code of a failure with that HTTP status; head is the

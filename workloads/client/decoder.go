@@ -1,13 +1,15 @@
 package client
 
 import (
+	"bytes"
 	"io"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
 )
 
-// decoder counts what a gzipped body holds, as it comes, without holding it.
+// decoder counts what a gzipped body holds, as it comes, and holds no more of it
+// than is wanted.
 // The goroutine that reads the connection hands it the parts; it waits when
 // the decoder is far behind, as it would for a client that decodes.
 type decoder struct {
@@ -18,6 +20,10 @@ type decoder struct {
 	n     int64
 	err   error
 	done  chan struct{}
+
+	mu   sync.Mutex
+	body *bytes.Buffer // what takes the beginning; nil: nobody wants it
+	keep int64         // that it still takes, in bytes
 }
 
 // A part is of several frames: to wake the decoder for each of them costs a
@@ -30,9 +36,10 @@ const (
 // inflaters are decompressors, which are large, to be used again.
 var inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// newDecoder returns a decoder; tail, if not nil, takes the end of what it decodes.
-func newDecoder(tail *Tail) *decoder {
-	d := &decoder{parts: make(chan []byte, partsAhead), done: make(chan struct{}), tail: tail}
+// newDecoder returns a decoder. So many bytes of the beginning of what it decodes go to
+// body, which is nobody else's until end or drop, and the end to tail; both may be nil.
+func newDecoder(body *bytes.Buffer, keep int64, tail *Tail) *decoder {
+	d := &decoder{parts: make(chan []byte, partsAhead), done: make(chan struct{}), tail: tail, body: body, keep: keep}
 	go d.run()
 	return d
 }
@@ -61,17 +68,35 @@ func (d *decoder) run() {
 	z := inflaters.Get().(*gzip.Reader)
 	defer inflaters.Put(z)
 	if d.err = z.Reset(d); d.err == nil {
-		d.n, d.err = io.Copy(d.sink(), z)
+		d.n, d.err = io.Copy(sink{d}, z)
 	}
+	d.drop()            // the pool's decompressor still knows the decoder
 	for range d.parts { // whoever hands them over must not wait for ever
 	}
 }
 
-func (d *decoder) sink() io.Writer {
-	if d.tail != nil {
-		return d.tail
+// drop has nothing more go to the body.
+func (d *decoder) drop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.body = nil
+}
+
+// sink takes what a decoder has decoded.
+type sink struct{ *decoder }
+
+// Write implements io.Writer; it never fails.
+func (s sink) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	if n := min(int64(len(p)), s.keep); n > 0 && s.body != nil {
+		s.body.Write(p[:n])
+		s.keep -= n
 	}
-	return io.Discard
+	s.mu.Unlock()
+	if s.tail != nil {
+		_, _ = s.tail.Write(p)
+	}
+	return len(p), nil
 }
 
 // Read implements io.Reader for the decompressor.

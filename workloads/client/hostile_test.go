@@ -223,7 +223,7 @@ func TestAnAnswerThatIsTakenBackIsForgotten(t *testing.T) {
 				_ = fr.WriteRSTStream(s, http2.ErrCodeRefusedStream)
 			}), 20*time.Second)
 			body := bytes.NewBufferString("before ")
-			a := cl.Do(t.Context(), &Request{Method: http.MethodGet, Path: "/", Gzip: true}, body, 10)
+			a := cl.Do(t.Context(), &Request{Method: http.MethodGet, Path: "/"}, body, 10)
 			if !a.OK() || a.Status != 200 || a.Bytes != 4 || a.Decoded != 4 || a.RetryAfter != "" || body.String() != "before good" {
 				t.Errorf("got %+v, kept %q", a, body)
 			}

@@ -50,7 +50,7 @@ func newObserver(f *Fleet) *observer {
 	}
 	o.reflector = reflector.Reflector{
 		Shared: &reflector.Shared{
-			Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed, Streaming: !f.cfg.List, Gzip: true, Objects: true, JSON: f.cfg.JSON,
+			Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed, Streaming: !f.cfg.List, Objects: true, JSON: f.cfg.JSON,
 			List: request("list"), Watch: request("watch"),
 		},
 		Client: f.kubelets, Path: "/api/v1/pods", Sink: o, ID: 1 << 40,

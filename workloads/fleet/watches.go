@@ -79,7 +79,7 @@ func (f *Fleet) watched(k watchKind) *watched {
 	}
 	return &watched{k, &reflector.Shared{
 		Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed,
-		Streaming: !f.cfg.List, Rewatch: f.cfg.Rewatch, Gzip: true, Objects: k.name == "pods", JSON: f.cfg.JSON,
+		Streaming: !f.cfg.List, Rewatch: f.cfg.Rewatch, Objects: k.name == "pods", JSON: f.cfg.JSON,
 		List: of("list", ""), Watch: of("watch", ""), Sync: of("sync", ViaWatch),
 	}}
 }

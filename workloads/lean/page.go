@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/klauspost/compress/gzip"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -22,43 +21,9 @@ type ListMeta struct {
 	Continue string // empty on the last page
 }
 
-// Gzipped says whether a body begins as gzip does: no other form of the API's
-// begins so.
-func Gzipped(body []byte) bool { return bytes.HasPrefix(body, []byte{0x1f, 0x8b}) }
-
-// Inflate appends to into what a gzipped body held, whole, before it was gzipped;
-// it is an error if that is more than so many bytes.
-func Inflate(into *bytes.Buffer, body []byte, most int64) error {
-	zr, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return errors.Join(ErrMalformed, err)
-	}
-	n, err := into.ReadFrom(io.LimitReader(zr, most+1))
-	switch {
-	case err != nil:
-		return errors.Join(ErrMalformed, err)
-	case n > most:
-		return fmt.Errorf("%w: more than %d bytes once it is no longer gzipped", ErrMalformed, most)
-	}
-	return nil
-}
-
 // HeadOf returns the metadata of a list, of which head is the beginning: in
-// Protobuf or JSON, gzipped or not. It is an error if the head does not hold
-// the list's metadata.
+// Protobuf or JSON. It is an error if the head does not hold the list's metadata.
 func HeadOf(head []byte) (ListMeta, error) {
-	if Gzipped(head) {
-		zr, err := gzip.NewReader(bytes.NewReader(head))
-		if err != nil {
-			return ListMeta{}, errors.Join(ErrMalformed, err)
-		}
-		// The head of a gzipped body ends in the middle of it, as it must.
-		plain, err := io.ReadAll(io.LimitReader(zr, HeadSize))
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return ListMeta{}, errors.Join(ErrMalformed, err)
-		}
-		head = plain
-	}
 	if body, ok := bytes.CutPrefix(head, magic); ok {
 		return headProtobuf(body)
 	}

@@ -40,7 +40,6 @@ type Shared struct {
 	// Streaming asks for the list within the watch (KEP-3157), as client-go
 	// does from 1.35 on; a server that does not know it is listed.
 	Streaming bool
-	Gzip      bool // whether lists may be gzipped
 	// Whether anybody wants the objects of a list; where not, a list is counted
 	// and dropped as it comes.
 	Objects bool

@@ -229,7 +229,6 @@ func (s *session) list(ctx context.Context, intended int64, anew string) (versio
 		keep = listSize
 	}
 	req := r.request(anew)
-	req.Gzip = r.Shared.Gzip
 	if r.Shared.JSON && !r.Shared.Objects {
 		req.Tail = &client.Tail{}
 	}
@@ -238,14 +237,6 @@ func (s *session) list(ctx context.Context, intended int64, anew string) (versio
 		r.Shared.cut(a, r.Shared.List, intended)
 		return 0, false
 	}
-	var bad error
-	if a.OK() && r.Shared.Objects && lean.Gzipped(body.Bytes()) {
-		plain := bodies.Get().(*bytes.Buffer)
-		defer bodies.Put(plain)
-		plain.Reset()
-		bad = lean.Inflate(plain, body.Bytes(), listSize)
-		body, plain = plain, body
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.over {
@@ -253,10 +244,8 @@ func (s *session) list(ctx context.Context, intended int64, anew string) (versio
 	}
 	var meta lean.ListMeta
 	if a.OK() {
-		if bad == nil {
-			meta, bad = s.listed(body.Bytes(), req.Tail, a.Done)
-		}
-		if bad != nil || meta.Version == 0 {
+		var err error
+		if meta, err = s.listed(body.Bytes(), req.Tail, a.Done); err != nil || meta.Version == 0 {
 			a.Code = client.CodeMalformed
 		}
 	}
