@@ -13,9 +13,9 @@ import (
 
 // ForgetStart unmaps what this process has read of its program's file: a program
 // reads much of itself once, as it starts, and counts that as its memory from then
-// on. The pages stay in the kernel's cache; those that are used again come back one
-// by one, without the disk. Where a page is no longer the file's, as of variables or
-// of what a loader has filled in, its mapping stays as it is.
+// on. The pages stay in the kernel's cache, from where those that are used again come
+// back one by one. Where a page is no longer the file's, as of variables or of what a
+// loader has filled in, its mapping stays as it is.
 func ForgetStart() error {
 	program, err := os.Readlink("/proc/self/exe")
 	if err != nil {
