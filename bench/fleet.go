@@ -118,6 +118,14 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 	return r.tally.bad
 }
 
+// without says of which components the control plane was lacking, if of any.
+func (r *fleetRun) without() string {
+	if len(r.died) == 0 {
+		return ""
+	}
+	return "; without " + strings.Join(r.died, ", ") + ", which had ended by itself"
+}
+
 func (r *fleetRun) take(m message) {
 	r.tally.take(m.Window)
 	if m.Totals != nil {
@@ -149,7 +157,7 @@ func (b *bench) shared(ctx context.Context) error {
 	b.add(row{
 		Row: "d", What: fmt.Sprintf("leases renewed within 1 s of schedule, %d nodes for %s", b.nodes, b.span),
 		Storm: fmt.Sprintf("%.3f %% of %.0f", 100*r.tally.share(r.due), r.due), HeldTo: "99.9 %",
-		Peer: fmt.Sprintf("the server counts %.1f/s; %s", r.renewals, r.tally.failures()),
+		Peer: fmt.Sprintf("the server counts %.1f/s; %s%s", r.renewals, r.tally.failures(), r.without()),
 		Figures: map[string]float64{
 			"share": r.tally.share(r.due), "due": r.due, "renewed": float64(r.tally.renewed), "late": float64(r.tally.late),
 			"failed": float64(r.tally.failed), "server.per.s": r.renewals, "lag.p99.ms": float64(r.totals.LagP99) / 1e6, "lag.max.ms": float64(r.totals.LagMax) / 1e6,
@@ -182,14 +190,10 @@ func (b *bench) cost(letter, how, heldTo string, r fleetRun) {
 	for name, u := range r.all {
 		figures[name+".cpu.s.per.min"] = u.perMinute()
 	}
-	without := ""
-	if len(r.died) > 0 {
-		without = "; without " + strings.Join(r.died, ", ") + ", which had ended by itself"
-	}
 	b.add(row{
 		Row: letter, What: fmt.Sprintf("%d nodes, %d watches a node, leases, statuses; %s: storm's memory (largest) and processor time a minute", b.nodes, watchesOfANode, how),
 		Storm: fmt.Sprintf("%s (%s); %.1f s", mb(r.storm.RSS), mb(r.storm.Most), r.storm.perMinute()), HeldTo: heldTo,
-		Peer: fmt.Sprintf("KWOK, leases alone: row h; the server counts %.0f watches and %.1f renewals/s%s", r.watches, r.renewals, without), Figures: figures,
+		Peer: fmt.Sprintf("KWOK, leases alone: row h; the server counts %.0f watches and %.1f renewals/s%s", r.watches, r.renewals, r.without()), Figures: figures,
 	})
 	b.add(row{
 		Row: letter, What: "what that costs the API server: memory (per watch; per node), processor time a minute (per node)",

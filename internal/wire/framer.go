@@ -15,10 +15,9 @@ const headSize = 9
 // as large as the largest frame, and thousands of connections that wait need none.
 type framer struct {
 	*http2.Framer
-	to   *[]byte        // where it writes
-	head [headSize]byte // what it reads,
-	left []byte         // of which this is left,
-	from io.Reader      // and then this
+	to   *[]byte   // where it writes
+	head []byte    // what it reads,
+	from io.Reader // and then this
 }
 
 var framers = sync.Pool{New: func() any {
@@ -37,9 +36,9 @@ func (f *framer) Write(p []byte) (int, error) {
 
 // Read implements io.Reader.
 func (f *framer) Read(p []byte) (int, error) {
-	if len(f.left) > 0 {
-		n := copy(p, f.left)
-		f.left = f.left[n:]
+	if len(f.head) > 0 {
+		n := copy(p, f.head)
+		f.head = f.head[n:]
 		return n, nil
 	}
 	return f.from.Read(p)
@@ -47,7 +46,7 @@ func (f *framer) Read(p []byte) (int, error) {
 
 // release gives the framer to the next connection.
 func (f *framer) release() {
-	f.to, f.left, f.from = nil, nil, nil
+	f.to, f.head, f.from = nil, nil, nil
 	framers.Put(f)
 }
 
@@ -76,8 +75,7 @@ func (r *reader) following() (http2.Frame, error) {
 		f = framers.Get().(*framer)
 	}
 	r.framer = nil // one that has refused a frame is nobody's
-	f.head, f.from = r.headOf, r.from
-	f.left = f.head[:]
+	f.head, f.from = r.headOf[:], r.from
 	frame, err := f.ReadFrame()
 	switch {
 	case err == nil:

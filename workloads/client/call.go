@@ -32,8 +32,8 @@ type call struct {
 	attempts int
 	answer   Answer
 	body     *bytes.Buffer
-	had      int // bytes in body before the call
-	keep     int64
+	had      int    // bytes in body before the call
+	keep     int64  // bytes of the answer that go to body
 	failure  []byte // the beginning of a failure's body
 	decoder  *decoder
 	tail     *Tail    // of this attempt: a decoder that was given up may still write to its own
@@ -54,7 +54,7 @@ func (k *call) Head(h wire.Head) wire.Body {
 	}
 	switch {
 	case k.failed():
-	case !k.req.takes(h.Type), h.Encoding != "" && h.Encoding != "identity" && (h.Encoding != "gzip" || k.req.Plain || k.watch != nil):
+	case !k.req.takes(h.Type), !k.decodes(h.Encoding):
 		k.answer.Code = CodeMalformed // such as the page of whatever stands before the API server
 	case k.watch != nil:
 		k.watching = true
@@ -65,6 +65,18 @@ func (k *call) Head(h wire.Head) wire.Body {
 	}
 	k.mu.Unlock()
 	return k
+}
+
+// decodes says whether a body in that encoding is one that can be taken: a watch is
+// read as it comes.
+func (k *call) decodes(encoding string) bool {
+	switch encoding {
+	case "", "identity":
+		return true
+	case "gzip":
+		return !k.req.Plain && k.watch == nil
+	}
+	return false
 }
 
 func (k *call) failed() bool { return k.answer.Status < 200 || k.answer.Status > 299 }
@@ -85,9 +97,9 @@ func (k *call) Data(p []byte) {
 		k.decoder.take(p)
 		return
 	}
-	if n := min(int64(len(p)), k.keep); n > 0 {
-		k.body.Write(p[:n])
-		k.keep -= n
+	if k.body != nil {
+		left := k.keep - int64(k.body.Len()-k.had)
+		k.body.Write(p[:min(int64(len(p)), left)])
 	}
 	if k.tail != nil {
 		_, _ = k.tail.Write(p)
@@ -113,15 +125,11 @@ func (k *call) End(err error) {
 // forget forgets what has come of an answer that the server then took back; the
 // lock is held.
 func (k *call) forget() {
-	plain := k.decoder == nil
-	if !plain {
+	if k.decoder != nil {
 		k.decoder.drop()
 		go func(d *decoder) { _, _ = d.end() }(k.decoder) // it may be far behind
 	}
 	if k.body != nil {
-		if plain { // a decoder counts for itself
-			k.keep += int64(k.body.Len() - k.had)
-		}
 		k.body.Truncate(k.had)
 	}
 	k.decoder, k.failure, k.answer = nil, nil, Answer{Sent: k.answer.Sent, held: k.answer.held}
