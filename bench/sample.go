@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 	"time"
 
 	"github.com/storm-harness/storm/clusters"
@@ -47,7 +46,7 @@ func observe(ctx context.Context, pids map[string]int, span time.Duration) (map[
 	for name, pid := range pids {
 		cpu, err := cpuOf(pid)
 		switch {
-		case ended(err):
+		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -69,7 +68,7 @@ func observe(ctx context.Context, pids map[string]int, span time.Duration) (map[
 		for name, u := range out {
 			m, err := procfs.ReadMemory(pids[name])
 			switch {
-			case ended(err):
+			case errors.Is(err, fs.ErrNotExist):
 				delete(out, name)
 				continue
 			case err != nil:
@@ -83,7 +82,7 @@ func observe(ctx context.Context, pids map[string]int, span time.Duration) (map[
 	for name, u := range out {
 		cpu, err := cpuOf(pids[name])
 		switch {
-		case ended(err):
+		case errors.Is(err, fs.ErrNotExist):
 			delete(out, name)
 			continue
 		case err != nil:
@@ -93,11 +92,6 @@ func observe(ctx context.Context, pids map[string]int, span time.Duration) (map[
 		out[name] = u
 	}
 	return out, nil
-}
-
-// ended says whether a process could not be looked at because there is none.
-func ended(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 }
 
 func cpuOf(pid int) (time.Duration, error) {

@@ -61,6 +61,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("cpu0 100 20 30 4000 5 6 7 8 0 0\n"))
 	f.Add([]byte("1 2 3"))
 	f.Add([]byte("VmRSS:\t  12 kB\n"))
+	f.Add([]byte("00400000-0242a000 r-xp 00000000 fe:00 131 /opt/storm\nAnonymous:  8 kB\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := parseStat(b); err == nil && s.State == 0 {
 			t.Errorf("parseStat(%q): no state and no error", b)
@@ -70,6 +71,11 @@ func FuzzParse(f *testing.F) {
 		}
 		if q, err := parseSchedstat(b); err == nil && (q.Running < 0 || q.Waiting < 0) {
 			t.Errorf("parseSchedstat(%q) = %+v: negative", b, q)
+		}
+		for _, m := range parseMappings(b) {
+			if m.Length == 0 || m.Start+m.Length < m.Start {
+				t.Errorf("parseMappings(%q) = %+v", b, m)
+			}
 		}
 		if m, err := parseLabelled(b); err == nil && len(m) == 0 {
 			t.Errorf("parseLabelled(%q): nothing and no error", b)
