@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
@@ -42,6 +43,9 @@ func (b *bench) with(ctx context.Context, use func(context.Context, *plane) erro
 	var spec clusters.Spec
 	if b.profile != "" { // what the servers do with their time is to be had too
 		spec.Kubernetes.APIServer.Flags = map[string]string{"profiling": "true"}
+	}
+	if b.gogc > 0 {
+		spec.Kubernetes.APIServer.Env = map[string]string{"GOGC": strconv.Itoa(b.gogc)}
 	}
 	c, err := local.Up(ctx, local.Options{
 		Spec: spec, Dir: filepath.Join(b.dir, name), LogDir: filepath.Join(b.dir, name+"-logs"), Store: b.store, Ledger: book,

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -28,6 +27,7 @@ type fleetSetup struct {
 	PKI        string // the cluster's certificates
 	Nodes      int
 	PerNode    bool
+	Register   bool   // the Node objects alone
 	Profile    string // file of a processor profile of the span between two marks, if any
 }
 
@@ -60,14 +60,8 @@ func (s fleetSetup) play(ctx context.Context, in io.Reader, out *talker) error {
 	if problems := w.Check(); len(problems) > 0 {
 		return fmt.Errorf("nodes: %v", problems)
 	}
-	var made atomic.Uint64
 	clock := measure.NewClock()
-	rec := measure.NewRecorder(clock, func(w rundir.Window) {
-		if w.Verb == "create" && w.Resource == "nodes" {
-			made.Add(w.OK)
-		}
-		out.tell(message{Window: &w})
-	})
+	rec := measure.NewRecorder(clock, func(w rundir.Window) { out.tell(message{Window: &w}) })
 	defer rec.Close()
 	env := &workloads.Env{
 		Name: fleetName, Access: clusters.Access{Kubeconfig: s.Kubeconfig, REST: cfg, PKI: s.PKI, Issue: issue}, REST: cfg, Admin: cfg,
@@ -75,7 +69,14 @@ func (s fleetSetup) play(ctx context.Context, in io.Reader, out *talker) error {
 	}
 	defer w.Release()
 	out.begun = time.Now() // the stages count from when the nodes begin to come up
-	go registered(ctx, rec, func() bool { return made.Load() >= uint64(s.Nodes) }, out)
+	if s.Register {
+		if err := w.Register(ctx, env); err != nil {
+			return err
+		}
+		out.tell(message{Stage: stageRegistered})
+		commands(in, func(string) {})
+		return nil
+	}
 	if err := w.Prepare(ctx, env); err != nil {
 		return err
 	}
@@ -99,20 +100,4 @@ func (s fleetSetup) play(ctx context.Context, in io.Reader, out *talker) error {
 		end()
 	}()
 	return w.Run(ctx, env)
-}
-
-// registered says when the last Node object was made, to 50 ms: it has the
-// recorder hand out its windows that often until then.
-func registered(ctx context.Context, rec *measure.Recorder, all func() bool, out *talker) {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !all() {
-		select {
-		case <-tick.C:
-			rec.Cut()
-		case <-ctx.Done():
-			return
-		}
-	}
-	out.tell(message{Stage: stageRegistered})
 }

@@ -15,6 +15,7 @@ type options struct {
 	nodes    int
 	span     time.Duration
 	settle   time.Duration
+	gogc     int
 	load     time.Duration // of a generator's round
 	rounds   int
 	inFlight int
@@ -47,6 +48,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.span, "span", 10*time.Minute, "how long a fleet is measured")
 	fs.DurationVar(&o.settle, "settle", 30*time.Second, "how long a fleet runs before it is measured")
 	fs.DurationVar(&o.load, "load", 20*time.Second, "how long each round of a request generator lasts")
+	fs.IntVar(&o.gogc, "gogc", 0, "GOGC of the API servers, for a control plane with memory to spare; 0: Go's own, 100")
 	fs.IntVar(&o.rounds, "rounds", 3, "rounds of the generators, who take turns")
 	fs.IntVar(&o.inFlight, "inflight", 64, "requests in flight at saturation")
 	fs.IntVar(&o.objects, "objects", 5000, "objects in the list of row f")

@@ -32,8 +32,6 @@ const (
 	// So long after anything was heard a ping is sent, as etcd's clients do.
 	keepaliveEvery = 10 * time.Second
 	maxMessage     = 64 << 20
-	// What is read at once: several small answers.
-	readBuffer = 4 << 10
 )
 
 // The methods of etcd's API that are called.
@@ -49,7 +47,7 @@ func dialEtcd(t EtcdTarget, clock *Clock) (*etcdConn, error) {
 		return nil, fmt.Errorf("%s: %q is no URL of an etcd member", t.Component, t.Endpoint)
 	}
 	calls := newUnary(wire.Config{
-		Addr: u.Host, TLS: t.TLS, Plain: t.TLS == nil, ReadBuffer: readBuffer,
+		Addr: u.Host, TLS: t.TLS, Plain: t.TLS == nil,
 		Dial: dialImpatient, DialTimeout: dialTimeout, PingAfter: keepaliveEvery, PingTimeout: deadAfter,
 	}, clock)
 	return &etcdConn{target: t, calls: calls}, nil

@@ -193,13 +193,31 @@ func (n *Nodes) Preparing() time.Duration { return time.Duration(n.Count) * 40 *
 // Prepare implements Workload: it registers the nodes and brings their watches
 // up.
 func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
+	n.fleet = n.make(env)
+	if err := n.fleet.Up(ctx, env.Progress); err != nil {
+		return fmt.Errorf("workload %s: %w", env.Name, err)
+	}
+	return nil
+}
+
+// Register makes the nodes' Node objects and nothing else. Call Release then.
+func (n *Nodes) Register(ctx context.Context, env *Env) error {
+	n.fleet = n.make(env)
+	if err := n.fleet.Register(ctx); err != nil {
+		return fmt.Errorf("workload %s: %w", env.Name, err)
+	}
+	return nil
+}
+
+// make returns the nodes, of which the server knows nothing yet.
+func (n *Nodes) make(env *Env) *fleet.Fleet {
 	// What is not asked as a node is asked as the load's service account: an
 	// administrator, who is left only where it has none, is exempt from priority
 	// and fairness.
 	cfg := rest.CopyConfig(cmp.Or(env.REST, env.Admin))
 	cfg.UserAgent = userAgent(env.Name)
 	p := n.Pods
-	f := fleet.New(fleet.Config{
+	return fleet.New(fleet.Config{
 		Count: n.Count, Prefix: objectName(env.Name), Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
 		StatusCheck: n.StatusCheck.D(), StatusChange: n.StatusChange,
 		Watches: n.Watches, Rewatch: n.Rewatch, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node", Apart: env.Access.RealNodes,
@@ -212,11 +230,6 @@ func (n *Nodes) Prepare(ctx context.Context, env *Env) error {
 		Workload: env.Name, REST: cfg, Issue: env.Access.Issue, Recorder: env.Recorder, Clock: env.Clock, Seed: env.Seed,
 		Labels: map[string]string{RunLabel: env.RunID}, Log: env.Log,
 	})
-	n.fleet = f
-	if err := f.Up(ctx, env.Progress); err != nil {
-		return fmt.Errorf("workload %s: %w", env.Name, err)
-	}
-	return nil
 }
 
 // Release implements Releaser.

@@ -77,7 +77,12 @@ func (r *Reader) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	r.begin(p)
-	n, err := r.end(r.raw.Read(r.do), "read")
+	return r.ended(r.raw.Read(r.do))
+}
+
+// ended returns what came of a read.
+func (r *Reader) ended(err error) (int, error) {
+	n, err := r.end(err, "read")
 	if n == 0 && err == nil {
 		err = io.EOF
 	}

@@ -12,8 +12,18 @@ import (
 	"time"
 )
 
+// ways are how a connection can be made swift.
+var ways = map[string]func(net.Conn) net.Conn{"plain": Conn, "buffered": Buffered}
+
+// each runs a test of both ways.
+func each(t *testing.T, test func(*testing.T, func(net.Conn) net.Conn)) {
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) { test(t, way) })
+	}
+}
+
 // pair is two ends of a connection over loopback, the first of them swift.
-func pair(t *testing.T) (net.Conn, *net.TCPConn) {
+func pair(t *testing.T, way func(net.Conn) net.Conn) (net.Conn, *net.TCPConn) {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -29,13 +39,15 @@ func pair(t *testing.T) (net.Conn, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Close(); _ = b.Close() })
-	return Conn(a), b.(*net.TCPConn)
+	return way(a), b.(*net.TCPConn)
 }
 
 // More goes through than any buffer holds, both ways at once, and all of it
 // arrives.
-func TestEverythingArrives(t *testing.T) {
-	a, b := pair(t)
+func TestEverythingArrives(t *testing.T) { each(t, everythingArrives) }
+
+func everythingArrives(t *testing.T, way func(net.Conn) net.Conn) {
+	a, b := pair(t, way)
 	sent := bytes.Repeat([]byte("storm"), 4<<20/5)
 	var all sync.WaitGroup
 	for _, way := range []struct{ from, to net.Conn }{{a, b}, {b, a}} {
@@ -54,9 +66,11 @@ func TestEverythingArrives(t *testing.T) {
 	all.Wait()
 }
 
-func TestHowAConnectionEnds(t *testing.T) {
+func TestHowAConnectionEnds(t *testing.T) { each(t, howAConnectionEnds) }
+
+func howAConnectionEnds(t *testing.T, way func(net.Conn) net.Conn) {
 	t.Run("closed by the other", func(t *testing.T) {
-		a, b := pair(t)
+		a, b := pair(t, way)
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +79,7 @@ func TestHowAConnectionEnds(t *testing.T) {
 		}
 	})
 	t.Run("reset by the other", func(t *testing.T) {
-		a, b := pair(t)
+		a, b := pair(t, way)
 		if err := errors.Join(b.SetLinger(0), b.Close()); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +94,7 @@ func TestHowAConnectionEnds(t *testing.T) {
 		}
 	})
 	t.Run("closed from here, while it waits", func(t *testing.T) {
-		a, _ := pair(t)
+		a, _ := pair(t, way)
 		told := make(chan error)
 		go func() {
 			_, err := a.Read(make([]byte, 1))
@@ -94,7 +108,7 @@ func TestHowAConnectionEnds(t *testing.T) {
 		}
 	})
 	t.Run("deadline", func(t *testing.T) {
-		a, _ := pair(t)
+		a, _ := pair(t, way)
 		if err := a.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +117,7 @@ func TestHowAConnectionEnds(t *testing.T) {
 		}
 	})
 	t.Run("nothing asked", func(t *testing.T) {
-		a, _ := pair(t)
+		a, _ := pair(t, way)
 		if n, err := a.Read(nil); n != 0 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
@@ -116,5 +130,37 @@ func TestAnyOtherConnectionIsAsItWas(t *testing.T) {
 	defer b.Close()
 	if Conn(a) != a {
 		t.Error("a pipe of the program's own is no descriptor")
+	}
+}
+
+// What is read in small parts comes whole and in order, whatever of it came at once;
+// and while nothing is there, the connection has no buffer.
+func TestABufferIsLentWhileSomethingIsInIt(t *testing.T) {
+	a, b := pair(t, Buffered)
+	sent := bytes.Repeat([]byte("storm"), 3*lentSize/5)
+	if _, err := b.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 0, len(sent))
+	for len(got) < len(sent) {
+		n, err := a.Read(got[len(got):min(len(got)+9, len(sent))])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = got[:len(got)+n]
+	}
+	if !bytes.Equal(got, sent) {
+		t.Error("what was read is not what was written")
+	}
+	if l, is := a.(*buffered); is && (l.from != nil || l.left != nil || l.r.p != nil) {
+		t.Error("it keeps a buffer that is empty")
+	}
+	waiting := make(chan error)
+	go func() {
+		_, err := a.Read(make([]byte, 1))
+		waiting <- err
+	}()
+	if err := errors.Join(b.Close(), <-waiting); !errors.Is(err, io.EOF) {
+		t.Error(err)
 	}
 }

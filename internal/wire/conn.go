@@ -1,12 +1,10 @@
 package wire
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -43,9 +41,6 @@ type Conn struct {
 	open  atomic.Int64  // streams open
 	most  atomic.Int64  // streams that the server allows
 
-	from  io.Reader     // what is read: nc, through plain if it is there
-	plain *bufio.Reader // of the goroutine that reads
-
 	mu      sync.Mutex // guards everything below
 	out     []byte     // frames that are not written yet
 	spare   []byte
@@ -71,11 +66,6 @@ func newConn(nc net.Conn, cfg Config) *Conn {
 		cfg: cfg, nc: nc, ready: make(chan struct{}), done: make(chan struct{}),
 		streams: map[uint32]*Stream{}, next: 1,
 		window: initialWindow, initial: initialWindow, frame: initialMaxFrame,
-	}
-	c.from = nc
-	if c.cfg.ReadBuffer > 0 {
-		c.plain = bufio.NewReaderSize(nc, c.cfg.ReadBuffer)
-		c.from = c.plain
 	}
 	c.enc = hpack.NewEncoder(&c.block)
 	c.most.Store(100) // until SETTINGS come, which Start waits for

@@ -37,8 +37,7 @@ func (r *reader) cork() {
 	r.mu.Unlock()
 }
 
-// uncork sends what was held, once nothing is left that has come already. A
-// connection without a buffer is never held up beyond one frame.
+// uncork sends what was held, once nothing is left that has come already.
 func (r *reader) uncork() {
 	if !r.corking || r.more() {
 		return

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -21,7 +20,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw = swift.Conn(raw)
+	raw = swift.Buffered(raw)
 	if cfg.Plain {
 		return Start(within, raw, cfg)
 	}
@@ -33,11 +32,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	if tc.ServerName == "" && !tc.InsecureSkipVerify {
 		tc.ServerName, _, _ = net.SplitHostPort(cfg.Addr)
 	}
-	under := raw
-	if cfg.ReadBuffer > 0 {
-		under = &buffered{Conn: raw, r: bufio.NewReaderSize(raw, cfg.ReadBuffer)}
-	}
-	secure := tls.Client(under, tc)
+	secure := tls.Client(raw, tc)
 	if err := secure.HandshakeContext(within); err != nil {
 		_ = raw.Close()
 		if strings.Contains(err.Error(), noApplicationProtocol) {
@@ -55,14 +50,6 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 // noApplicationProtocol is the TLS alert of a server that does not speak h2
 // (RFC 7301, 3.2); its type in crypto/tls has no exported name.
 const noApplicationProtocol = "no application protocol"
-
-// buffered reads a socket through a buffer, beneath TLS.
-type buffered struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (b *buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 
 // Start speaks HTTP/2 on a connection that is made already, and owns it from
 // here on; ctx bounds the wait for the server's SETTINGS.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"sync"
@@ -59,6 +60,36 @@ func (c *Conn) write(frames func(*http2.Framer) error) {
 	f.release()
 }
 
+// readBuffer is how much is taken from TLS at once; larger reads go past it.
+const readBuffer = 4 << 10
+
+// plains are the buffers of the connections that something has come on.
+var plains = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
+
+// await waits for the head of the next frame, with no buffer while nothing has come.
+func (r *reader) await() error {
+	if r.plain != nil && r.plain.Buffered() > 0 {
+		_, err := io.ReadFull(r.plain, r.headOf[:])
+		return err
+	}
+	r.dry()
+	if _, err := io.ReadFull(r.nc, r.headOf[:]); err != nil {
+		return err
+	}
+	r.plain = plains.Get().(*bufio.Reader)
+	r.plain.Reset(r.nc)
+	return nil
+}
+
+// dry gives the buffer to the next connection.
+func (r *reader) dry() {
+	if r.plain != nil {
+		r.plain.Reset(nil)
+		plains.Put(r.plain)
+		r.plain = nil
+	}
+}
+
 // following reads the next frame, which is valid until the next call. While it waits
 // for one, the connection has no framer, unless a header block is coming in: that its
 // frames follow each other is for one framer to see.
@@ -67,7 +98,7 @@ func (r *reader) following() (http2.Frame, error) {
 		r.framer.release()
 		r.framer = nil
 	}
-	if _, err := io.ReadFull(r.from, r.headOf[:]); err != nil {
+	if err := r.await(); err != nil {
 		return nil, err
 	}
 	f := r.framer
@@ -75,7 +106,7 @@ func (r *reader) following() (http2.Frame, error) {
 		f = framers.Get().(*framer)
 	}
 	r.framer = nil // one that has refused a frame is nobody's
-	f.head, f.from = r.headOf[:], r.from
+	f.head, f.from = r.headOf[:], r.plain
 	frame, err := f.ReadFrame()
 	switch {
 	case err == nil:

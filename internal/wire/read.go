@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 // reader is the goroutine that reads a connection: it alone calls sinks.
 type reader struct {
 	*Conn
+	plain   *bufio.Reader // what has come and is decrypted; nil: nothing has
 	heads   *heads
 	headOf  [headSize]byte // of the next frame
 	framer  *framer        // what has read the last one, and is to be released; nil: none
@@ -45,6 +47,7 @@ func (c *Conn) read() {
 			break
 		}
 	}
+	r.dry()
 	c.endAll()
 }
 

@@ -39,10 +39,6 @@ type Config struct {
 	// given up, so that a server that died silently holds nothing for ever;
 	// 10 s and 5 s.
 	PingAfter, PingTimeout time.Duration
-	// ReadBuffer is how much is read from the socket at once: worth it for a
-	// connection that many requests share, a waste on one of thousands that
-	// are idle. 0: as TLS reads, a record at a time.
-	ReadBuffer int
 }
 
 func (c Config) withDefaults() Config {

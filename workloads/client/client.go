@@ -31,10 +31,6 @@ import (
 // DefaultTimeout is the deadline of a request where no other is set.
 const DefaultTimeout = 10 * time.Second
 
-// sharedBuffer is what a connection that many requests share reads at once;
-// larger reads go past it.
-const sharedBuffer = 4 << 10
-
 // Client is the connections of one load to the API servers behind one
 // configuration, whose dialer decides which. It opens as many as the servers'
 // limit of streams a connection demands. Its methods are safe
@@ -86,7 +82,7 @@ func New(cfg *rest.Config, clock *measure.Clock, timeout time.Duration) (*Client
 	c := &Client{
 		clock: clock, timeout: timeout, host: base.Host, prefix: strings.TrimSuffix(base.EscapedPath(), "/"),
 		agent: cfg.UserAgent, auth: auth,
-		config: wire.Config{Addr: net.JoinHostPort(base.Hostname(), port), TLS: tlsConfig, ReadBuffer: sharedBuffer},
+		config: wire.Config{Addr: net.JoinHostPort(base.Hostname(), port), TLS: tlsConfig},
 	}
 	if c.agent == "" {
 		c.agent = rest.DefaultKubernetesUserAgent()
@@ -125,11 +121,9 @@ func (c *Client) Twin() *Client {
 	return own
 }
 
-// again returns a client without a pool, for one of thousands.
+// again returns a client like this one, without a pool.
 func (c *Client) again() *Client {
-	own := &Client{clock: c.clock, timeout: c.timeout, host: c.host, prefix: c.prefix, agent: c.agent, auth: c.auth, config: c.config, deadlines: c.deadlines}
-	own.config.ReadBuffer = 0
-	return own
+	return &Client{clock: c.clock, timeout: c.timeout, host: c.host, prefix: c.prefix, agent: c.agent, auth: c.auth, config: c.config, deadlines: c.deadlines}
 }
 
 // Connections returns how many connections are open.

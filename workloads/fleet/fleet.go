@@ -159,41 +159,36 @@ func (f *Fleet) connect() error {
 	return nil
 }
 
-// Up registers every node and brings all of its watches up; it returns when
-// they have seen everything that was there, and every node has its lease. The
-// heartbeats of a node begin with its watches, or the controllers would find the
-// first nodes dead before the last are up; they go on until the fleet is closed.
-// progress is told how many of how many watches are up; it may be nil.
+// Up brings every node up as it comes in production: its kubelet registers it,
+// has a lease and begins its watches at once, or the controllers would find the
+// first nodes dead before the last have begun. It returns when all watches have
+// seen everything that was there, and every node has its CSINode and its lease.
+// The heartbeats go on until the fleet is closed. progress is told how many of how
+// many watches are up; it may be nil.
 func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
-	if err := f.connect(); err != nil {
+	if err := f.meet(ctx); err != nil {
 		return err
 	}
 	background, end := context.WithCancel(context.WithoutCancel(ctx))
 	f.end = end
 	f.alive.Go(func() { f.agenda.Run(background) })
-	if err := f.register(ctx); err != nil {
-		return err
-	}
 	f.alive.Go(func() { f.cycle(background, 1, f.cfg.Heartbeat, f.renew, f.series.leaseUpdate, f.series.renewal) })
 	f.alive.Go(func() { f.statuses(background) })
-	// As a kubelet does it: what belongs to the Node follows while it watches.
-	rest := make(chan error, 1)
-	f.alive.Go(func() { rest <- f.each(ctx, f.registerCSI) })
-	now := f.env.Clock.Now()
 	if f.cfg.PodLatency {
 		f.observer = newObserver(f)
-		f.observer.reflector.Start(now)
+		f.observer.reflector.Start(f.env.Clock.Now())
 	}
-	for i, n := range f.nodes {
-		n.connect()
-		at := f.env.Clock.Now()
-		n.begin(at, true)
-		// A kubelet renews its lease as it starts, and at its own pace from then on.
-		f.beats.Add(1)
-		n.begun.Store(true)
-		f.renew(background, n, at, nil, f.beats.Done)
-		if at-now > leaseSeconds*int64(time.Second) { // the controllers may have given it up
-			f.agenda.Add(at, func(ctx context.Context, at int64) { f.state(ctx, n, at) })
+	made := make(chan *node)
+	joined := make(chan error, 1)
+	f.alive.Go(func() {
+		joined <- f.each(ctx, func(ctx context.Context, n *node) error { return f.join(ctx, n, made) })
+	})
+	for i := range f.nodes {
+		select {
+		case n := <-made:
+			f.start(background, n)
+		case err := <-joined: // before all were made
+			return err
 		}
 		if progress != nil {
 			progress(f.synced(), len(f.nodes)*len(f.kinds))
@@ -206,7 +201,7 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	if err == nil {
 		err = reflector.Await(ctx, len(f.nodes), "leases", func() int { return int(f.leased.Load()) }, nil)
 	}
-	if err = errors.Join(err, <-rest); err != nil {
+	if err = errors.Join(err, <-joined); err != nil {
 		return err
 	}
 	// What the coming up has left is more than what the watches need from here on.
@@ -216,6 +211,17 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	}
 	f.takesCues(true)
 	return nil
+}
+
+// start starts a node that is registered.
+func (f *Fleet) start(background context.Context, n *node) {
+	n.connect()
+	at := f.env.Clock.Now()
+	n.begin(at, true)
+	// A kubelet renews its lease as it starts, and at its own pace from then on.
+	f.beats.Add(1)
+	n.begun.Store(true)
+	f.renew(background, n, at, nil, f.beats.Done)
 }
 
 // ahead is how many watches may be coming up at once: enough to keep the server

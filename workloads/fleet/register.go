@@ -33,14 +33,38 @@ const (
 	csiNodesPath = "/apis/storage.k8s.io/v1/csinodes"
 )
 
-// register makes every node's Node. What is there already stays.
-func (f *Fleet) register(ctx context.Context) error {
-	version, err := f.serverVersion(ctx)
-	if err != nil {
+// Register makes every node's Node, as many at a time as Up does, and nothing
+// else. What is there already stays. Close the fleet afterwards.
+func (f *Fleet) Register(ctx context.Context) error {
+	if err := f.meet(ctx); err != nil {
 		return err
 	}
-	f.version = version
 	return f.each(ctx, f.registerNode)
+}
+
+// meet connects the nodes, and learns what they have to know of the server.
+func (f *Fleet) meet(ctx context.Context) error {
+	if err := f.connect(); err != nil {
+		return err
+	}
+	version, err := f.serverVersion(ctx)
+	f.version = version
+	return err
+}
+
+// join makes a node's Node, hands the node over for its kubelet to start, and
+// makes its CSINode: as a kubelet does it, what belongs to the Node follows while
+// it watches. Its lease comes with the first heartbeat.
+func (f *Fleet) join(ctx context.Context, n *node, made chan<- *node) error {
+	if err := f.registerNode(ctx, n); err != nil {
+		return err
+	}
+	select {
+	case made <- n:
+		return f.registerCSI(ctx, n)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // each does something for every node, some at a time, until the first error.
@@ -90,7 +114,7 @@ func (f *Fleet) nodeBody(n *node) ([]byte, error) {
 	return client.Encode(object)
 }
 
-// registerCSI makes the node's CSINode. Its lease comes with the first heartbeat.
+// registerCSI makes the node's CSINode.
 func (f *Fleet) registerCSI(ctx context.Context, n *node) error {
 	body, err := f.csiNode(n)
 	if err != nil {
