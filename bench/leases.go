@@ -19,6 +19,9 @@ type tally struct {
 	late    uint64            // of those, not certainly within onTime
 	errors  map[string]uint64 // failures of all requests, by what failed
 	failed  uint64            // renewals that failed
+	windows int               // that renewals ended in, of which
+	lateIn  int               // so many have late ones
+	slowest time.Duration     // of all renewals, from its intended time
 	bad     error             // a window that cannot be read
 }
 
@@ -52,6 +55,11 @@ func (t *tally) take(w *rundir.Window) {
 				late += uint64(bar.Count)
 			}
 		}
+		t.slowest = max(t.slowest, time.Duration(h.Max())*time.Microsecond)
+	}
+	t.windows++
+	if late > 0 {
+		t.lateIn++
 	}
 	t.late += late
 	t.renewed += w.OK
@@ -64,6 +72,15 @@ func (t *tally) take(w *rundir.Window) {
 func (t *tally) share(due float64) float64 {
 	counted := float64(t.renewed + t.failed)
 	return max(0, float64(t.renewed)-float64(t.late)) / max(due, counted, 1)
+}
+
+// lateness says how the late renewals were spread: a server that stood still for a
+// moment has them all together.
+func (t *tally) lateness() string {
+	if t.late == 0 {
+		return "none late"
+	}
+	return fmt.Sprintf("%d late, in %d of %d windows, at most %s", t.late, t.lateIn, t.windows, t.slowest.Round(10*time.Millisecond))
 }
 
 // failures lists what failed, most first.

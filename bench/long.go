@@ -16,7 +16,7 @@ func (b *bench) soak(ctx context.Context) error {
 	b.add(row{
 		Row: "i", What: fmt.Sprintf("storm's memory, second half of %s against the first, %d nodes", b.soakFor, b.nodes),
 		Storm: fmt.Sprintf("%s → %s (%+.1f %%)", mb(first), mb(second), 100*(second/first-1)), HeldTo: "unchanged",
-		Peer:    fmt.Sprintf("%.2f %% of the leases on time meanwhile%s", 100*r.tally.share(r.due), r.without()),
+		Peer:    fmt.Sprintf("%.3f %% of the leases on time meanwhile: %s; %s%s", 100*r.tally.share(r.due), r.tally.lateness(), r.tally.failures(), r.without()),
 		Figures: map[string]float64{"first.bytes": first, "second.bytes": second, "most.bytes": r.storm.Most, "share": r.tally.share(r.due)},
 	})
 	return nil
@@ -41,7 +41,7 @@ func (b *bench) search(ctx context.Context) error {
 		}
 		share := r.tally.share(r.due)
 		figures[fmt.Sprintf("share.%d", nodes)] = share
-		found := fmt.Sprintf("%d: %.3f %%%s", nodes, 100*share, r.without())
+		found := fmt.Sprintf("%d: %.3f %% (%s)%s", nodes, 100*share, r.tally.lateness(), r.without())
 		seen = append(seen, found)
 		b.say("leases on time, by nodes: %s", found)
 		if share < enough || len(r.died) > 0 { // what its control plane does not outlive does not hold

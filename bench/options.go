@@ -104,6 +104,9 @@ func (o *options) choose(rows string) error {
 			return fmt.Errorf("-%s %d: want 1 to 100000", name, n)
 		}
 	}
+	if o.gogc < 0 {
+		return fmt.Errorf("-gogc %d: want 0 or more", o.gogc)
+	}
 	for name, d := range map[string]time.Duration{"span": o.span, "load": o.load} {
 		if d < time.Second {
 			return fmt.Errorf("-%s %s: want 1s or more", name, d)

@@ -3,6 +3,7 @@ package pki
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -87,6 +88,41 @@ func TestCertificatesAreKeptAndPrivate(t *testing.T) {
 		if was, ok := first[path]; ok && was != b {
 			t.Errorf("%s changed", path)
 		}
+	}
+}
+
+// The cluster's authority has a key as kubeadm makes it, in the form that the
+// controller manager reads; what it signs is verified with every request.
+func TestTheClustersAuthorityIsRSA(t *testing.T) {
+	p := made(t, t.TempDir())
+	for ca, want := range map[string]x509.PublicKeyAlgorithm{ClusterCA: x509.RSA, EtcdCA: x509.ECDSA, FrontCA: x509.ECDSA} {
+		if got := leaf(t, p, ca).PublicKeyAlgorithm; got != want {
+			t.Errorf("%s: %s, want %s", ca, got, want)
+		}
+	}
+	text, err := os.ReadFile(p.Key(ClusterCA))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "RSA PRIVATE KEY" {
+		t.Fatalf("the key is no PEM of an RSA key: %v", block)
+	}
+	if _, err := x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+		t.Error(err)
+	}
+	issued, err := p.Issue("system:node:one", "system:nodes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(issued.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf(t, p, ClusterCA))
+	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+		t.Error(err)
 	}
 }
 

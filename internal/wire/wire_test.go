@@ -185,6 +185,18 @@ type peer struct {
 // pair returns a connection whose server has greeted.
 func pair(t testing.TB, cfg Config) (*Conn, *peer) {
 	t.Helper()
+	return pairHeard(t, cfg, func(http2.Frame) {})
+}
+
+// pairHeard returns one whose server hears what comes.
+func pairHeard(t testing.TB, cfg Config, hear func(http2.Frame)) (*Conn, *peer) {
+	t.Helper()
+	return pairOver(t, cfg, func(c net.Conn) net.Conn { return c }, hear)
+}
+
+// pairOver returns one over a connection of the client's choice.
+func pairOver(t testing.TB, cfg Config, over func(net.Conn) net.Conn, hear func(http2.Frame)) (*Conn, *peer) {
+	t.Helper()
 	here, there := net.Pipe()
 	p := &peer{http2.NewFramer(there, there), there}
 	t.Cleanup(func() { _ = there.Close() })
@@ -194,14 +206,16 @@ func pair(t testing.TB, cfg Config) (*Conn, *peer) {
 		_, _ = io.ReadFull(there, make([]byte, len(http2.ClientPreface)))
 		go func() {
 			for {
-				if _, err := p.ReadFrame(); err != nil {
+				f, err := p.ReadFrame()
+				if err != nil {
 					return
 				}
+				hear(f)
 			}
 		}()
 		_ = p.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 10})
 	}()
-	c, err := Start(t.Context(), here, cfg)
+	c, err := Start(t.Context(), over(here), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -80,7 +79,7 @@ type Env struct {
 	Log      *slog.Logger
 }
 
-// Fleet is the simulated nodes. Call Up, then Run, then Close.
+// Fleet is the simulated nodes. Call Up or Register, then Run, then Close.
 type Fleet struct {
 	cfg    Config
 	env    Env
@@ -98,6 +97,9 @@ type Fleet struct {
 	observer   *observer
 
 	version string // of the API server: the kubelets say that they are of the same
+
+	turn     sync.Mutex // to be admitted; guards admitted
+	admitted int        // watches of the nodes that were
 
 	// cues is held while nodes are stopped or begun on cue; it guards up.
 	cues sync.Mutex
@@ -125,7 +127,7 @@ func New(cfg Config, env Env) *Fleet {
 // thousand is what the largest API servers take at a time.
 const atOnce = 1000
 
-// connect opens the fleet's connections.
+// connect opens the fleet's connections, but those of every node's own.
 func (f *Fleet) connect() error {
 	for _, c := range []**client.Client{&f.heartbeats, &f.kubelets, &f.proxies} {
 		var err error
@@ -148,23 +150,28 @@ func (f *Fleet) connect() error {
 	}
 	f.proxies.Close()
 	f.proxies = f.kubelets.As(cert, f.env.REST.UserAgent)
-	for _, n := range f.nodes {
-		cert, err := f.env.Issue(n.user.Name, n.user.Groups...)
-		if err != nil {
-			return fmt.Errorf("node %s: %w", n.name, err)
-		}
-		n.calls = f.kubelets.As(cert, f.env.REST.UserAgent)
-		n.beats = n.calls
-	}
 	return nil
 }
 
-// Up brings every node up as it comes in production: its kubelet registers it,
-// has a lease and begins its watches at once, or the controllers would find the
-// first nodes dead before the last have begun. It returns when all watches have
-// seen everything that was there, and every node has its CSINode and its lease.
-// The heartbeats go on until the fleet is closed. progress is told how many of how
-// many watches are up; it may be nil.
+// equip gives a node its own certificate, where every node has one. To sign it takes
+// a millisecond.
+func (f *Fleet) equip(n *node) error {
+	if !f.cfg.PerNode {
+		return nil
+	}
+	cert, err := f.env.Issue(n.user.Name, n.user.Groups...)
+	if err == nil {
+		n.calls = f.kubelets.As(cert, f.env.REST.UserAgent)
+		n.beats = n.calls
+	}
+	return err
+}
+
+// Up brings every node up as it comes in production: its kubelet registers it and
+// starts at once, or the controllers would find the first nodes dead before the last
+// have started. It returns when all watches have seen everything that was there, and
+// every node has its CSINode and its lease. The heartbeats go on until the fleet is
+// closed. progress is told how many of how many watches are up; it may be nil.
 func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	if err := f.meet(ctx); err != nil {
 		return err
@@ -178,30 +185,27 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 		f.observer = newObserver(f)
 		f.observer.reflector.Start(f.env.Clock.Now())
 	}
-	made := make(chan *node)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	joined := make(chan error, 1)
 	f.alive.Go(func() {
-		joined <- f.each(ctx, func(ctx context.Context, n *node) error { return f.join(ctx, n, made) })
+		err := f.each(ctx, func(ctx context.Context, n *node) error { return f.join(ctx, background, n) })
+		if err != nil {
+			fail(err) // nobody need wait for the others
+		}
+		joined <- err
 	})
-	for i := range f.nodes {
-		select {
-		case n := <-made:
-			f.start(background, n)
-		case err := <-joined: // before all were made
-			return err
-		}
-		if progress != nil {
-			progress(f.synced(), len(f.nodes)*len(f.kinds))
-		}
-		if err := f.keepUp(ctx, (i+1)*len(f.kinds)); err != nil {
-			return err
-		}
-	}
 	err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), "watches", f.synced, progress)
 	if err == nil {
 		err = reflector.Await(ctx, len(f.nodes), "leases", func() int { return int(f.leased.Load()) }, nil)
 	}
-	if err = errors.Join(err, <-joined); err != nil {
+	if err != nil {
+		fail(err)
+	}
+	if cannot := <-joined; cannot != nil {
+		err = cannot // which is what the others have ended with
+	}
+	if err != nil {
 		return err
 	}
 	// What the coming up has left is more than what the watches need from here on.
@@ -218,10 +222,12 @@ func (f *Fleet) start(background context.Context, n *node) {
 	n.connect()
 	at := f.env.Clock.Now()
 	n.begin(at, true)
-	// A kubelet renews its lease as it starts, and at its own pace from then on.
-	f.beats.Add(1)
 	n.begun.Store(true)
+	// A kubelet renews its lease and reports its status as it starts, and at its own
+	// pace from then on.
+	f.beats.Add(2)
 	f.renew(background, n, at, nil, f.beats.Done)
+	f.report(background, n, at, nil, f.beats.Done)
 }
 
 // ahead is how many watches may be coming up at once: enough to keep the server
@@ -229,17 +235,20 @@ func (f *Fleet) start(background context.Context, n *node) {
 // of kube-proxy's one user, which turns the rest away.
 const ahead = 200
 
-// keepUp waits until of the watches that were begun few are still coming up: a
-// fleet that starts is no herd, unless a scenario asks for one.
-func (f *Fleet) keepUp(ctx context.Context, begun int) error {
-	if begun-f.synced() <= ahead {
+// admit waits until of the watches of the nodes admitted before few are still
+// coming up: a fleet that starts is no herd, unless a scenario asks for one.
+func (f *Fleet) admit(ctx context.Context) error {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	defer func() { f.admitted += len(f.kinds) }()
+	if f.admitted-f.synced() <= ahead {
 		return nil
 	}
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	for moved, best := time.Now(), 0; ; {
 		n := f.synced()
-		if begun-n <= ahead || time.Since(moved) > startPatience {
+		if f.admitted-n <= ahead || time.Since(moved) > startPatience {
 			return nil // Await says it, if nothing moves any more
 		}
 		if n > best {
@@ -248,12 +257,12 @@ func (f *Fleet) keepUp(ctx context.Context, begun int) error {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }
 
-// startPatience is how long nothing may come up before the next nodes are begun
+// startPatience is how long nothing may come up before the next node is admitted
 // all the same.
 const startPatience = 5 * time.Second
 

@@ -82,7 +82,7 @@ func (f *Fleet) report(ctx context.Context, n *node, intended int64, cork *clien
 
 // reportWith patches a node's status with the images that it holds now, or nil.
 func (f *Fleet) reportWith(ctx context.Context, n *node, intended int64, images []corev1.ContainerImage, cork *client.Cork, done func()) {
-	if n.silent.Load() || !n.begun.Load() {
+	if n.silent.Load() {
 		done()
 		return
 	}

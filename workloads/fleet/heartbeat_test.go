@@ -38,8 +38,8 @@ func (r *recorded) close() map[string]rundir.Window {
 	return r.by
 }
 
-// oneNode is a fleet of one node that is not up; what it asks for, h answers.
-func oneNode(t *testing.T, cfg Config, h http.HandlerFunc) (*Fleet, *recorded) {
+// serveTLS is an API server that answers as h does, in Protobuf unless h says otherwise.
+func serveTLS(t *testing.T, h http.HandlerFunc) *rest.Config {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", client.Protobuf)
@@ -48,6 +48,14 @@ func oneNode(t *testing.T, cfg Config, h http.HandlerFunc) (*Fleet, *recorded) {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	return &rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
+}
+
+// oneNode is a fleet of one node that is not up; what it asks for, h answers.
+func oneNode(t *testing.T, cfg Config, h http.HandlerFunc) (*Fleet, *recorded) {
+	t.Helper()
+	server := serveTLS(t, h)
 	got := &recorded{by: map[string]rundir.Window{}}
 	clock := measure.NewClock()
 	got.rec = measure.NewRecorder(clock, func(w rundir.Window) {
@@ -56,8 +64,7 @@ func oneNode(t *testing.T, cfg Config, h http.HandlerFunc) (*Fleet, *recorded) {
 		got.by[w.Verb] = w
 	})
 	t.Cleanup(got.rec.Close)
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	calls, err := client.New(&rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}, clock, cmp.Or(cfg.Timeout, time.Minute))
+	calls, err := client.New(server, clock, cmp.Or(cfg.Timeout, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

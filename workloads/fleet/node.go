@@ -25,7 +25,8 @@ type node struct {
 	ip      string
 	user    client.User  // who its kubelet is
 	as      *client.User // whom its kubelet impersonates; nil: nobody
-	uid     string       // of its Node; set by register
+	uid     string       // of its Node, once that is there
+	awaited int64        // since when the controllers wait for its first lease, ns since the clock's origin
 	beats   *client.Client
 	calls   *client.Client
 	watches []reflector.Reflector

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -22,7 +23,7 @@ import (
 // registrars is how many nodes register at once.
 const registrars = 64
 
-// patience is how long a registration goes on trying.
+// patience is how long a registration goes on trying while nothing else comes up.
 const patience = 60 * time.Second
 
 // objectSize is more than any Node or Lease of storm's takes.
@@ -33,16 +34,21 @@ const (
 	csiNodesPath = "/apis/storage.k8s.io/v1/csinodes"
 )
 
-// Register makes every node's Node, as many at a time as Up does, and nothing
-// else. What is there already stays. Close the fleet afterwards.
+// Register makes every node's Node, as many at a time as Up does at most, and
+// nothing else. What is there already stays. Close the fleet afterwards.
 func (f *Fleet) Register(ctx context.Context) error {
 	if err := f.meet(ctx); err != nil {
 		return err
 	}
-	return f.each(ctx, f.registerNode)
+	return f.each(ctx, func(ctx context.Context, n *node) error {
+		if err := f.equip(n); err != nil {
+			return err
+		}
+		return f.registerNode(ctx, n)
+	})
 }
 
-// meet connects the nodes, and learns what they have to know of the server.
+// meet connects the fleet, and learns what the nodes have to know of the server.
 func (f *Fleet) meet(ctx context.Context) error {
 	if err := f.connect(); err != nil {
 		return err
@@ -52,19 +58,21 @@ func (f *Fleet) meet(ctx context.Context) error {
 	return err
 }
 
-// join makes a node's Node, hands the node over for its kubelet to start, and
-// makes its CSINode: as a kubelet does it, what belongs to the Node follows while
-// it watches. Its lease comes with the first heartbeat.
-func (f *Fleet) join(ctx context.Context, n *node, made chan<- *node) error {
+// join makes a node's Node, starts the node and makes its CSINode: as a kubelet does
+// it, what belongs to the Node follows while it watches. background is what the
+// node's heartbeats end with.
+func (f *Fleet) join(ctx, background context.Context, n *node) error {
+	if err := f.admit(ctx); err != nil {
+		return err
+	}
+	if err := f.equip(n); err != nil {
+		return err
+	}
 	if err := f.registerNode(ctx, n); err != nil {
 		return err
 	}
-	select {
-	case made <- n:
-		return f.registerCSI(ctx, n)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	f.start(background, n)
+	return f.registerCSI(ctx, n)
 }
 
 // each does something for every node, some at a time, until the first error.
@@ -99,8 +107,12 @@ func (f *Fleet) registerNode(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	meta, err := f.ensure(ctx, n, nodesPath, body, f.series.nodeCreate)
-	n.uid = meta.UID
+	begun := f.env.Clock.Now()
+	meta, made, err := f.ensure(ctx, n, nodesPath, body, f.series.nodeCreate)
+	n.uid, n.awaited = meta.UID, begun
+	if !made { // by whoever it was, the controllers may have given it up since
+		n.awaited = begun - 2*leaseSeconds*int64(time.Second)
+	}
 	return err
 }
 
@@ -120,7 +132,7 @@ func (f *Fleet) registerCSI(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.ensure(ctx, n, csiNodesPath, body, f.series.csiCreate)
+	_, _, err = f.ensure(ctx, n, csiNodesPath, body, f.series.csiCreate)
 	return err
 }
 
@@ -133,24 +145,35 @@ func (f *Fleet) csiNode(n *node) ([]byte, error) {
 }
 
 // ensure creates an object of the node's name, or gets it where it is there.
-func (f *Fleet) ensure(ctx context.Context, n *node, collection string, object []byte, count *measure.Series) (lean.Meta, error) {
+func (f *Fleet) ensure(ctx context.Context, n *node, collection string, object []byte, count *measure.Series) (meta lean.Meta, made bool, err error) {
 	reply := replies.Get().(*bytes.Buffer)
 	defer replies.Put(reply)
 	intended := f.env.Clock.Now()
-	a, err := n.beats.Insist(ctx, &client.Request{
+	a, err := f.insist(ctx, n, &client.Request{
 		Method: http.MethodPost, Path: collection, Body: object, ContentType: client.Protobuf, As: n.as,
-	}, patience, reply, objectSize, http.StatusConflict)
-	if err == nil {
-		if a.OK() {
-			a.Record(count, intended)
-		} else {
-			_, err = n.beats.Insist(ctx, get(collection+"/"+n.name, n.as), patience, reply, objectSize)
-		}
+	}, reply, http.StatusConflict)
+	if made = err == nil && a.OK(); made {
+		a.Record(count, intended)
+	} else if err == nil {
+		_, err = f.insist(ctx, n, get(collection+"/"+n.name, n.as), reply)
 	}
 	if err != nil {
-		return lean.Meta{}, err
+		return lean.Meta{}, false, err
 	}
-	return lean.MetaOf(reply.Bytes())
+	meta, err = lean.MetaOf(reply.Bytes())
+	return meta, made, err
+}
+
+// insist repeats a request of a node that joins. A kubelet would go on for ever: the
+// node is given up when meanwhile nothing of the fleet came up either.
+func (f *Fleet) insist(ctx context.Context, n *node, r *client.Request, reply *bytes.Buffer, asGood ...int) (client.Answer, error) {
+	for {
+		before := f.synced()
+		a, err := n.beats.Insist(ctx, r, patience, reply, objectSize, asGood...)
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || f.synced() == before {
+			return a, err
+		}
+	}
 }
 
 // get is a request for one object.

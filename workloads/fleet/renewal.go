@@ -302,14 +302,17 @@ func (f *Fleet) hadLease(n *node) bool {
 	return n.renewed != 0
 }
 
-// renewed notes that the lease was made or renewed. Where that had failed for longer
-// than the lease lasts, the controllers may have found the node's state
+// renewed notes that the lease was made or renewed. Where it had been waited for longer
+// than it lasts, the controllers may have found the node's state
 // unknown, which its kubelet sees at its next look at its own Node, and says
 // how it is.
 func (f *Fleet) renewed(n *node, at int64) {
 	n.mu.Lock()
-	first := n.renewed == 0
-	long := !first && at-n.renewed > leaseSeconds*int64(time.Second)
+	first, before := n.renewed == 0, n.renewed
+	if first {
+		before = n.awaited
+	}
+	long := at-before > leaseSeconds*int64(time.Second)
 	n.renewed = at
 	n.mu.Unlock()
 	if first {

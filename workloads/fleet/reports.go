@@ -87,6 +87,9 @@ func (f *Fleet) reportNext(a *agenda.Agenda, n *node, r *reports, from int64) {
 	}
 	a.Add(at, func(ctx context.Context, at int64) {
 		f.reportNext(a, n, r, at)
+		if !n.begun.Load() {
+			return // it reports as it starts
+		}
 		f.beats.Add(1)
 		if !changed {
 			f.report(ctx, n, at, nil, f.beats.Done)
