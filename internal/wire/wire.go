@@ -37,7 +37,7 @@ type Config struct {
 	// PingAfter is how long nothing may be heard before the server is pinged,
 	// and PingTimeout how long its answer may take before the connection is
 	// given up, so that a server that died silently holds nothing for ever;
-	// 10 s and 5 s.
+	// 30 s and 15 s, client-go's defaults.
 	PingAfter, PingTimeout time.Duration
 }
 
@@ -48,8 +48,8 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.DialTimeout, 5*time.Second)
-	def(&c.PingAfter, 10*time.Second)
-	def(&c.PingTimeout, 5*time.Second)
+	def(&c.PingAfter, 30*time.Second)
+	def(&c.PingTimeout, 15*time.Second)
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: c.DialTimeout, KeepAlive: 15 * time.Second}).DialContext
 	}
