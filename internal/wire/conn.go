@@ -28,9 +28,6 @@ const (
 	initialMaxFrame = 16_384
 )
 
-// keepBuffer is how much of a write buffer an idle connection keeps.
-const keepBuffer = 4 << 10
-
 // Conn is one connection. Its methods are safe for concurrent use.
 type Conn struct {
 	cfg   Config
@@ -42,10 +39,9 @@ type Conn struct {
 	most  atomic.Int64  // streams that the server allows
 
 	mu      sync.Mutex // guards everything below
-	out     []byte     // frames that are not written yet
-	spare   []byte
-	writing bool // somebody is writing
-	corked  bool // the goroutine that reads handles what has come, and writes for all when it is through
+	out     []byte     // frames that are not written yet; nil: there are none
+	writing bool       // somebody is writing
+	corked  bool       // the goroutine that reads handles what has come, and writes for all when it is through
 	streams map[uint32]*Stream
 	next    uint32 // the next stream's number
 	pending []*Stream
@@ -99,25 +95,19 @@ func (c *Conn) flush() {
 	c.writing = true
 	for len(c.out) > 0 && c.err == nil {
 		buf := c.out
-		c.out = c.spare[:0]
+		c.out = nil
 		c.wrote = sinceEpoch()
 		c.mu.Unlock()
 		_, err := c.nc.Write(buf)
 		c.mu.Lock()
 		c.wrote = 0
-		c.spare = buf[:0]
+		giveBack(buf)
 		if err != nil {
 			c.writing = false
 			c.mu.Unlock()
 			c.fail(c.lost(fmt.Errorf("write: %w", err)))
 			return
 		}
-	}
-	if cap(c.out) > keepBuffer {
-		c.out = nil
-	}
-	if cap(c.spare) > keepBuffer {
-		c.spare = nil
 	}
 	c.writing = false
 	c.mu.Unlock()
@@ -150,7 +140,7 @@ func (c *Conn) fail(err error) {
 	first := c.err == nil
 	if first {
 		c.err = err
-		c.out, c.spare, c.pending = nil, nil, nil
+		c.out, c.pending = nil, nil
 		if c.timer != nil {
 			c.timer.Stop()
 		}

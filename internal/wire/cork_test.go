@@ -91,6 +91,11 @@ func TestWhatAnswersAskForGoesOutTogether(t *testing.T) {
 	if <-three.done; three.err != nil || three.body.String() != "body" {
 		t.Errorf("the third: %v, %q", three.err, three.body.String())
 	}
+	conn.mu.Lock()
+	defer conn.mu.Unlock()
+	if conn.out != nil {
+		t.Error("a connection that is idle keeps a buffer to write from")
+	}
 }
 
 // A ping is answered though a frame has begun behind it, wherever that is cut off.

@@ -51,9 +51,25 @@ func (f *framer) release() {
 	framers.Put(f)
 }
 
+// outSize is as much as most writes take; what is longer grows.
+const outSize = 4 << 10
+
+// outs are the buffers of what is written.
+var outs = sync.Pool{New: func() any { return new([outSize]byte) }}
+
+// giveBack leaves the buffer of what was written to the next write, unless it has grown.
+func giveBack(b []byte) {
+	if cap(b) == outSize {
+		outs.Put((*[outSize]byte)(b[:outSize]))
+	}
+}
+
 // write appends frames to what is to go out; the lock is held. Nothing is sent yet,
 // so that it cannot fail.
 func (c *Conn) write(frames func(*http2.Framer) error) {
+	if c.out == nil {
+		c.out = outs.Get().(*[outSize]byte)[:0]
+	}
 	f := framers.Get().(*framer)
 	f.to = &c.out
 	_ = frames(f.Framer)

@@ -14,6 +14,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -108,7 +109,9 @@ type Fleet struct {
 	end    context.CancelFunc // of what runs in the background
 	alive  sync.WaitGroup
 	beats  sync.WaitGroup // heartbeats under way
+	made   atomic.Int64   // Nodes that are there
 	leased atomic.Int64   // nodes that have had a lease
+	told   atomic.Int64   // nodes that have told their status as they started, or given that up
 }
 
 // New makes the fleet's nodes; it asks nothing of the server yet.
@@ -170,8 +173,9 @@ func (f *Fleet) equip(n *node) error {
 // Up brings every node up as it comes in production: its kubelet registers it and
 // starts at once, or the controllers would find the first nodes dead before the last
 // have started. It returns when all watches have seen everything that was there, and
-// every node has its CSINode and its lease. The heartbeats go on until the fleet is
-// closed. progress is told how many of how many watches are up; it may be nil.
+// every node has its CSINode and its lease and has told its status. The heartbeats go
+// on until the fleet is closed. progress is told how many of how many watches are up;
+// it may be nil.
 func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	if err := f.meet(ctx); err != nil {
 		return err
@@ -185,28 +189,27 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 		f.observer = newObserver(f)
 		f.observer.reflector.Start(f.env.Clock.Now())
 	}
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	joining, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	joined := make(chan error, 1)
 	f.alive.Go(func() {
-		err := f.each(ctx, func(ctx context.Context, n *node) error { return f.join(ctx, background, n) })
-		if err != nil {
-			fail(err) // nobody need wait for the others
-		}
-		joined <- err
+		joined <- f.each(joining, func(ctx context.Context, n *node) error { return f.join(ctx, background, n) })
 	})
-	err := reflector.Await(ctx, len(f.nodes)*len(f.kinds), "watches", f.synced, progress)
-	if err == nil {
-		err = reflector.Await(ctx, len(f.nodes), "leases", func() int { return int(f.leased.Load()) }, nil)
-	}
-	if err != nil {
-		fail(err)
-	}
-	if cannot := <-joined; cannot != nil {
-		err = cannot // which is what the others have ended with
-	}
-	if err != nil {
+	total := len(f.nodes) * len(f.kinds)
+	if err := f.await(joined, giveUp, total, progress); err != nil {
 		return err
+	}
+	if err := reflector.Await(ctx, total, "watches", f.came, progress); err != nil {
+		return err
+	}
+	if err := reflector.Await(ctx, len(f.nodes), "leases", func() int { return int(f.leased.Load()) }, nil); err != nil {
+		return err
+	}
+	if err := reflector.Await(ctx, len(f.nodes), "first statuses", func() int { return int(f.told.Load()) }, nil); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		f.env.Log.Warn("nodes come up without having told their statuses", "workload", f.env.Workload, "error", err)
 	}
 	// What the coming up has left is more than what the watches need from here on.
 	debug.FreeOSMemory()
@@ -215,6 +218,32 @@ func (f *Fleet) Up(ctx context.Context, progress func(done, total int)) error {
 	}
 	f.takesCues(true)
 	return nil
+}
+
+// await waits until all nodes have joined, and tells of the progress. It gives them up
+// when no further watch comes up for long.
+func (f *Fleet) await(joined <-chan error, giveUp context.CancelCauseFunc, total int, progress func(done, total int)) error {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	came := f.came
+	if total == 0 {
+		came = f.steps
+	}
+	for most, since := -1, time.Now(); ; {
+		select {
+		case err := <-joined:
+			return err
+		case <-ticker.C:
+		}
+		if n := came(); n > most {
+			most, since = n, time.Now()
+		} else if time.Since(since) > upPatience {
+			giveUp(fmt.Errorf("%d of %d watches are up, and for %s no further one came: see the API server's log", f.came(), total, upPatience))
+		}
+		if progress != nil {
+			progress(f.came(), total)
+		}
+	}
 }
 
 // start starts a node that is registered.
@@ -227,7 +256,10 @@ func (f *Fleet) start(background context.Context, n *node) {
 	// pace from then on.
 	f.beats.Add(2)
 	f.renew(background, n, at, nil, f.beats.Done)
-	f.report(background, n, at, nil, f.beats.Done)
+	f.report(background, n, at, nil, func() {
+		f.told.Add(1)
+		f.beats.Done()
+	})
 }
 
 // ahead is how many watches may be coming up at once: enough to keep the server
@@ -235,24 +267,28 @@ func (f *Fleet) start(background context.Context, n *node) {
 // of kube-proxy's one user, which turns the rest away.
 const ahead = 200
 
+// How long nothing may come up before the next node is admitted all the same, and
+// before all are given up.
+const (
+	startPatience = 5 * time.Second
+	upPatience    = 2 * patience // a node that cannot be registered says why before
+)
+
 // admit waits until of the watches of the nodes admitted before few are still
 // coming up: a fleet that starts is no herd, unless a scenario asks for one.
 func (f *Fleet) admit(ctx context.Context) error {
 	f.turn.Lock()
 	defer f.turn.Unlock()
-	defer func() { f.admitted += len(f.kinds) }()
-	if f.admitted-f.synced() <= ahead {
-		return nil
-	}
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
-	for moved, best := time.Now(), 0; ; {
-		n := f.synced()
-		if f.admitted-n <= ahead || time.Since(moved) > startPatience {
-			return nil // Await says it, if nothing moves any more
+	for most, since := f.came(), time.Now(); ; {
+		n := f.came()
+		if n > most {
+			most, since = n, time.Now()
 		}
-		if n > best {
-			moved, best = time.Now(), n
+		if f.admitted-n <= ahead || time.Since(since) > startPatience {
+			f.admitted += len(f.kinds)
+			return nil
 		}
 		select {
 		case <-ticker.C:
@@ -262,15 +298,14 @@ func (f *Fleet) admit(ctx context.Context) error {
 	}
 }
 
-// startPatience is how long nothing may come up before the next node is admitted
-// all the same.
-const startPatience = 5 * time.Second
+// steps counts what only goes on while nodes come up.
+func (f *Fleet) steps() int { return f.came() + int(f.made.Load()+f.leased.Load()) }
 
-// synced returns how many watches of the nodes have seen everything.
-func (f *Fleet) synced() int {
+// came returns how many watches of the nodes have seen everything that was there.
+func (f *Fleet) came() int {
 	n := 0
 	for _, k := range f.kinds {
-		n += int(k.shared.Counts.Synced.Load())
+		n += int(k.shared.Counts.Came.Load())
 	}
 	return n
 }

@@ -107,13 +107,16 @@ func (f *Fleet) registerNode(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	begun := f.env.Clock.Now()
-	meta, made, err := f.ensure(ctx, n, nodesPath, body, f.series.nodeCreate)
-	n.uid, n.awaited = meta.UID, begun
-	if !made { // by whoever it was, the controllers may have given it up since
-		n.awaited = begun - 2*leaseSeconds*int64(time.Second)
+	meta, a, err := f.ensure(ctx, n, nodesPath, body, f.series.nodeCreate)
+	if err != nil {
+		return err
 	}
-	return err
+	n.uid, n.awaited = meta.UID, a.Sent
+	if a.Status == http.StatusConflict { // whoever made it, the controllers may have given it up since
+		n.awaited -= 2 * leaseSeconds * int64(time.Second)
+	}
+	f.made.Add(1)
+	return nil
 }
 
 // nodeBody is the Node as its kubelet offers it, each time it starts: it may have
@@ -144,33 +147,36 @@ func (f *Fleet) csiNode(n *node) ([]byte, error) {
 	}})
 }
 
-// ensure creates an object of the node's name, or gets it where it is there.
-func (f *Fleet) ensure(ctx context.Context, n *node, collection string, object []byte, count *measure.Series) (meta lean.Meta, made bool, err error) {
+// ensure creates an object of the node's name, or gets it where it is there. The
+// answer is to the creation.
+func (f *Fleet) ensure(ctx context.Context, n *node, collection string, object []byte, count *measure.Series) (lean.Meta, client.Answer, error) {
 	reply := replies.Get().(*bytes.Buffer)
 	defer replies.Put(reply)
 	intended := f.env.Clock.Now()
 	a, err := f.insist(ctx, n, &client.Request{
 		Method: http.MethodPost, Path: collection, Body: object, ContentType: client.Protobuf, As: n.as,
 	}, reply, http.StatusConflict)
-	if made = err == nil && a.OK(); made {
+	switch {
+	case err != nil:
+	case a.OK():
 		a.Record(count, intended)
-	} else if err == nil {
+	default:
 		_, err = f.insist(ctx, n, get(collection+"/"+n.name, n.as), reply)
 	}
 	if err != nil {
-		return lean.Meta{}, false, err
+		return lean.Meta{}, a, err
 	}
-	meta, err = lean.MetaOf(reply.Bytes())
-	return meta, made, err
+	meta, err := lean.MetaOf(reply.Bytes())
+	return meta, a, err
 }
 
 // insist repeats a request of a node that joins. A kubelet would go on for ever: the
 // node is given up when meanwhile nothing of the fleet came up either.
 func (f *Fleet) insist(ctx context.Context, n *node, r *client.Request, reply *bytes.Buffer, asGood ...int) (client.Answer, error) {
 	for {
-		before := f.synced()
+		before := f.steps()
 		a, err := n.beats.Insist(ctx, r, patience, reply, objectSize, asGood...)
-		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || f.synced() == before {
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || f.steps() == before {
 			return a, err
 		}
 	}

@@ -88,6 +88,7 @@ type Reflector struct {
 	took    int64    // bytes that came since then
 	pause   time.Duration
 	draws   uint32
+	came    bool  // it is counted in Came
 	plain   bool  // the server does not know streaming lists
 	told    uint8 // how often in a row the server has said when to come again
 }
@@ -221,6 +222,7 @@ func (s *Shared) first() time.Duration {
 type Counts struct {
 	Open    atomic.Int64 // watches open now
 	Synced  atomic.Int64 // reflectors whose list is complete, and whose watch has not ended since
+	Came    atomic.Int64 // reflectors that were so once
 	Events  atomic.Int64
 	Bytes   atomic.Int64 // of watches
 	Watches atomic.Int64 // begun

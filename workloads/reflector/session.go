@@ -141,7 +141,7 @@ func (s *session) open(at int64) {
 	c.Open.Add(1)
 	c.Watches.Add(1)
 	if s.r.begun < 0 {
-		c.Synced.Add(1)
+		s.r.insync()
 	}
 }
 
@@ -285,11 +285,22 @@ func (s *session) synced(at int64) {
 		}
 		r.begun = -max(at, 1)
 		if s.opened != 0 {
-			r.Shared.Counts.Synced.Add(1)
+			r.insync()
 		}
 	}
 	if r.Sink != nil {
 		r.Sink.Synced(at)
+	}
+}
+
+// insync counts a watch that is open and has seen everything that was there; the
+// lock is held.
+func (r *Reflector) insync() {
+	c := &r.Shared.Counts
+	c.Synced.Add(1)
+	if !r.came {
+		r.came = true
+		c.Came.Add(1)
 	}
 }
 
