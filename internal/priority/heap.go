@@ -9,7 +9,7 @@ import (
 // garbage is collected. Go's default is 100. A load allocates little, so that
 // to collect more often costs hardly any processor time, and what storm does
 // not hold is left to the control plane.
-const growth = 40
+const growth = 30
 
 // KeepSmall keeps the heap close to what is alive, unless GOGC says otherwise,
 // and returns how to undo that.
