@@ -78,13 +78,13 @@ func TestWhatAnswersAskForGoesOutTogether(t *testing.T) {
 	one, two, three := ask(), ask(), ask() // the streams 1, 3, 5
 	third := frames(t, func(f *http2.Framer) { answer(f, 5) })
 	both := frames(t, func(f *http2.Framer) { answer(f, 1); answer(f, 3) })
-	go func() { _, _ = p.Conn.Write(append(both, third[:5]...)) }()
+	go func() { _, _ = p.Write(append(both, third[:5]...)) }()
 	if n := <-begun; n != 2 {
 		t.Errorf("%d requests in the write after two answers", n)
 	}
 	<-one.done
 	<-two.done
-	go func() { _, _ = p.Conn.Write(third[5:]) }()
+	go func() { _, _ = p.Write(third[5:]) }()
 	if n := <-begun; n != 1 {
 		t.Errorf("%d requests in the write after the third answer", n)
 	}
@@ -109,11 +109,11 @@ func TestAFrameOnItsWayHoldsNothingUp(t *testing.T) {
 			}
 		})
 		first := frames(t, func(f *http2.Framer) { _ = f.WritePing(false, [8]byte{1}) })
-		go func() { _, _ = p.Conn.Write(append(first, whole[:cut]...)) }()
+		go func() { _, _ = p.Write(append(first, whole[:cut]...)) }()
 		if got := <-answered; got != [8]byte{1} {
 			t.Errorf("cut off after %d: %v", cut, got)
 		}
-		go func() { _, _ = p.Conn.Write(whole[cut:]) }()
+		go func() { _, _ = p.Write(whole[cut:]) }()
 		if got := <-answered; got != [8]byte{2} {
 			t.Errorf("cut off after %d, the rest: %v", cut, got)
 		}

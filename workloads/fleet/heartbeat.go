@@ -76,12 +76,12 @@ type beat struct {
 }
 
 // report patches a node's status, which has not changed.
-func (f *Fleet) report(ctx context.Context, n *node, intended int64, cork *client.Cork, done func()) {
-	f.reportWith(ctx, n, intended, nil, cork, done)
+func (f *Fleet) report(ctx context.Context, n *node, intended int64, done func()) {
+	f.reportWith(ctx, n, intended, nil, done)
 }
 
 // reportWith patches a node's status with the images that it holds now, or nil.
-func (f *Fleet) reportWith(ctx context.Context, n *node, intended int64, images []corev1.ContainerImage, cork *client.Cork, done func()) {
+func (f *Fleet) reportWith(ctx context.Context, n *node, intended int64, images []corev1.ContainerImage, done func()) {
 	if n.silent.Load() {
 		done()
 		return
@@ -93,7 +93,7 @@ func (f *Fleet) reportWith(ctx context.Context, n *node, intended int64, images 
 		p.Status.Order = append(p.Status.Order, orderedType{string(c.Type)})
 		p.Status.Conditions = append(p.Status.Conditions, beat{now, string(c.Type)})
 	}
-	f.patchStatus(ctx, n, p, intended, cork, done)
+	f.patchStatus(ctx, n, p, intended, done)
 }
 
 // stateOf is what a kubelet sends of a status that has changed: its conditions
@@ -111,14 +111,14 @@ func (f *Fleet) state(ctx context.Context, n *node, intended int64) {
 	now := metav1.NewTime(time.Now())
 	p.Status.Conditions = conditions(now, now)
 	f.beats.Add(1)
-	f.patchStatus(ctx, n, p, intended, nil, f.beats.Done)
+	f.patchStatus(ctx, n, p, intended, f.beats.Done)
 }
 
 // statusTries is how often a kubelet tries to tell its node's status before it
 // waits for the next time, as in its updateNodeStatus.
 const statusTries = 5
 
-func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended int64, cork *client.Cork, done func()) {
+func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended int64, done func()) {
 	body, err := json.Marshal(patch)
 	if err != nil {
 		f.env.Log.Error("encode a node's status", "error", err)
@@ -127,12 +127,12 @@ func (f *Fleet) patchStatus(ctx context.Context, n *node, patch any, intended in
 	}
 	f.tryStatus(ctx, n, &client.Request{
 		Method: http.MethodPatch, Path: nodesPath + "/" + n.name + "/status", Body: body, ContentType: client.StrategicPatch, As: n.as,
-	}, 1, intended, cork, done)
+	}, 1, intended, done)
 }
 
 // tryStatus sends a node's status. The first time a kubelet goes by what its
 // watch has shown it of its Node; from the second on it reads that first.
-func (f *Fleet) tryStatus(ctx context.Context, n *node, req *client.Request, try int, intended int64, cork *client.Cork, done func()) {
+func (f *Fleet) tryStatus(ctx context.Context, n *node, req *client.Request, try int, intended int64, done func()) {
 	next := func(a client.Answer) {
 		wait := a.Wait()
 		switch {
@@ -143,20 +143,20 @@ func (f *Fleet) tryStatus(ctx context.Context, n *node, req *client.Request, try
 			done()
 			f.agenda.Add(a.Done+int64(wait), func(ctx context.Context, at int64) {
 				f.beats.Add(1)
-				f.tryStatus(ctx, n, req, try, at, nil, f.beats.Done)
+				f.tryStatus(ctx, n, req, try, at, f.beats.Done)
 			})
 			return
 		}
-		f.tryStatus(ctx, n, req, try+1, a.Done, nil, done)
+		f.tryStatus(ctx, n, req, try+1, a.Done, done)
 	}
-	patch := func(intended int64, cork *client.Cork) {
-		n.send(ctx, n.beats, req, nil, 0, cork, func(a client.Answer) {
+	patch := func(intended int64) {
+		n.send(ctx, n.beats, req, nil, 0, nil, func(a client.Answer) {
 			a.Record(f.series.status, intended)
 			next(a)
 		})
 	}
 	if try == 1 {
-		patch(intended, cork)
+		patch(intended)
 		return
 	}
 	n.send(ctx, n.beats, get(nodesPath+"/"+n.name, n.as), nil, 0, nil, func(a client.Answer) {
@@ -165,6 +165,6 @@ func (f *Fleet) tryStatus(ctx context.Context, n *node, req *client.Request, try
 			next(a)
 			return
 		}
-		patch(a.Done, nil)
+		patch(a.Done)
 	})
 }

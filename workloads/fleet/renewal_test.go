@@ -312,7 +312,7 @@ func TestAStatusIsTriedAgain(t *testing.T) {
 			})
 			f, _ := oneNode(t, Config{}, server.ServeHTTP)
 			over := make(chan struct{})
-			f.report(t.Context(), f.nodes[0], f.env.Clock.Now(), nil, func() { close(over) })
+			f.report(t.Context(), f.nodes[0], f.env.Clock.Now(), func() { close(over) })
 			<-over
 			if server.String() != c.want {
 				t.Errorf("asked %s, want %s", server, c.want)

@@ -92,9 +92,9 @@ func (f *Fleet) reportNext(a *agenda.Agenda, n *node, r *reports, from int64) {
 		}
 		f.beats.Add(1)
 		if !changed {
-			f.report(ctx, n, at, nil, f.beats.Done)
+			f.report(ctx, n, at, f.beats.Done)
 			return
 		}
-		f.reportWith(ctx, n, at, images(int(n.pulls.Add(1))), nil, f.beats.Done)
+		f.reportWith(ctx, n, at, images(int(n.pulls.Add(1))), f.beats.Done)
 	})
 }

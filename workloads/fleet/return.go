@@ -94,5 +94,5 @@ func (f *Fleet) refresh(ctx context.Context, n *node, at int64, away bool) {
 		return
 	}
 	f.beats.Add(1)
-	f.report(ctx, n, f.env.Clock.Now(), nil, f.beats.Done)
+	f.report(ctx, n, f.env.Clock.Now(), f.beats.Done)
 }

@@ -96,7 +96,7 @@ func (f *Fleet) start(background context.Context, n *node) {
 	// pace from then on.
 	f.beats.Add(2)
 	f.renew(background, n, at, nil, f.beats.Done)
-	f.report(background, n, at, nil, func() {
+	f.report(background, n, at, func() {
 		f.told.Add(1)
 		f.beats.Done()
 	})
