@@ -79,6 +79,7 @@ func (f *Fleet) await(joined <-chan error, giveUp context.CancelCauseFunc, total
 			most, since = n, time.Now()
 		} else if time.Since(since) > upPatience {
 			giveUp(fmt.Errorf("%d of %d watches are up, and for %s no further one came: see the API server's log", f.came(), total, upPatience))
+			return <-joined
 		}
 		if progress != nil {
 			progress(f.came(), total)
