@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
@@ -41,11 +41,10 @@ func (b *bench) with(ctx context.Context, use func(context.Context, *plane) erro
 	defer func() { err = errors.Join(err, book.Finish()) }()
 	b.say("starting a control plane")
 	var spec clusters.Spec
+	asked := &spec.Kubernetes.APIServer
+	asked.Env, asked.Flags = b.env, maps.Clone(b.flags)
 	if b.profile != "" { // what the servers do with their time is to be had too
-		spec.Kubernetes.APIServer.Flags = map[string]string{"profiling": "true"}
-	}
-	if b.gogc > 0 {
-		spec.Kubernetes.APIServer.Env = map[string]string{"GOGC": strconv.Itoa(b.gogc)}
+		asked.Flags["profiling"] = "true"
 	}
 	c, err := local.Up(ctx, local.Options{
 		Spec: spec, Dir: filepath.Join(b.dir, name), LogDir: filepath.Join(b.dir, name+"-logs"), Store: b.store, Ledger: book,

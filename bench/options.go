@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -15,8 +16,9 @@ type options struct {
 	nodes    int
 	span     time.Duration
 	settle   time.Duration
-	gogc     int
-	load     time.Duration // of a generator's round
+	env      map[string]string // of the API servers
+	flags    map[string]string // of the API servers
+	load     time.Duration     // of a generator's round
 	rounds   int
 	inFlight int
 	objects  int
@@ -48,7 +50,8 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.span, "span", 10*time.Minute, "how long a fleet is measured")
 	fs.DurationVar(&o.settle, "settle", 30*time.Second, "how long a fleet runs before it is measured")
 	fs.DurationVar(&o.load, "load", 20*time.Second, "how long each round of a request generator lasts")
-	fs.IntVar(&o.gogc, "gogc", 0, "GOGC of the API servers, for a control plane with memory to spare; 0: Go's own, 100")
+	fs.Func("env", "environment of the API servers, as `NAME=VALUE`, such as GOGC=300 where there is memory to spare; may be repeated", pairs(&o.env))
+	fs.Func("flag", "flag of the API servers, as `NAME=VALUE`, such as goaway-chance=0.001; may be repeated", pairs(&o.flags))
 	fs.IntVar(&o.rounds, "rounds", 3, "rounds of the generators, who take turns")
 	fs.IntVar(&o.inFlight, "inflight", 64, "requests in flight at saturation")
 	fs.IntVar(&o.objects, "objects", 5000, "objects in the list of row f")
@@ -74,6 +77,19 @@ func parse(args []string) (options, error) {
 		o.sizes = append(o.sizes, n)
 	}
 	return o, o.choose(rows)
+}
+
+// pairs collects what is given as NAME=VALUE.
+func pairs(into *map[string]string) func(string) error {
+	*into = map[string]string{}
+	return func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return errors.New("want NAME=VALUE")
+		}
+		(*into)[name] = value
+		return nil
+	}
 }
 
 // choose takes the rows and checks that what they need is there.
@@ -103,9 +119,6 @@ func (o *options) choose(rows string) error {
 		if n < 1 || n > 100_000 {
 			return fmt.Errorf("-%s %d: want 1 to 100000", name, n)
 		}
-	}
-	if o.gogc < 0 {
-		return fmt.Errorf("-gogc %d: want 0 or more", o.gogc)
 	}
 	for name, d := range map[string]time.Duration{"span": o.span, "load": o.load} {
 		if d < time.Second {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -65,14 +66,19 @@ func markdown(rows []row) string {
 
 // circumstances says under which the figures came about.
 func (b *bench) circumstances() string {
-	collected := ""
-	if b.gogc > 0 {
-		collected = fmt.Sprintf(", API servers with GOGC=%d", b.gogc)
+	asked := ""
+	for _, of := range []map[string]string{b.env, b.flags} {
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			asked += fmt.Sprintf(" %s=%s", name, of[name])
+		}
+	}
+	if asked != "" {
+		asked = ", API servers with" + asked
 	}
 	return fmt.Sprintf("Measured %s, within %s, with %s processors for the control plane, storm and the peers together (%s, %s); "+
 		"%d nodes, fleets measured for %s after %s%s; request generators %d rounds of %s, %d in flight.",
 		b.begun.UTC().Format(time.DateOnly), time.Since(b.begun).Round(time.Second), fmt.Sprint(runtime.NumCPU()), runtime.Version(), kernel(),
-		b.nodes, b.span, b.settle, collected, b.rounds, b.load, b.inFlight)
+		b.nodes, b.span, b.settle, asked, b.rounds, b.load, b.inFlight)
 }
 
 // kernel is the version of the running kernel.

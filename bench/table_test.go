@@ -31,8 +31,9 @@ func TestRowsAreChosen(t *testing.T) {
 		"-search=7500,5000":         "",
 		"-nodes=0":                  "",
 		"-span=0s":                  "",
-		"-gogc=-1":                  "",
-		"-rows=d -gogc=300":         "d",
+		"-env=GOGC":                 "",
+		"-rows=d -env=GOGC=300":     "d",
+		"-rows=d -flag==1":          "",
 		"-rows=e -inflight=1000000": "",
 	} {
 		o, err := parse(strings.Fields(args))
