@@ -57,6 +57,7 @@ func (r *real) testRogue(t *testing.T) {
 		"rogue":      func(*RogueDaemonSet) {},
 		"rogue-rv0":  func(d *RogueDaemonSet) { d.ResourceVersion, d.Jitter = "0", .1 },
 		"rogue-json": func(d *RogueDaemonSet) { d.Content = "json" },
+		"rogue-rate": func(d *RogueDaemonSet) { d.Period, d.Rate, d.Arrivals = 0, schedule("0/s..20/s over 2s"), "poisson" },
 	} {
 		flow := map[string]string{"flow_schema": "service-accounts"}
 		before := r.metric(t, "apiserver_flowcontrol_dispatched_requests_total", flow)

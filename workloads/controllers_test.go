@@ -24,6 +24,7 @@ func TestDescriptionsOfControllerLoads(t *testing.T) {
 		of(func(r *RogueDaemonSet) {
 			r.Count, r.ResourceVersion, r.Jitter, r.Period, r.Content = 1, "0", .5, unit.Duration(time.Second), "json"
 		}),
+		of(func(r *RogueDaemonSet) { r.Count, r.Rate = 500, schedule("0/s..20/s over 60s") }),
 		of(func(j *Jobs) { j.Rate = unit.Steady(5) }),
 		of(func(j *Jobs) {
 			j.Rate, j.Completions, j.Parallelism, j.TTL = schedule("0/s..20/s over 60s"), 10, 50, 0
@@ -49,10 +50,14 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 	cases := map[string]Workload{
 		"rogue: nobody": of(func(*RogueDaemonSet) {}),
 		"rogue: beyond reason": of(func(r *RogueDaemonSet) {
-			r.Count, r.Period, r.Jitter, r.ResourceVersion, r.Content, r.InFlight, r.Timeout = 1e9, 0, 2, "latest", "yaml", 0, 0
+			r.Count, r.Period, r.Jitter, r.ResourceVersion, r.Content, r.InFlight, r.Timeout = 1e9, 1, 2, "latest", "yaml", 0, 0
 		}),
 		"rogue: too often": of(func(r *RogueDaemonSet) { r.Count, r.Period = 100_000, unit.Duration(20*time.Millisecond) }),
-		"jobs: nothing":    of(func(j *Jobs) { j.Completions, j.Parallelism, j.Deadline, j.TTL = 0, 0, 0, -1 }),
+		"rogue: rate and period": of(func(r *RogueDaemonSet) {
+			r.Count, r.Period, r.Jitter, r.Rate, r.Arrivals = 10, unit.Duration(time.Second), .5, unit.Steady(2e6), "bursty"
+		}),
+		"rogue: arrivals of a period": of(func(r *RogueDaemonSet) { r.Count, r.Arrivals = 10, "poisson" }),
+		"jobs: nothing":               of(func(j *Jobs) { j.Completions, j.Parallelism, j.Deadline, j.TTL = 0, 0, 0, -1 }),
 		"jobs: beyond reason": of(func(j *Jobs) {
 			j.Rate, j.Completions, j.Parallelism, j.TTL = unit.Steady(1e9), 1e6, 1e6, unit.Duration(1e6*time.Hour)
 		}),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/storm-harness/storm/internal/pace"
 	"github.com/storm-harness/storm/internal/unit"
 )
 
@@ -20,6 +21,8 @@ type Informers struct {
 	FieldSelector string        `yaml:"fieldSelector" doc:"only objects with these fields, such as spec.nodeName=node-1"`
 	StartOver     unit.Duration `yaml:"startOver" doc:"time over which the informers start, one after the other; 0s by default: all together"`
 	RestartEvery  unit.Duration `yaml:"restartEvery" doc:"time after which each informer starts anew, as in a process that is restarted, and syncs again; 0s by default: never"`
+	Restarts      unit.Schedule `yaml:"restarts" doc:"in place of restartEvery, informers that start anew a second, one after the other, as a constant, a ramp or steps, such as 0.5/s; time counts from the start of the warmup"`
+	Arrivals      string        `yaml:"arrivals" enum:"constant,poisson" doc:"with restarts, whether they come evenly or at random with that rate on average; constant by default"`
 }
 
 func newInformers() Workload {
@@ -38,7 +41,19 @@ func (n *Informers) Check() []string {
 	if n.RestartEvery > 0 && n.RestartEvery < minEvery {
 		problems = append(problems, fmt.Sprintf("restartEvery: %s is below the limit of %s", n.RestartEvery, minEvery))
 	}
-	return problems
+	if n.Restarts.Zero() {
+		if n.Arrivals != "" {
+			problems = append(problems, "arrivals: this is of restarts")
+		}
+		return problems
+	}
+	if n.RestartEvery != 0 {
+		problems = append(problems, "restarts: with it there is no restartEvery")
+	}
+	if each := n.Restarts.Peak().PerSecond() * minEvery.D().Seconds(); each > float64(n.Count) {
+		problems = append(problems, fmt.Sprintf("restarts: at %s one of %s starts anew more often than every %s", n.Restarts.Peak(), unit.Count(n.Count, "informer"), minEvery))
+	}
+	return append(problems, checkArrivals(n.Arrivals)...)
 }
 
 // Describe implements Workload.
@@ -49,6 +64,9 @@ func (n *Informers) Describe() string {
 	}
 	if n.RestartEvery > 0 {
 		when += fmt.Sprintf(" and anew every %s", n.RestartEvery)
+	}
+	if !n.Restarts.Zero() {
+		when += fmt.Sprintf(", and anew one after the other at %s", n.Restarts.Phrase())
 	}
 	return fmt.Sprintf("%s of %s %s, each %s; %s.", unit.Count(n.Count, "informer"), n.Resource,
 		where(n.Resource, n.Namespace, n.LabelSelector, n.FieldSelector), n.manner(), when)
@@ -83,11 +101,12 @@ func (n *Informers) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	run := &informers{herd: h, every: int64(n.RestartEvery)}
-	now := env.Clock.Now()
+	run := &informers{herd: h, every: int64(n.RestartEvery), begun: env.Clock.Now(), over: int64(n.StartOver)}
 	for i := range h.reflectors {
-		at := now + int64(n.StartOver)*int64(i)/int64(n.Count)
-		h.shared.Agenda.Add(at, run.start(i))
+		h.shared.Agenda.Add(run.begun+run.first(i), run.start(i))
+	}
+	if !n.Restarts.Zero() {
+		run.anew(OpenLoop{Rate: n.Restarts, Arrivals: n.Arrivals}.schedule(env.Seed), 0, 0)
 	}
 	<-ctx.Done()
 	h.close()
@@ -99,7 +118,12 @@ func (n *Informers) Run(ctx context.Context, env *Env) error {
 type informers struct {
 	*herd
 	every int64 // ns between two starts of one informer; 0: it starts once
+	begun int64 // when the load did, ns since the clock's origin
+	over  int64 // ns over which the informers start
 }
+
+// first is when informer i starts for the first time, ns since the load began.
+func (n *informers) first(i int) int64 { return n.over * int64(i) / int64(len(n.reflectors)) }
 
 // CodeUnsynced is the code of an informer that had not seen everything when it
 // was to start anew, or when the load ended, after ten seconds or more.
@@ -117,6 +141,24 @@ func (n *informers) start(i int) func(context.Context, int64) {
 			n.shared.Agenda.Add(at+n.every, n.start(i))
 		}
 	}
+}
+
+// anew puts restart k of a schedule on the agenda, which puts the next one there. The
+// restart before it was at prev, ns since the load began. An informer that has not
+// begun by then is about to.
+func (n *informers) anew(s pace.Schedule, k uint64, prev int64) {
+	at, is := s.Next(k, prev)
+	if !is {
+		return
+	}
+	i := int(k % uint64(len(n.reflectors)))
+	restart := n.start(i)
+	n.shared.Agenda.Add(n.begun+at, func(ctx context.Context, due int64) {
+		n.anew(s, k+1, at)
+		if at > n.first(i) {
+			restart(ctx, due)
+		}
+	})
 }
 
 func (n *informers) unsynced(since int64) {

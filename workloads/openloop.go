@@ -34,14 +34,16 @@ func (o OpenLoop) check() []string {
 }
 
 func (o OpenLoop) checkBounds() []string {
-	var problems []string
-	switch o.Arrivals {
-	case "", "constant", "poisson":
-	default:
-		problems = append(problems, fmt.Sprintf("arrivals: %q is not one of constant, poisson", o.Arrivals))
-	}
-	problems = append(problems, checkInFlight(o.InFlight, openFiles())...)
+	problems := append(checkArrivals(o.Arrivals), checkInFlight(o.InFlight, openFiles())...)
 	return append(problems, checkTimeout(o.Timeout)...)
+}
+
+func checkArrivals(how string) []string {
+	switch how {
+	case "", "constant", "poisson":
+		return nil
+	}
+	return []string{fmt.Sprintf("arrivals: %q is not one of constant, poisson", how)}
 }
 
 // Sockets implements Connected.

@@ -192,6 +192,9 @@ func (r *real) testInformers(t *testing.T) {
 		"listed-again": {func(n *Informers) {
 			n.Sync, n.RestartEvery, n.StartOver = "list", unit.Duration(2*time.Second), unit.Duration(time.Second)
 		}, 3, []string{"list", "watch"}},
+		"listed-anew": {func(n *Informers) {
+			n.Sync, n.Restarts, n.Arrivals = "list", schedule("0/s for 3s, 10/s"), "poisson" // not before all are in sync
+		}, 2, []string{"list", "watch"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := of(func(n *Informers) { n.Count, n.Resource, n.Namespace = count, "configmaps", "default" }).(*Informers)
@@ -208,7 +211,7 @@ func (r *real) testInformers(t *testing.T) {
 				t.Errorf("failures: %v", f)
 			}
 			synced := l.of("sync", w.Sync)
-			if w.RestartEvery == 0 && synced.OK != count {
+			if w.RestartEvery == 0 && w.Restarts.Zero() && synced.OK != count {
 				t.Errorf("%d syncs of %d informers", synced.OK, count)
 			}
 			var payload uint64

@@ -25,6 +25,7 @@ func TestReadersAreDescribed(t *testing.T) {
 			n.Count, n.Namespace, n.LabelSelector, n.Sync, n.Content, n.Connections = 1, "default", "app=web", "list", "json", "own"
 			n.StartOver, n.RestartEvery = unit.Duration(30*time.Second), unit.Duration(time.Minute)
 		}),
+		of(func(n *Informers) { n.Restarts, n.Arrivals = schedule("0.1/s..2/s over 60s"), "poisson" }),
 		of(func(*Watchers) {}),
 		of(func(w *Watchers) {
 			w.Count, w.Resource, w.Objects, w.Size, w.Sync, w.Connections = 1, "secrets", 1, 64<<10, "list", "own"
@@ -51,6 +52,9 @@ func TestBadReadersAreRefusedByField(t *testing.T) {
 		"informers, of nothing":             of(func(n *Informers) { n.Resource, n.LabelSelector = "podz", "=" }),
 		"informers, custom":                 of(func(n *Informers) { n.Resource = "widgets.v1.example.com" }),
 		"informers, too often":              of(func(n *Informers) { n.RestartEvery = unit.Duration(time.Millisecond) }),
+		"informers, restarts twice":         of(func(n *Informers) { n.Restarts, n.RestartEvery = unit.Steady(1), unit.Duration(time.Minute) }),
+		"informers, restarts too often":     of(func(n *Informers) { n.Count, n.Restarts, n.Arrivals = 3, unit.Steady(4), "bursty" }),
+		"informers, arrivals of nothing":    of(func(n *Informers) { n.Arrivals = "poisson" }),
 		"watchers, none":                    of(func(w *Watchers) { w.Count = 0 }),
 		"watchers, no rate":                 of(func(w *Watchers) { w.Rate = unit.Schedule{} }),
 		"watchers, out of range":            of(func(w *Watchers) { w.Objects, w.Size, w.InFlight, w.Timeout, w.Arrivals = 0, 2<<20, 0, 0, "bursty" }),

@@ -27,6 +27,8 @@ import (
 type RogueDaemonSet struct {
 	Count           int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"clients, one for each node that the DaemonSet would be on"`
 	Period          unit.Duration `yaml:"period" min:"10ms" doc:"time between two lists of one client, 30s by default; each client has a phase of its own"`
+	Rate            unit.Schedule `yaml:"rate" doc:"in place of a period, lists a second of all the clients together, as a constant, a ramp or steps"`
+	Arrivals        string        `yaml:"arrivals" enum:"constant,poisson" doc:"with a rate, whether lists come evenly or at random with that rate on average; constant by default"`
 	Jitter          unit.Percent  `yaml:"jitter" doc:"share of a period by which each wait is stretched at most, at random; none by default"`
 	ResourceVersion string        `yaml:"resourceVersion" enum:",0" doc:"0 to be content with whatever the watch cache holds; empty, the default, for the newest state"`
 	Content         string        `yaml:"content" enum:"protobuf,json" doc:"encoding of the lists; protobuf by default"`
@@ -35,9 +37,7 @@ type RogueDaemonSet struct {
 }
 
 func newRogueDaemonSet() Workload {
-	return &RogueDaemonSet{
-		Period: unit.Duration(30 * time.Second), Content: "protobuf", InFlight: 5000, Timeout: unit.Duration(60 * time.Second),
-	}
+	return &RogueDaemonSet{Content: "protobuf", InFlight: 5000, Timeout: unit.Duration(60 * time.Second)}
 }
 
 // Limits of a RogueDaemonSet: as many clients as there may be nodes, and a
@@ -45,6 +45,7 @@ func newRogueDaemonSet() Workload {
 const (
 	maxRogues      = maxNodes
 	minRoguePeriod = 10 * time.Millisecond
+	roguePeriod    = 30 * time.Second // unless another, or a rate, is asked for
 )
 
 // Check implements Workload.
@@ -53,13 +54,13 @@ func (r *RogueDaemonSet) Check() []string {
 	if r.Count < 1 || r.Count > maxRogues {
 		problems = append(problems, fmt.Sprintf("count: %d is not between 1 and %d", r.Count, maxRogues))
 	}
-	if r.Period.D() < minRoguePeriod {
-		problems = append(problems, fmt.Sprintf("period: %s is below the limit of %s", r.Period, minRoguePeriod))
-	} else if rate := r.rate(); rate > maxRate {
-		problems = append(problems, fmt.Sprintf("period: %d clients every %s make %.0f lists a second, above the limit of %.0f", r.Count, r.Period, rate, float64(maxRate)))
-	}
-	if r.Jitter < 0 || r.Jitter > 1 {
-		problems = append(problems, fmt.Sprintf("jitter: %s is not between 0%% and 100%%", r.Jitter))
+	if r.Rate.Zero() {
+		problems = append(problems, r.checkPeriod()...)
+	} else {
+		problems = append(problems, checkRate("rate", r.Rate)...)
+		if r.Period != 0 || r.Jitter != 0 {
+			problems = append(problems, "rate: with it there is neither a period nor a jitter")
+		}
 	}
 	if r.ResourceVersion != "" && r.ResourceVersion != "0" {
 		problems = append(problems, fmt.Sprintf("resourceVersion: %q is neither empty nor 0", r.ResourceVersion))
@@ -68,9 +69,45 @@ func (r *RogueDaemonSet) Check() []string {
 	return append(problems, r.loop().checkBounds()...)
 }
 
-func (r *RogueDaemonSet) rate() float64 { return float64(r.Count) / r.Period.D().Seconds() }
+// checkPeriod checks what the clients do where no rate is asked for.
+func (r *RogueDaemonSet) checkPeriod() []string {
+	var problems []string
+	if r.period() < minRoguePeriod {
+		problems = append(problems, fmt.Sprintf("period: %s is below the limit of %s", r.Period, minRoguePeriod))
+	} else if rate := r.rate(); rate > maxRate {
+		problems = append(problems, fmt.Sprintf("period: %d clients every %s make %.0f lists a second, above the limit of %.0f", r.Count, r.period(), rate, float64(maxRate)))
+	}
+	if r.Jitter < 0 || r.Jitter > 1 {
+		problems = append(problems, fmt.Sprintf("jitter: %s is not between 0%% and 100%%", r.Jitter))
+	}
+	if r.Arrivals != "" {
+		problems = append(problems, "arrivals: a period has a phase for each client; this is of a rate")
+	}
+	return problems
+}
 
-func (r *RogueDaemonSet) loop() OpenLoop { return OpenLoop{InFlight: r.InFlight, Timeout: r.Timeout} }
+// period is the time between two lists of one client, where no rate is asked for.
+func (r *RogueDaemonSet) period() time.Duration {
+	if r.Period == 0 {
+		return roguePeriod
+	}
+	return r.Period.D()
+}
+
+func (r *RogueDaemonSet) rate() float64 { return float64(r.Count) / r.period().Seconds() }
+
+// loop is how the lists are made; its schedule is that of the rate alone.
+func (r *RogueDaemonSet) loop() OpenLoop {
+	return OpenLoop{Rate: r.Rate, Arrivals: r.Arrivals, InFlight: r.InFlight, Timeout: r.Timeout}
+}
+
+// schedule returns when the lists are intended.
+func (r *RogueDaemonSet) schedule(seed int64) pace.Schedule {
+	if !r.Rate.Zero() {
+		return r.loop().schedule(seed)
+	}
+	return pace.Periodic(r.Count, r.period(), r.Jitter.Fraction(), seed)
+}
 
 // Sockets implements Connected.
 func (r *RogueDaemonSet) Sockets() uint64 { return r.loop().Sockets() }
@@ -88,8 +125,12 @@ func (r *RogueDaemonSet) Describe() string {
 	if r.ResourceVersion == "0" {
 		from = "the watch cache as it is"
 	}
-	return fmt.Sprintf("%s of a rogue DaemonSet, each listing all pods of the cluster every %s, in one answer, from %s: %.3g lists a second, as one service account.",
-		unit.Count(r.Count, "client"), r.Period, from, r.rate()/(1+r.Jitter.Fraction()/2))
+	who := unit.Count(r.Count, "client") + " of a rogue DaemonSet"
+	if !r.Rate.Zero() {
+		return fmt.Sprintf("%s, listing all pods of the cluster at %s together, in one answer, from %s, as one service account.", who, r.Rate.Phrase(), from)
+	}
+	return fmt.Sprintf("%s, each listing all pods of the cluster every %s, in one answer, from %s: %.3g lists a second, as one service account.",
+		who, r.period(), from, r.rate()/(1+r.Jitter.Fraction()/2))
 }
 
 // rogueAccount is the name of the DaemonSet's service account.
@@ -170,8 +211,7 @@ func (r *RogueDaemonSet) Run(ctx context.Context, env *Env) error {
 		Workload: env.Name, Verb: "list", Resource: "pods", Scope: "cluster", Detail: r.detail(),
 	})
 	req := r.list(env.Name)
-	schedule := pace.Periodic(r.Count, r.Period.D(), r.Jitter.Fraction(), env.Seed)
-	r.loop().run(ctx, env, schedule, func(ctx context.Context, slot pace.Slot) {
+	r.loop().run(ctx, env, r.schedule(env.Seed), func(ctx context.Context, slot pace.Slot) {
 		c.Do(ctx, req, nil, 0).Record(series, slot.Intended)
 	}, func(pace.Slot) *measure.Series { return series })
 	return nil
