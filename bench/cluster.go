@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -76,8 +77,13 @@ func (p *plane) metrics(ctx context.Context) (count, error) {
 	if a := p.admin.Do(ctx, req, &body, 1<<30); !a.OK() {
 		return nil, fmt.Errorf("the API server's metrics: %s", a.Code)
 	}
+	return counted(&body)
+}
+
+// counted reads metrics as a server writes them.
+func counted(text io.Reader) (count, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(&body)
+	families, err := parser.TextToMetricFamilies(text)
 	if err != nil {
 		return nil, fmt.Errorf("the API server's metrics: %w", err)
 	}

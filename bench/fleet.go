@@ -25,6 +25,8 @@ const (
 // fleetRun is what was seen of one fleet.
 type fleetRun struct {
 	up       float64 // seconds since the nodes began to come up
+	coming   spent   // by everything while they did
+	garbage  collected
 	storm    usage
 	peak     float64 // storm's largest RSS ever, bytes
 	all      map[string]usage
@@ -56,6 +58,10 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 		return err
 	}
 	b.say("%d nodes come up", nodes)
+	meter, err := meters(pids)
+	if err != nil {
+		return err
+	}
 	access := p.Access()
 	storm, err := generator(ctx, "fleet", fleetSetup{Kubeconfig: access.Kubeconfig, PKI: access.PKI, Nodes: nodes, PerNode: perNode, Profile: b.profile})
 	if err != nil {
@@ -67,6 +73,10 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 		return err
 	}
 	r.up = up.At
+	meter.also("storm", storm.cmd.Process.Pid)
+	if r.coming, err = meter.sum(); err != nil {
+		return err
+	}
 	b.say("up after %.1f s; settling for %s", r.up, b.settle)
 	select {
 	case <-time.After(b.settle):
@@ -109,6 +119,7 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 	}
 	r.peak = float64(memory.Peak)
 	r.storm, r.watches = r.all["storm"], last.watches()-before.watches()
+	r.garbage = last.collected().since(first.collected())
 	r.renewals = (last.renewals() - first.renewals()) / took.Seconds()
 	r.due = float64(nodes) * span.Seconds() / heartbeat.Seconds()
 	return r.tally.bad
@@ -139,10 +150,14 @@ func mark(ctx context.Context, fleet *process, each func(message)) error {
 }
 
 // register makes the Node objects of a fleet on a fresh control plane, and nothing
-// else, and returns how many seconds that took.
-func (b *bench) register(ctx context.Context) (took float64, err error) {
+// else, and returns how many seconds that took, and what of the processors.
+func (b *bench) register(ctx context.Context) (took float64, all spent, err error) {
 	err = b.with(ctx, func(ctx context.Context, p *plane) (err error) {
 		b.say("%d Node objects are made", b.nodes)
+		meter, err := meters(processes(p))
+		if err != nil {
+			return err
+		}
 		access := p.Access()
 		storm, err := generator(ctx, "fleet", fleetSetup{Kubeconfig: access.Kubeconfig, PKI: access.PKI, Nodes: b.nodes, Register: true})
 		if err != nil {
@@ -150,10 +165,15 @@ func (b *bench) register(ctx context.Context) (took float64, err error) {
 		}
 		defer func() { err = errors.Join(err, storm.end()) }()
 		made, err := storm.until(ctx, stageRegistered, func(message) {})
+		if err != nil {
+			return err
+		}
 		took = made.At
+		meter.also("storm", storm.cmd.Process.Pid)
+		all, err = meter.sum()
 		return err
 	})
-	return took, err
+	return took, all, err
 }
 
 // shared measures the rows of a fleet over shared connections.
@@ -166,23 +186,27 @@ func (b *bench) shared(ctx context.Context) error {
 	b.add(row{
 		Row: "d", What: fmt.Sprintf("leases renewed within 1 s of schedule, %d nodes for %s", b.nodes, b.span),
 		Storm: fmt.Sprintf("%.3f %% of %.0f", 100*r.tally.share(r.due), r.due), HeldTo: "99.9 %",
-		Peer: fmt.Sprintf("the server counts %.1f/s; %s; %s%s", r.renewals, r.tally.lateness(), r.tally.failures(), r.without()),
+		Peer: fmt.Sprintf("the server counts %.1f/s; %s; %s; %s%s", r.renewals, r.tally.lateness(), r.tally.failures(), r.garbage, r.without()),
 		Figures: map[string]float64{
 			"share": r.tally.share(r.due), "due": r.due, "renewed": float64(r.tally.renewed), "late": float64(r.tally.late),
 			"failed": float64(r.tally.failed), "server.per.s": r.renewals, "lag.p99.ms": float64(r.totals.LagP99) / 1e6, "lag.max.ms": float64(r.totals.LagMax) / 1e6,
+			"apiserver.gc.cycles": r.garbage.cycles, "apiserver.gc.cpu.s": r.garbage.seconds, "apiserver.gc.live.bytes": r.garbage.live, "apiserver.gc.stacks.bytes": r.garbage.stacks,
 		},
 	})
 	if !b.wants("c") {
 		return nil
 	}
-	registered, err := b.register(ctx)
+	registered, made, err := b.register(ctx)
 	if err != nil {
 		return err
 	}
+	figures := map[string]float64{"registered.s": registered, "up.s": r.up}
+	made.figures(figures, "registered")
+	r.coming.figures(figures, "up")
 	b.add(row{
 		Row: "c", What: fmt.Sprintf("%d Node objects made, by themselves / everything up: Nodes, CSINodes, leases, all watches in sync", b.nodes),
 		Storm: fmt.Sprintf("%.1f s / %.1f s", registered, r.up), HeldTo: "6 s / 40 s (5,000 nodes)",
-		Figures: map[string]float64{"registered.s": registered, "up.s": r.up},
+		Peer: fmt.Sprintf("busy meanwhile %s / %s", made, r.coming), Figures: figures,
 	})
 	return nil
 }
