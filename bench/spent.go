@@ -15,6 +15,7 @@ import (
 type spent struct {
 	by   map[string]time.Duration
 	over time.Duration
+	gone []string // processes that have ended meanwhile, of which nothing is known
 }
 
 // meter reads what processes have spent.
@@ -42,6 +43,11 @@ func (m *meter) sum() (spent, error) {
 	s := spent{by: map[string]time.Duration{}, over: time.Since(m.begun)}
 	for name, cpu := range now {
 		s.by[name] = cpu - m.before[name]
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.before)) {
+		if _, lives := now[name]; !lives {
+			s.gone = append(s.gone, name)
+		}
 	}
 	return s, err
 }
@@ -71,7 +77,11 @@ func (s spent) String() string {
 		total += s.by[name]
 		parts = append(parts, fmt.Sprintf("%s %.1f s", name, s.by[name].Seconds()))
 	}
-	return fmt.Sprintf("%.2f processors: %s", total.Seconds()/s.over.Seconds(), strings.Join(parts, ", "))
+	without := ""
+	if len(s.gone) > 0 {
+		without = "; without " + strings.Join(s.gone, ", ") + ", which had ended by itself"
+	}
+	return fmt.Sprintf("%.2f processors: %s%s", total.Seconds()/s.over.Seconds(), strings.Join(parts, ", "), without)
 }
 
 // figures adds it to a row's.
@@ -84,7 +94,7 @@ func (s spent) figures(into map[string]float64, prefix string) {
 // collected is what a Go process's own metrics say of its garbage collector.
 type collected struct {
 	cycles  float64
-	seconds float64 // of processor time, idle time that it took included
+	seconds float64 // of processor time, by Go's own estimate: too high where processors are full
 	live    float64 // bytes that the last cycle found alive
 	stacks  float64 // bytes
 }
@@ -105,9 +115,12 @@ func (c collected) since(before collected) collected {
 }
 
 func (c collected) String() string {
+	if c.live == 0 {
+		return "of the API server's garbage nothing is told"
+	}
 	what := fmt.Sprintf("%s alive, %s of stacks", mb(c.live), mb(c.stacks))
 	if c.cycles == 0 {
 		return "the API server collected no garbage: " + what
 	}
-	return fmt.Sprintf("the API server collected its garbage %.0f times, %.1f s of processor time each: %s", c.cycles, c.seconds/c.cycles, what)
+	return fmt.Sprintf("the API server collected its garbage %.0f times, some %.1f s of processor time each by its own estimate: %s", c.cycles, c.seconds/c.cycles, what)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,18 +20,34 @@ func TestSpentIsToldByTheMost(t *testing.T) {
 }
 
 func TestMetersCountWhatLives(t *testing.T) {
-	m, err := meters(map[string]int{"gone": 1 << 30})
+	mine := procstat(t)
+	m, err := meters(map[string]int{"never": 1 << 30, "self": os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.also("self", os.Getpid())
+	m.before["ended"] = time.Second // as if it had been there
+	m.also("late", os.Getpid())
+	for procstat(t) < mine+50*time.Millisecond { // a few of the kernel's ticks
+	}
 	s, err := m.sum()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, there := s.by["gone"]; there || s.by["self"] <= 0 || s.over <= 0 {
+	if _, there := s.by["never"]; there || !slices.Equal(s.gone, []string{"ended"}) {
 		t.Errorf("%+v", s)
 	}
+	if s.by["self"] < 20*time.Millisecond || s.by["late"] < s.by["self"] || s.by["late"] < mine || s.by["self"] > procstat(t) {
+		t.Errorf("self %s of %s, late %s", s.by["self"], procstat(t), s.by["late"])
+	}
+}
+
+func procstat(t *testing.T) time.Duration {
+	t.Helper()
+	cpu, err := cpuOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cpu
 }
 
 // The names are those that an API server of v1.36.3 gives.
@@ -56,12 +73,15 @@ go_gc_heap_live_bytes 2.5e+09
 # TYPE go_memory_classes_heap_stacks_bytes gauge
 go_memory_classes_heap_stacks_bytes 7.66e+08
 `)
-	want := "the API server collected its garbage 4 times, 6.0 s of processor time each: 2500 MB alive, 766 MB of stacks"
+	want := "the API server collected its garbage 4 times, some 6.0 s of processor time each by its own estimate: 2500 MB alive, 766 MB of stacks"
 	if got := after.since(before).String(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	want = "the API server collected no garbage: 2500 MB alive, 766 MB of stacks"
 	if got := after.since(after).String(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := (collected{}).String(), "of the API server's garbage nothing is told"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

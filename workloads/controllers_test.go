@@ -56,6 +56,7 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 		"rogue: rate and period": of(func(r *RogueDaemonSet) {
 			r.Count, r.Period, r.Jitter, r.Rate, r.Arrivals = 10, unit.Duration(time.Second), .5, unit.Steady(2e6), "bursty"
 		}),
+		"rogue: no rate":              of(func(r *RogueDaemonSet) { r.Count, r.Rate = 10, unit.Steady(0) }),
 		"rogue: arrivals of a period": of(func(r *RogueDaemonSet) { r.Count, r.Arrivals = 10, "poisson" }),
 		"jobs: nothing":               of(func(j *Jobs) { j.Completions, j.Parallelism, j.Deadline, j.TTL = 0, 0, 0, -1 }),
 		"jobs: beyond reason": of(func(j *Jobs) {

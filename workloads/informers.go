@@ -21,7 +21,7 @@ type Informers struct {
 	FieldSelector string        `yaml:"fieldSelector" doc:"only objects with these fields, such as spec.nodeName=node-1"`
 	StartOver     unit.Duration `yaml:"startOver" doc:"time over which the informers start, one after the other; 0s by default: all together"`
 	RestartEvery  unit.Duration `yaml:"restartEvery" doc:"time after which each informer starts anew, as in a process that is restarted, and syncs again; 0s by default: never"`
-	Restarts      unit.Schedule `yaml:"restarts" doc:"in place of restartEvery, informers that start anew a second, one after the other, as a constant, a ramp or steps, such as 0.5/s; time counts from the start of the warmup"`
+	Restarts      unit.Schedule `yaml:"restarts" doc:"in place of restartEvery, informers that start anew a second, one after the other, as a constant, a ramp or steps, such as 0.5/s; time counts from the start of the warmup; one that has not run for a second yet is left alone"`
 	Arrivals      string        `yaml:"arrivals" enum:"constant,poisson" doc:"with restarts, whether they come evenly or at random with that rate on average; constant by default"`
 }
 
@@ -41,16 +41,17 @@ func (n *Informers) Check() []string {
 	if n.RestartEvery > 0 && n.RestartEvery < minEvery {
 		problems = append(problems, fmt.Sprintf("restartEvery: %s is below the limit of %s", n.RestartEvery, minEvery))
 	}
-	if n.Restarts.Zero() {
+	if len(n.Restarts.Legs()) == 0 {
 		if n.Arrivals != "" {
 			problems = append(problems, "arrivals: this is of restarts")
 		}
 		return problems
 	}
+	problems = append(problems, checkRate("restarts", n.Restarts)...)
 	if n.RestartEvery != 0 {
-		problems = append(problems, "restarts: with it there is no restartEvery")
+		problems = append(problems, "restarts: with it there is no restartEvery; a profile takes that away with restartEvery: null")
 	}
-	if each := n.Restarts.Peak().PerSecond() * minEvery.D().Seconds(); each > float64(n.Count) {
+	if each := n.Restarts.Peak().PerSecond() * minEvery.D().Seconds(); n.Count > 0 && each > float64(n.Count) {
 		problems = append(problems, fmt.Sprintf("restarts: at %s one of %s starts anew more often than every %s", n.Restarts.Peak(), unit.Count(n.Count, "informer"), minEvery))
 	}
 	return append(problems, checkArrivals(n.Arrivals)...)
@@ -65,7 +66,7 @@ func (n *Informers) Describe() string {
 	if n.RestartEvery > 0 {
 		when += fmt.Sprintf(" and anew every %s", n.RestartEvery)
 	}
-	if !n.Restarts.Zero() {
+	if len(n.Restarts.Legs()) > 0 {
 		when += fmt.Sprintf(", and anew one after the other at %s", n.Restarts.Phrase())
 	}
 	return fmt.Sprintf("%s of %s %s, each %s; %s.", unit.Count(n.Count, "informer"), n.Resource,
@@ -105,7 +106,7 @@ func (n *Informers) Run(ctx context.Context, env *Env) error {
 	for i := range h.reflectors {
 		h.shared.Agenda.Add(run.begun+run.first(i), run.start(i))
 	}
-	if !n.Restarts.Zero() {
+	if len(n.Restarts.Legs()) > 0 {
 		run.anew(OpenLoop{Rate: n.Restarts, Arrivals: n.Arrivals}.schedule(env.Seed), 0, 0)
 	}
 	<-ctx.Done()
@@ -132,11 +133,9 @@ const CodeUnsynced = "unsynced"
 // start returns what starts informer i, whatever became of it before.
 func (n *informers) start(i int) func(context.Context, int64) {
 	return func(_ context.Context, at int64) {
-		r := &n.reflectors[i]
-		if since, syncing := r.Stop(); syncing {
+		if since, syncing := n.reflectors[i].Start(at); syncing {
 			n.unsynced(since)
 		}
-		r.Start(at)
 		if n.every > 0 {
 			n.shared.Agenda.Add(at+n.every, n.start(i))
 		}
@@ -144,8 +143,8 @@ func (n *informers) start(i int) func(context.Context, int64) {
 }
 
 // anew puts restart k of a schedule on the agenda, which puts the next one there. The
-// restart before it was at prev, ns since the load began. An informer that has not
-// begun by then is about to.
+// restart before it was at prev, ns since the load began. An informer that was to
+// begin less than minEvery before is left alone.
 func (n *informers) anew(s pace.Schedule, k uint64, prev int64) {
 	at, is := s.Next(k, prev)
 	if !is {
@@ -154,10 +153,10 @@ func (n *informers) anew(s pace.Schedule, k uint64, prev int64) {
 	i := int(k % uint64(len(n.reflectors)))
 	restart := n.start(i)
 	n.shared.Agenda.Add(n.begun+at, func(ctx context.Context, due int64) {
-		n.anew(s, k+1, at)
-		if at > n.first(i) {
+		if at >= n.first(i)+int64(minEvery) {
 			restart(ctx, due)
 		}
+		n.anew(s, k+1, at)
 	})
 }
 

@@ -53,6 +53,7 @@ func TestBadReadersAreRefusedByField(t *testing.T) {
 		"informers, custom":                 of(func(n *Informers) { n.Resource = "widgets.v1.example.com" }),
 		"informers, too often":              of(func(n *Informers) { n.RestartEvery = unit.Duration(time.Millisecond) }),
 		"informers, restarts twice":         of(func(n *Informers) { n.Restarts, n.RestartEvery = unit.Steady(1), unit.Duration(time.Minute) }),
+		"informers, no restarts":            of(func(n *Informers) { n.Restarts = unit.Steady(0) }),
 		"informers, restarts too often":     of(func(n *Informers) { n.Count, n.Restarts, n.Arrivals = 3, unit.Steady(4), "bursty" }),
 		"informers, arrivals of nothing":    of(func(n *Informers) { n.Arrivals = "poisson" }),
 		"watchers, none":                    of(func(w *Watchers) { w.Count = 0 }),

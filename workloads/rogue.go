@@ -25,9 +25,9 @@ import (
 // service account and one user agent in common, and so have these clients;
 // priority and fairness takes them for one flow, as it would there.
 type RogueDaemonSet struct {
-	Count           int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"clients, one for each node that the DaemonSet would be on"`
+	Count           int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"clients, one for each node that the DaemonSet would be on; with a rate it changes nothing but what is said of the load"`
 	Period          unit.Duration `yaml:"period" min:"10ms" doc:"time between two lists of one client, 30s by default; each client has a phase of its own"`
-	Rate            unit.Schedule `yaml:"rate" doc:"in place of a period, lists a second of all the clients together, as a constant, a ramp or steps"`
+	Rate            unit.Schedule `yaml:"rate" doc:"in place of a period, lists a second of all the clients together, as a constant, a ramp or steps; time counts from the start of the warmup"`
 	Arrivals        string        `yaml:"arrivals" enum:"constant,poisson" doc:"with a rate, whether lists come evenly or at random with that rate on average; constant by default"`
 	Jitter          unit.Percent  `yaml:"jitter" doc:"share of a period by which each wait is stretched at most, at random; none by default"`
 	ResourceVersion string        `yaml:"resourceVersion" enum:",0" doc:"0 to be content with whatever the watch cache holds; empty, the default, for the newest state"`
@@ -54,12 +54,12 @@ func (r *RogueDaemonSet) Check() []string {
 	if r.Count < 1 || r.Count > maxRogues {
 		problems = append(problems, fmt.Sprintf("count: %d is not between 1 and %d", r.Count, maxRogues))
 	}
-	if r.Rate.Zero() {
+	if !r.rated() {
 		problems = append(problems, r.checkPeriod()...)
 	} else {
 		problems = append(problems, checkRate("rate", r.Rate)...)
 		if r.Period != 0 || r.Jitter != 0 {
-			problems = append(problems, "rate: with it there is neither a period nor a jitter")
+			problems = append(problems, "rate: with it there is neither a period nor a jitter; a profile takes those away with period: null, jitter: null")
 		}
 	}
 	if r.ResourceVersion != "" && r.ResourceVersion != "0" {
@@ -68,6 +68,9 @@ func (r *RogueDaemonSet) Check() []string {
 	problems = append(problems, checkContent(r.Content)...)
 	return append(problems, r.loop().checkBounds()...)
 }
+
+// rated says whether a rate is asked for.
+func (r *RogueDaemonSet) rated() bool { return len(r.Rate.Legs()) > 0 }
 
 // checkPeriod checks what the clients do where no rate is asked for.
 func (r *RogueDaemonSet) checkPeriod() []string {
@@ -103,7 +106,7 @@ func (r *RogueDaemonSet) loop() OpenLoop {
 
 // schedule returns when the lists are intended.
 func (r *RogueDaemonSet) schedule(seed int64) pace.Schedule {
-	if !r.Rate.Zero() {
+	if r.rated() {
 		return r.loop().schedule(seed)
 	}
 	return pace.Periodic(r.Count, r.period(), r.Jitter.Fraction(), seed)
@@ -126,7 +129,7 @@ func (r *RogueDaemonSet) Describe() string {
 		from = "the watch cache as it is"
 	}
 	who := unit.Count(r.Count, "client") + " of a rogue DaemonSet"
-	if !r.Rate.Zero() {
+	if r.rated() {
 		return fmt.Sprintf("%s, listing all pods of the cluster at %s together, in one answer, from %s, as one service account.", who, r.Rate.Phrase(), from)
 	}
 	return fmt.Sprintf("%s, each listing all pods of the cluster every %s, in one answer, from %s: %.3g lists a second, as one service account.",

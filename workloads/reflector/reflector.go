@@ -122,14 +122,18 @@ const shortWatch = time.Second
 const listSize = 256 << 20
 
 // Start begins at that time. A reflector that was stopped begins anew: it
-// remembers nothing.
-func (r *Reflector) Start(at int64) {
-	r.Stop()
+// remembers nothing. One that runs is stopped, and what it had seen told as Stop does.
+func (r *Reflector) Start(at int64) (since int64, syncing bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	w, since, syncing := r.stop()
 	r.version, r.pause, r.begun, r.took, r.told = 0, r.Shared.first(), at, 0, 0
 	r.seen, r.unknown = 0, false
 	r.schedule(at)
+	r.mu.Unlock()
+	if w != nil {
+		w.Close()
+	}
+	return since, syncing
 }
 
 // Stop ends the list or the watch that is under way and everything that was to
@@ -137,21 +141,26 @@ func (r *Reflector) Start(at int64) {
 // seen everything yet, syncing is true, and since is when it was to begin.
 func (r *Reflector) Stop() (since int64, syncing bool) {
 	r.mu.Lock()
-	s := r.session
-	r.session = nil
-	var w *client.Watch
-	if s != nil {
-		w = s.close()
-		if s.giveUp != nil {
-			s.giveUp()
-		}
-		since, syncing = r.begun, r.begun >= 0
-	}
+	w, since, syncing := r.stop()
 	r.mu.Unlock()
 	if w != nil {
 		w.Close()
 	}
 	return since, syncing
+}
+
+// stop is Stop; the lock is held, and the watch, if there is one, left to be closed.
+func (r *Reflector) stop() (w *client.Watch, since int64, syncing bool) {
+	s := r.session
+	r.session = nil
+	if s == nil {
+		return nil, 0, false
+	}
+	w = s.close()
+	if s.giveUp != nil {
+		s.giveUp()
+	}
+	return w, r.begun, r.begun >= 0
 }
 
 // Open says whether the reflector's watch is open now.
