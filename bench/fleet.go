@@ -90,8 +90,8 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 	if err != nil {
 		return err
 	}
-	b.say("measuring for %s", span)
 	begun := time.Now()
+	b.say("measuring for %s", span)
 	pids["storm"] = storm.cmd.Process.Pid
 	if r.all, err = observe(ctx, pids, span); err != nil {
 		return err
@@ -108,11 +108,11 @@ func (r *fleetRun) measure(ctx context.Context, b *bench, p *plane, nodes int, p
 	if err := mark(ctx, storm, r.take); err != nil {
 		return err
 	}
-	took := time.Since(begun)
 	last, err := p.metrics(ctx)
 	if err != nil {
 		return err
 	}
+	took := time.Since(begun)
 	memory, err := procfs.ReadMemory(pids["storm"])
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (b *bench) shared(ctx context.Context) error {
 	b.cost("a", "shared connections", "100 MB; 8 s", r)
 	b.add(row{
 		Row: "d", What: fmt.Sprintf("leases renewed within 1 s of schedule, %d nodes for %s", b.nodes, b.span),
-		Storm: fmt.Sprintf("%.3f %% of %.0f", 100*r.tally.share(r.due), r.due), HeldTo: "99.9 %",
+		Storm: fmt.Sprintf("%.3f %% of %.0f", 100*r.tally.share(r.due), r.tally.of(r.due)), HeldTo: "99.9 %",
 		Peer: fmt.Sprintf("the server counts %.1f/s; %s; %s; %s%s", r.renewals, r.tally.lateness(), r.tally.failures(), r.garbage, r.without()),
 		Figures: map[string]float64{
 			"share": r.tally.share(r.due), "due": r.due, "renewed": float64(r.tally.renewed), "late": float64(r.tally.late),

@@ -19,8 +19,9 @@ type tally struct {
 	late    uint64            // of those, not certainly within onTime
 	errors  map[string]uint64 // failures of all requests, by what failed
 	failed  uint64            // renewals that failed
-	windows int               // that renewals ended in, of which
-	lateIn  int               // so many have late ones
+	windows int               // that renewals ended in
+	first   int64             // when the first of them began, ns since the clock's origin
+	lateIn  []time.Duration   // when those with late ones began, since the first
 	slowest time.Duration     // of all renewals, from its intended time
 	bad     error             // a window that cannot be read
 }
@@ -57,9 +58,11 @@ func (t *tally) take(w *rundir.Window) {
 		}
 		t.slowest = max(t.slowest, time.Duration(h.Max())*time.Microsecond)
 	}
-	t.windows++
+	if t.windows++; t.windows == 1 {
+		t.first = w.From
+	}
 	if late > 0 {
-		t.lateIn++
+		t.lateIn = append(t.lateIn, time.Duration(w.From-t.first))
 	}
 	t.late += late
 	t.renewed += w.OK
@@ -70,9 +73,12 @@ func (t *tally) take(w *rundir.Window) {
 
 // share returns which part of the renewals that were due was done on time.
 func (t *tally) share(due float64) float64 {
-	counted := float64(t.renewed + t.failed)
-	return max(0, float64(t.renewed)-float64(t.late)) / max(due, counted, 1)
+	return max(0, float64(t.renewed)-float64(t.late)) / t.of(due)
 }
+
+// of is what a share is of: the renewals that were due, or all that were counted
+// where those are more, since what is measured ends a little after its span.
+func (t *tally) of(due float64) float64 { return max(due, float64(t.renewed+t.failed), 1) }
 
 // lateness says how the late renewals were spread: a server that stood still for a
 // moment has them all together.
@@ -80,7 +86,16 @@ func (t *tally) lateness() string {
 	if t.late == 0 {
 		return "none late"
 	}
-	return fmt.Sprintf("%d late, in %d of %d windows, at most %s", t.late, t.lateIn, t.windows, t.slowest.Round(10*time.Millisecond))
+	const most = 6
+	var from []string
+	for _, at := range t.lateIn[:min(most, len(t.lateIn))] {
+		from = append(from, fmt.Sprintf("%.0f", at.Seconds()))
+	}
+	if len(t.lateIn) > most {
+		from = append(from, "…")
+	}
+	return fmt.Sprintf("%d late, in %d of %d windows (from %s s on), at most %s",
+		t.late, len(t.lateIn), t.windows, strings.Join(from, ", "), t.slowest.Round(10*time.Millisecond))
 }
 
 // failures lists what failed, most first.

@@ -66,7 +66,7 @@ func TestShareOfLeasesOnTime(t *testing.T) {
 	if got := (&tally{}).share(0); got != 0 {
 		t.Errorf("of nothing: %v, want 0: not measured is not on time", got)
 	}
-	if got, want := y.lateness(), "1 late, in 1 of 1 windows, at most 3s"; got != want {
+	if got, want := y.lateness(), "1 late, in 1 of 1 windows (from 0 s on), at most 3s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got, want := (&tally{}).lateness(), "none late"; got != want {

@@ -175,9 +175,10 @@ func (t *trial) apiBytes(g rundir.Gate) value {
 	var bytes, n uint64
 	for k, c := range t.cells {
 		if selects(g, k) && t.counts(g, k.phase) {
-			bytes += c.bytes
 			if g.Metric == "api.bytes.decoded" {
-				bytes = uint64(max(0, int64(bytes)+c.inflated))
+				bytes += c.decoded()
+			} else {
+				bytes += c.bytes
 			}
 			n += c.ok + c.failed
 		}

@@ -66,6 +66,9 @@ type cell struct {
 	hung              hung
 }
 
+// decoded is what bodies held, decompressed.
+func (c *cell) decoded() uint64 { return uint64(max(0, int64(c.bytes)+c.inflated)) }
+
 type sample struct {
 	at int64
 	v  float64

@@ -103,6 +103,9 @@ type Load struct {
 	SendLagP99  Number   `json:"sendLagP99"` // seconds
 	SendLagMax  Number   `json:"sendLagMax"`
 	RunQueueP99 Number   `json:"runQueueP99"` // seconds that a thread of storm's waited for a turn on a processor: the mean of a second, p99 of the seconds
+	GCPauseMax  Number   `json:"gcPauseMax"`  // seconds: the longest that the garbage collector stopped storm, outside faults
+	Files       int      `json:"files"`       // the most that storm had open, sockets among them; 0: not counted
+	FileLimit   uint64   `json:"fileLimit"`   // how many it may have open; 0: not known
 	Refused     uint64   `json:"refused"`
 	Intended    uint64   `json:"intended"`
 	Problems    []string `json:"problems,omitempty"`
@@ -167,7 +170,9 @@ type Latency struct {
 	Trials   int    `json:"trials"`
 	Requests uint64 `json:"requests"` // successes, in sum over the trials
 	Failed   uint64 `json:"failed"`
-	Rate     Number `json:"rate"` // successes a second
+	Rate     Number `json:"rate"`     // successes a second
+	Received Number `json:"received"` // bytes of bodies a second, as they came over the wire
+	Decoded  Number `json:"decoded"`  // the same, decompressed
 	P50      Number `json:"p50"`
 	P90      Number `json:"p90"`
 	P99      Number `json:"p99"` // missing where a trial had fewer than 100 requests

@@ -131,6 +131,8 @@ type latencyOf struct {
 	row             Latency
 	p               [4][]float64
 	rate, max       []float64
+	received        []float64 // bytes a second
+	decoded         []float64
 	failed, success uint64
 }
 
@@ -174,6 +176,8 @@ func (r *latencyOf) add(c *cell, seconds float64) {
 	r.success += c.ok
 	if seconds > 0 {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
+		r.received = append(r.received, float64(c.bytes)/seconds)
+		r.decoded = append(r.decoded, float64(c.decoded())/seconds)
 	}
 	h := &c.hist
 	if r.row.Verb == rundir.VerbRenew && c.failed > 0 { // a lease that was not renewed, for whatever reason, ranks behind all that were
@@ -201,6 +205,7 @@ func (r *latencyOf) result(confidence float64) Latency {
 	out := r.row
 	out.Requests, out.Failed = r.success, r.failed
 	out.Rate, out.Max = middle(r.rate), Missing()
+	out.Received, out.Decoded = middle(r.received), middle(r.decoded)
 	out.P50, out.P90, out.P99, out.P999 = middle(r.p[0]), middle(r.p[1]), middle(r.p[2]), middle(r.p[3])
 	if len(r.max) > 0 {
 		out.Max = Number(slices.Max(r.max))

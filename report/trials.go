@@ -85,10 +85,11 @@ func tells(kind string) bool {
 func loadOf(t *trial) Load {
 	h := t.done.Health
 	if t.state == TrialMissing || t.state == TrialCutOff {
-		return Load{SendLagP99: Missing(), SendLagMax: Missing(), RunQueueP99: Missing()}
+		return Load{SendLagP99: Missing(), SendLagMax: Missing(), RunQueueP99: Missing(), GCPauseMax: Missing()}
 	}
 	return Load{
 		SendLagP99: sec(h.SendLagP99), SendLagMax: sec(h.SendLagMax), RunQueueP99: sec(h.RunQueueP99),
+		GCPauseMax: sec(h.GCPauseMax), Files: h.Files, FileLimit: h.FileLimit,
 		Refused: h.Refused, Intended: h.Intended, Problems: h.Problems,
 	}
 }

@@ -161,7 +161,7 @@ func (w *world) trial(t testing.TB, d *rundir.Dir, p rundir.Planned) {
 			Recovery: []rundir.Recovery{rec},
 		}},
 		Journal: []rundir.Audit{{After: "end", Via: "etcd", Shard: "main", Acked: 200, Found: 200}},
-		Health:  rundir.Generator{SendLagP99: 3e5, SendLagMax: 2e6, RunQueueP99: 4e6, Intended: 640},
+		Health:  rundir.Generator{SendLagP99: 3e5, SendLagMax: 2e6, RunQueueP99: 4e6, GCPauseMax: 1e6, Files: 70, FileLimit: 1 << 20, Intended: 640},
 	}
 	w.change(&trial)
 	if err := td.Finish(trial); err != nil {

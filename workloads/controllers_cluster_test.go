@@ -56,7 +56,7 @@ func (r *real) testRogue(t *testing.T) {
 	for name, change := range map[string]func(*RogueDaemonSet){
 		"rogue":      func(*RogueDaemonSet) {},
 		"rogue-rv0":  func(d *RogueDaemonSet) { d.ResourceVersion, d.Jitter = "0", .1 },
-		"rogue-json": func(d *RogueDaemonSet) { d.Content = "json" },
+		"rogue-json": func(d *RogueDaemonSet) { d.Content, d.Connections = "json", "own" },
 		"rogue-rate": func(d *RogueDaemonSet) { d.Period, d.Rate, d.Arrivals = 0, schedule("0/s..20/s over 2s"), "poisson" },
 	} {
 		flow := map[string]string{"flow_schema": "service-accounts"}
@@ -65,8 +65,12 @@ func (r *real) testRogue(t *testing.T) {
 			d.Count, d.Period = 10, unit.Duration(500*time.Millisecond)
 			change(d)
 		}).(*RogueDaemonSet)
+		sockets := openSockets(t)
 		l := r.put(t, name, w)
 		eventually(t, "forty lists", func() bool { return l.soFar("list", "pods", w.detail()).OK >= 40 })
+		if own := openSockets(t) - sockets; (own >= w.Count) != (w.Connections == "own") {
+			t.Errorf("%s: %d connections", name, own)
+		}
 		l.end()
 		if f := l.failures(); len(f) > 0 {
 			t.Errorf("%s: failures: %v", name, f)

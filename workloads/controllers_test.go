@@ -24,7 +24,9 @@ func TestDescriptionsOfControllerLoads(t *testing.T) {
 		of(func(r *RogueDaemonSet) {
 			r.Count, r.ResourceVersion, r.Jitter, r.Period, r.Content = 1, "0", .5, unit.Duration(time.Second), "json"
 		}),
-		of(func(r *RogueDaemonSet) { r.Count, r.Rate = 500, schedule("0/s..20/s over 60s") }),
+		of(func(r *RogueDaemonSet) {
+			r.Count, r.Rate, r.Connections = 500, schedule("0/s..20/s over 60s"), "own"
+		}),
 		of(func(j *Jobs) { j.Rate = unit.Steady(5) }),
 		of(func(j *Jobs) {
 			j.Rate, j.Completions, j.Parallelism, j.TTL = schedule("0/s..20/s over 60s"), 10, 50, 0
@@ -50,7 +52,7 @@ func TestBadInputOfControllerLoads(t *testing.T) {
 	cases := map[string]Workload{
 		"rogue: nobody": of(func(*RogueDaemonSet) {}),
 		"rogue: beyond reason": of(func(r *RogueDaemonSet) {
-			r.Count, r.Period, r.Jitter, r.ResourceVersion, r.Content, r.InFlight, r.Timeout = 1e9, 1, 2, "latest", "yaml", 0, 0
+			r.Count, r.Period, r.Jitter, r.ResourceVersion, r.Content, r.InFlight, r.Timeout, r.Connections = 1e9, 1, 2, "latest", "yaml", 0, 0, "none"
 		}),
 		"rogue: too often": of(func(r *RogueDaemonSet) { r.Count, r.Period = 100_000, unit.Duration(20*time.Millisecond) }),
 		"rogue: rate and period": of(func(r *RogueDaemonSet) {

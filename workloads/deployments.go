@@ -29,6 +29,7 @@ type Deployments struct {
 	Replicas int           `yaml:"replicas" min:"0" max:"10000" doc:"replicas of each; 10 by default"`
 	Churn    unit.Schedule `yaml:"churn" required:"true" doc:"changes a second, as a rate or a schedule: one in two scales a deployment, one in four rolls it out anew, one in four deletes it and makes it again"`
 	Arrivals string        `yaml:"arrivals" enum:"constant,poisson" doc:"whether changes come evenly or at random with that rate on average; constant by default"`
+	Pausing  `yaml:",inline"`
 	InFlight int           `yaml:"inFlight" min:"1" max:"100000" doc:"changes that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
 	Timeout  unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
 }
@@ -81,7 +82,7 @@ func (d *Deployments) Prepare(ctx context.Context, env *Env) error {
 		return err
 	}
 	return fill(ctx, env, fillers, d.Count, "deployment", func(ctx context.Context, i int) error {
-		req, err := createDeployment(env, names[0], i, d.Replicas)
+		req, err := createDeployment(env, names[0], i, d.Replicas, d.Pausing)
 		if err != nil {
 			return err
 		}
@@ -199,7 +200,7 @@ func (c *changes) again(ctx context.Context, path string, index int, intended in
 
 // make makes a deployment.
 func (c *changes) make(ctx context.Context, index int, intended int64) {
-	req, err := createDeployment(c.env, c.namespace, index, c.Replicas)
+	req, err := createDeployment(c.env, c.namespace, index, c.Replicas, c.Pausing)
 	if err != nil {
 		c.env.Log.Error("encode a deployment", "error", err)
 		return
@@ -214,7 +215,7 @@ func deploymentsPath(namespace string) string {
 func deploymentName(i int) string { return "load-" + strconv.Itoa(i) }
 
 // createDeployment returns the request that makes one.
-func createDeployment(env *Env, namespace string, i, replicas int) (*client.Request, error) {
+func createDeployment(env *Env, namespace string, i, replicas int, pods Pausing) (*client.Request, error) {
 	count := int32(replicas)
 	labels := map[string]string{"app": deploymentName(i), RunLabel: env.RunID}
 	body, err := client.Encode(&appsv1.Deployment{
@@ -224,18 +225,22 @@ func createDeployment(env *Env, namespace string, i, replicas int) (*client.Requ
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": deploymentName(i)}},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       confine(env, pausePod()),
+				Spec:       confine(env, pods.pod()),
 			},
 		},
 	})
 	return &client.Request{Method: http.MethodPost, Path: deploymentsPath(namespace), Body: body, ContentType: client.Protobuf}, err
 }
 
-// pausePod is a pod as small as they come: one container that does nothing.
-func pausePod() corev1.PodSpec {
-	no := false
+// Pausing is what pods are like that do nothing.
+type Pausing struct {
+	Token bool `yaml:"token" doc:"whether the pods have what the API server gives a pod that does not refuse it: a token of their service account, and the ConfigMap kube-root-ca.crt, for both of which their kubelets ask; they refuse it by default"`
+}
+
+// pod is one as small as they come: one container that does nothing.
+func (p Pausing) pod() corev1.PodSpec {
 	return corev1.PodSpec{
-		AutomountServiceAccountToken: &no,
+		AutomountServiceAccountToken: &p.Token,
 		Containers: []corev1.Container{{
 			Name: "main", Image: "registry.k8s.io/pause:3.10",
 			Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{

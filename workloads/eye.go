@@ -38,17 +38,17 @@ type settler interface {
 const atOnce = 1000
 
 // observe opens a watch of a collection, and returns once it has seen what was
-// there before. query has its selectors, encoded. It goes on until closed.
-func (e *Env) observe(ctx context.Context, c *client.Client, r resource, path, query string, sink settler) (*eye, error) {
+// there before. An empty namespace is all of them, query has the selectors, encoded. It goes on until closed.
+func (e *Env) observe(ctx context.Context, c *client.Client, r resource, namespace, query string, sink settler) (*eye, error) {
 	of := func(verb string) *measure.Series {
-		return e.Recorder.Series(rundir.Key{Workload: e.Name, Verb: verb, Resource: r.String(), Scope: "cluster", Detail: "observer"})
+		return e.Recorder.Series(rundir.Key{Workload: e.Name, Verb: verb, Resource: r.String(), Scope: scopeIn(namespace), Detail: "observer"})
 	}
 	y := &eye{agenda: agenda.New(e.Clock, atOnce), synced: make(chan struct{}), sink: sink}
 	y.reflector = reflector.Reflector{
 		Shared: &reflector.Shared{
 			Clock: e.Clock, Agenda: y.agenda, Seed: e.Seed, Streaming: true, Objects: true, List: of("list"), Watch: of("watch"),
 		},
-		Client: c, Path: path, Query: query, Sink: y,
+		Client: c, Path: r.path(namespace), Query: query, Sink: y,
 	}
 	background, end := context.WithCancel(context.WithoutCancel(ctx))
 	y.end = end

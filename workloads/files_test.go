@@ -21,6 +21,7 @@ func TestLoadsBeyondTheOpenFileLimitAreRefused(t *testing.T) {
 		"watchers over shared":            of(func(w *Watchers) { w.Count, w.Rate = 50_000, schedule("1/s") }),
 		"requests in flight":              of(func(l *List) { l.InFlight = 50_000 }),
 		"churn in flight":                 of(func(e *EventChurn) { e.InFlight = 50_000 }),
+		"rogues of their own":             of(func(r *RogueDaemonSet) { r.Count, r.InFlight, r.Connections = 500, 10, "own" }),
 		"rogues in flight":                of(func(r *RogueDaemonSet) { r.Count, r.InFlight = 10, 50_000 }),
 	}
 	if os.Getenv(childEnv) == "" {

@@ -27,6 +27,7 @@ import (
 // rate × (deadline + ttl), and of those that do run their course far fewer.
 type Jobs struct {
 	OpenLoop    `yaml:",inline"`
+	Pausing     `yaml:",inline"`
 	Completions int           `yaml:"completions" min:"1" max:"10000" doc:"pods of a Job that must come to a good end; 1 by default"`
 	Parallelism int           `yaml:"parallelism" min:"1" max:"10000" doc:"pods of a Job that run at once; 1 by default"`
 	Deadline    unit.Duration `yaml:"deadline" min:"1s" doc:"how long a Job may take before its controller ends it as failed (activeDeadlineSeconds), in whole seconds; 5m by default"`
@@ -95,7 +96,7 @@ func (j *Jobs) Prepare(ctx context.Context, env *Env) error {
 		return err
 	}
 	r := resources["jobs"]
-	j.eye, err = env.observe(ctx, c, r, r.path(ns), "", newSpans(env, "complete", r, "created-complete", seeJob))
+	j.eye, err = env.observe(ctx, c, r, ns, "", newSpans(env, "complete", r, "created-complete", seeJob))
 	return err
 }
 
@@ -153,7 +154,7 @@ func (j *Jobs) Run(ctx context.Context, env *Env) error {
 func (j *Jobs) job(env *Env, namespace, name string) *batchv1.Job {
 	completions, parallelism := int32(j.Completions), int32(j.Parallelism)
 	ttl, deadline := int32(j.TTL.D()/time.Second), int64(j.Deadline.D()/time.Second)
-	spec := confine(env, pausePod())
+	spec := confine(env, j.pod())
 	spec.RestartPolicy = corev1.RestartPolicyNever
 	labels := map[string]string{RunLabel: env.RunID}
 	return &batchv1.Job{

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -242,7 +243,9 @@ func (r *real) testPods(t *testing.T) {
 	nodes := r.put(t, "fleet", of(func(n *Nodes) {
 		n.Count, n.Pods.Start, n.Pods.Stop = nodeCount, unit.OneDuration(100*time.Millisecond), unit.OneDuration(100*time.Millisecond)
 	}))
-	deploys := r.put(t, "deploys", of(func(d *Deployments) { d.Count, d.Replicas, d.Churn = 4, 5, unit.Steady(4) }))
+	asks := [][3]string{{"patch", "pods", "status"}, {"create", "serviceaccounts", "token"}}
+	counted, logged := r.countedAndLogged(t, asks)
+	deploys := r.put(t, "deploys", of(func(d *Deployments) { d.Count, d.Replicas, d.Churn, d.Token = 4, 5, unit.Steady(4), true }))
 	eventually(t, "every kind of change", func() bool {
 		return deploys.soFar("patch", "deployments.apps", "scale").OK > 0 && deploys.soFar("patch", "deployments.apps", "roll").OK > 0 &&
 			deploys.soFar("delete", "deployments.apps", "").OK > 0 && deploys.soFar("create", "deployments.apps", "").OK > 0
@@ -292,10 +295,17 @@ func (r *real) testPods(t *testing.T) {
 		verb, resource, sub string
 		code                int
 	}{
-		{"get", "pods", "", 200}, {"patch", "pods", "status", 200}, {"delete", "pods", "", 200}, {"create", "events", "", 201},
+		{"get", "pods", "", 200}, {"patch", "pods", "status", 200}, {"delete", "pods", "", 200}, {"create", "events", "", 201}, {"create", "serviceaccounts", "token", 201},
 	} {
 		what := strings.TrimSuffix(c.resource+"/"+c.sub, "/")
 		nodes.agrees(c.verb+" "+what, asked(c.verb, c.resource, c.sub, c.code), nodes.soFar(c.verb, what, "").OK)
+	}
+	// The server's own metric, which does not look at who asks, says what its log says.
+	countedNow, loggedNow := r.countedAndLogged(t, asks)
+	for i, ask := range asks {
+		if got, want := countedNow[i]-counted[i], float64(loggedNow[i]-logged[i]); got != want || got == 0 {
+			t.Errorf("the server counts %.0f of %v, and has logged %.0f", got, ask, want)
+		}
 	}
 	// Every status is of a pod that was read before.
 	if reads, patches := asked("get", "pods", "", 200), asked("patch", "pods", "status", 200); reads < patches {
@@ -304,6 +314,21 @@ func (r *real) testPods(t *testing.T) {
 	if w := nodes.startOf("created-running"); w.OK == 0 || w.Hist == "" {
 		t.Errorf("no pod start was observed: %+v", w)
 	}
+}
+
+// countedAndLogged is how many requests of each verb, resource and subresource that
+// succeeded the server counts, and how many its audit log has.
+func (r *real) countedAndLogged(t *testing.T, asks [][3]string) (counted []float64, logged []int) {
+	t.Helper()
+	counted, logged = make([]float64, len(asks)), make([]int, len(asks))
+	for i, ask := range asks {
+		verb, code := map[string]string{"create": "POST", "patch": "PATCH"}[ask[0]], map[string]int{"create": 201, "patch": 200}[ask[0]]
+		counted[i] = r.metric(t, "apiserver_request_total", map[string]string{"verb": verb, "resource": ask[1], "subresource": ask[2], "code": strconv.Itoa(code)})
+		logged[i] = len(r.logged(t, func(a audited) bool {
+			return a.Verb == ask[0] && a.Object.Resource == ask[1] && a.Object.Subresource == ask[2] && a.Response.Code == code && a.Stage == "ResponseComplete"
+		}))
+	}
+	return counted, logged
 }
 
 // testEvents holds the events that were made against those acknowledged.

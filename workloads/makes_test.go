@@ -61,11 +61,11 @@ func TestNeedyLoads(t *testing.T) {
 
 // Where there are real nodes, a load's pods go to simulated ones alone.
 func TestPodsAreConfined(t *testing.T) {
-	if plain := confine(&Env{}, pausePod()); plain.NodeSelector != nil || plain.Tolerations != nil {
+	if plain := confine(&Env{}, Pausing{}.pod()); plain.NodeSelector != nil || plain.Tolerations != nil {
 		t.Errorf("on storm's own cluster: %v", plain)
 	}
 	beside := &Env{Access: clusters.Access{RealNodes: true}}
-	if spec := confine(beside, pausePod()); !maps.Equal(spec.NodeSelector, map[string]string{apart.Key: apart.Value}) || !apart.Draws(spec) {
+	if spec := confine(beside, Pausing{}.pod()); !maps.Equal(spec.NodeSelector, map[string]string{apart.Key: apart.Value}) || !apart.Draws(spec) {
 		t.Errorf("beside real nodes: %v", spec)
 	}
 	if job := (&Jobs{}).job(beside, "ns", "n"); !apart.Draws(job.Spec.Template.Spec) {

@@ -86,7 +86,7 @@ func (n *NamespaceChurn) Prepare(ctx context.Context, env *Env) error {
 	n.client = c
 	r := resources["namespaces"]
 	mine := url.Values{"labelSelector": {loadLabel + "=" + objectName(env.Name)}}.Encode()
-	n.eye, err = env.observe(ctx, c, r, r.path(""), mine, newSpans(env, "finalize", r, "deleted-gone", seeNamespace))
+	n.eye, err = env.observe(ctx, c, r, "", mine, newSpans(env, "finalize", r, "deleted-gone", seeNamespace))
 	return err
 }
 

@@ -32,12 +32,13 @@ type RogueDaemonSet struct {
 	Jitter          unit.Percent  `yaml:"jitter" doc:"share of a period by which each wait is stretched at most, at random; none by default"`
 	ResourceVersion string        `yaml:"resourceVersion" enum:",0" doc:"0 to be content with whatever the watch cache holds; empty, the default, for the newest state"`
 	Content         string        `yaml:"content" enum:"protobuf,json" doc:"encoding of the lists; protobuf by default"`
+	Connections     string        `yaml:"connections" enum:"shared,own" doc:"shared: the clients share as few connections as the server's limit of streams allows; own: each has a TLS connection of its own, as pods of a DaemonSet do; shared by default"`
 	InFlight        int           `yaml:"inFlight" min:"1" max:"100000" doc:"lists that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
 	Timeout         unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a list, 60s by default, which is the API server's own"`
 }
 
 func newRogueDaemonSet() Workload {
-	return &RogueDaemonSet{Content: "protobuf", InFlight: 5000, Timeout: unit.Duration(60 * time.Second)}
+	return &RogueDaemonSet{Content: "protobuf", Connections: "shared", InFlight: 5000, Timeout: unit.Duration(60 * time.Second)}
 }
 
 // Limits of a RogueDaemonSet: as many clients as there may be nodes, and a
@@ -66,6 +67,12 @@ func (r *RogueDaemonSet) Check() []string {
 		problems = append(problems, fmt.Sprintf("resourceVersion: %q is neither empty nor 0", r.ResourceVersion))
 	}
 	problems = append(problems, checkContent(r.Content)...)
+	if r.Connections != "shared" && r.Connections != "own" {
+		problems = append(problems, fmt.Sprintf("connections: %q is not one of shared, own", r.Connections))
+	}
+	if files := openFiles(); r.Connections == "own" && r.Sockets()+filesBeside > files {
+		problems = append(problems, fmt.Sprintf("count: %d need about %d open files, and this process may open %d: raise the limit (ulimit -n)", r.Count, r.Sockets()+filesBeside, files))
+	}
 	return append(problems, r.loop().checkBounds()...)
 }
 
@@ -113,7 +120,12 @@ func (r *RogueDaemonSet) schedule(seed int64) pace.Schedule {
 }
 
 // Sockets implements Connected.
-func (r *RogueDaemonSet) Sockets() uint64 { return r.loop().Sockets() }
+func (r *RogueDaemonSet) Sockets() uint64 {
+	if r.Connections == "own" {
+		return uint64(max(r.Count, 0))
+	}
+	return r.loop().Sockets()
+}
 
 func (r *RogueDaemonSet) detail() string {
 	if r.ResourceVersion == "0" {
@@ -129,6 +141,9 @@ func (r *RogueDaemonSet) Describe() string {
 		from = "the watch cache as it is"
 	}
 	who := unit.Count(r.Count, "client") + " of a rogue DaemonSet"
+	if r.Connections == "own" {
+		who += ", each over a connection of its own"
+	}
 	if r.rated() {
 		return fmt.Sprintf("%s, listing all pods of the cluster at %s together, in one answer, from %s, as one service account.", who, r.Rate.Phrase(), from)
 	}
@@ -209,13 +224,23 @@ func (r *RogueDaemonSet) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	defer env.hangUp(c)
+	clients := []*client.Client{c}
+	if r.Connections == "own" {
+		for range r.Count - 1 {
+			clients = append(clients, c.Twin())
+		}
+	}
+	defer func() {
+		for _, c := range clients {
+			env.hangUp(c)
+		}
+	}()
 	series := env.Recorder.Series(rundir.Key{
 		Workload: env.Name, Verb: "list", Resource: "pods", Scope: "cluster", Detail: r.detail(),
 	})
 	req := r.list(env.Name)
 	r.loop().run(ctx, env, r.schedule(env.Seed), func(ctx context.Context, slot pace.Slot) {
-		c.Do(ctx, req, nil, 0).Record(series, slot.Intended)
+		clients[slot.N%uint64(len(clients))].Do(ctx, req, nil, 0).Record(series, slot.Intended)
 	}, func(pace.Slot) *measure.Series { return series })
 	return nil
 }

@@ -33,11 +33,12 @@ import (
 // requests count from the moment they were sent, and a slow server is asked
 // less: judge the control plane by the stages, or by another load beside it.
 type Stages struct {
-	Stages   []Stage       `yaml:"stages" doc:"how many pods run at the end of each stage; 2,000, 16,000, 32,000, 150,000 and 200,000 by default, as at PayPal"`
-	Scale    unit.Percent  `yaml:"scale" doc:"share of these pods, replicas, workers and pending pods, for smaller clusters: at 1% the stages are 20, 160, 320, 1,500 and 2,000 pods, in deployments of 3 made by one worker, which pauses while more than one has no node; 100% by default"`
-	Replicas int           `yaml:"replicas" min:"1" max:"10000" doc:"pods of a deployment, before scaling, and at least 1; 250 by default, and what a stage still lacks where that is less"`
-	Workers  int           `yaml:"workers" min:"1" max:"1000" doc:"deployments that are created at once, before scaling, and at least 1; 10 by default"`
-	Pending  int           `yaml:"pending" min:"0" max:"1000000" doc:"pods asked for and not yet bound to a node, before scaling, above which workers pause, so that there are at most this many and one deployment more; 100 by default"`
+	Stages   []Stage      `yaml:"stages" doc:"how many pods run at the end of each stage; 2,000, 16,000, 32,000, 150,000 and 200,000 by default, as at PayPal"`
+	Scale    unit.Percent `yaml:"scale" doc:"share of these pods, replicas, workers and pending pods, for smaller clusters: at 1% the stages are 20, 160, 320, 1,500 and 2,000 pods, in deployments of 3 made by one worker, which pauses while more than one has no node; 100% by default"`
+	Replicas int          `yaml:"replicas" min:"1" max:"10000" doc:"pods of a deployment, before scaling, and at least 1; 250 by default, and what a stage still lacks where that is less"`
+	Workers  int          `yaml:"workers" min:"1" max:"1000" doc:"deployments that are created at once, before scaling, and at least 1; 10 by default"`
+	Pending  int          `yaml:"pending" min:"0" max:"1000000" doc:"pods asked for and not yet bound to a node, before scaling, above which workers pause, so that there are at most this many and one deployment more; 100 by default"`
+	Pausing  `yaml:",inline"`
 	Hold     unit.Duration `yaml:"hold" doc:"how long a stage is held once all of its pods run; 30s by default"`
 	Timeout  unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
 
@@ -138,7 +139,7 @@ func (s *Stages) Prepare(ctx context.Context, env *Env) error {
 	s.filled = newFilling(func(verb, detail string) *measure.Series {
 		return env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: verb, Resource: "pods", Scope: "resource", Via: fleet.ViaWatch, Detail: detail})
 	})
-	s.eye, err = env.observe(ctx, c, r, r.path(ns), "", s.filled)
+	s.eye, err = env.observe(ctx, c, r, ns, "", s.filled)
 	return err
 }
 
@@ -297,7 +298,7 @@ func (f *filler) work(ctx context.Context, want int) {
 		if !f.pods.await(ctx, taken) || replicas == 0 {
 			return
 		}
-		req, err := createDeployment(f.env, objectName(f.env.Name), index, replicas)
+		req, err := createDeployment(f.env, objectName(f.env.Name), index, replicas, f.Pausing)
 		if err != nil {
 			f.env.Log.Error("encode a deployment", "error", err)
 			return

@@ -220,6 +220,7 @@ func functions() template.FuncMap {
 		"percent":  percent,
 		"noteSort": noteSort,
 		"waited":   waited, "reasons": reasons,
+		"bodies": bodies, "files": filesOpen,
 		"add":     func(a, b int) int { return a + b },
 		"keep":    keepUnits,
 		"memory":  func(h rundir.Host) string { return report.Format(report.Number(float64(h.MemoryMB)*(1<<20)), "bytes") },

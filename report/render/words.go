@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/storm-harness/storm/internal/unit"
 	"github.com/storm-harness/storm/report"
 )
 
@@ -15,6 +16,27 @@ func seconds(n report.Number) string { return report.Format(n, "seconds") }
 
 // latency writes a time of the latency table.
 func latency(n report.Number) string { return report.FormatOf("api.latency", n, "seconds") }
+
+// bodies writes how many bytes of bodies came a second, and what they held where
+// they were compressed.
+func bodies(received, decoded report.Number) string {
+	text := report.Format(received, "bytes")
+	if held := report.Format(decoded, "bytes"); held != text {
+		text += " (" + held + ")"
+	}
+	return text
+}
+
+// filesOpen writes how many files a generator had open.
+func filesOpen(l report.Load) string {
+	switch {
+	case l.Files == 0:
+		return report.Format(report.Missing(), "count")
+	case l.FileLimit == 0:
+		return unit.Grouped(l.Files)
+	}
+	return unit.Grouped(l.Files) + " of " + unit.Grouped(l.FileLimit)
+}
 
 // digits writes at most three significant digits, without an exponent.
 func digits(v float64) string {

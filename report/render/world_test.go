@@ -122,7 +122,7 @@ func blockTrials(r *report.Result, noise func(float64) float64, started time.Tim
 				Acts:     []report.Act{act},
 				Events:   []report.Moment{{At: 8 + base*0.8, Kind: rundir.EventLeaderChange, Subject: "main", Text: "etcd-main-0 → etcd-main-2"}},
 				Requests: uint64(2100 * noise(0.01)), Failed: uint64(base * 40), Leaders: 1,
-				Load: report.Load{SendLagP99: report.Number(0.00031 * noise(0.2)), SendLagMax: 0.0042, RunQueueP99: 0.03, Intended: 2140},
+				Load: report.Load{SendLagP99: report.Number(0.00031 * noise(0.2)), SendLagMax: 0.0042, RunQueueP99: 0.03, GCPauseMax: 0.0021, Files: 71, FileLimit: 1_048_576, Intended: 2140},
 			})
 			for _, via := range []string{"api", "etcd"} {
 				r.Audits = append(r.Audits, report.Audit{Trial: id, Profile: p, Block: b, Valid: true, Audit: rundir.Audit{After: "end", Via: via, Shard: "main", Acked: 512, Found: 512, Unknown: 3}})

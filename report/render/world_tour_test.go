@@ -36,7 +36,7 @@ func tourTrial(r *report.Result, origin time.Time) {
 		Acts:     acts,
 		Events:   []report.Moment{{At: 4.5, Kind: rundir.EventAlarm, Subject: "main", Text: "NOSPACE raised"}, {At: 6.07, Kind: rundir.EventAlarm, Subject: "main", Text: "NOSPACE cleared"}, {At: 14.9, Kind: rundir.EventLeaderChange, Subject: "main", Text: "etcd-main-1 → etcd-main-0"}},
 		Requests: 3312, Failed: 702, Leaders: 1, Warnings: []string{"the events shard had no leader for 1.4 s"},
-		Load: report.Load{SendLagP99: 0.0004, SendLagMax: 0.006, RunQueueP99: 0.05, Intended: 3400},
+		Load: report.Load{SendLagP99: 0.0004, SendLagMax: 0.006, RunQueueP99: 0.05, GCPauseMax: 0.0004, Files: 70, Intended: 3400},
 	})
 	for _, a := range []rundir.Audit{
 		{After: "quotaBreach", Via: "api", Shard: "main", Acked: 212, Found: 212, Unknown: 0},

@@ -12,10 +12,19 @@ import (
 // watchKind is one of the things that a node watches.
 type watchKind struct {
 	name     string // in a scenario
-	path     string
+	path     string // empty: by the namespace and the name of what is referred to
 	resource string // as the API server's metrics name it
 	selector string // encoded; NODE stands for the node's name
 	proxy    bool   // it is the kube-proxy's, not the kubelet's
+}
+
+// scope is the kind's in the API server's metrics: what is selected by its name is
+// one resource.
+func (k watchKind) scope() string {
+	if k.selector == ofThisNode || k.path == "" {
+		return "resource"
+	}
+	return "cluster"
 }
 
 // serviceProxy is the label selector of kube-proxy's informers: neither
@@ -75,7 +84,7 @@ func (f *Fleet) watched(k watchKind) *watched {
 		if k.proxy {
 			detail = "kube-proxy"
 		}
-		return f.env.Recorder.Series(rundir.Key{Workload: f.env.Workload, Verb: verb, Resource: k.resource, Scope: "cluster", Via: via, Detail: detail})
+		return f.env.Recorder.Series(rundir.Key{Workload: f.env.Workload, Verb: verb, Resource: k.resource, Scope: k.scope(), Via: via, Detail: detail})
 	}
 	return &watched{k, &reflector.Shared{
 		Clock: f.env.Clock, Agenda: f.agenda, Seed: f.env.Seed,
