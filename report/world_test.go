@@ -190,6 +190,9 @@ func (w *world) second(t testing.TB, td *rundir.TrialDir, p rundir.Planned, s in
 		}
 		text := latencies(t, n, w.slow(p)*(1+0.05*math.Sin(float64(int64(p.Block)*31+s))))
 		win := rundir.Window{Key: k, From: s * second, To: (s + 1) * second, OK: uint64(n), Hist: text, Bytes: uint64(900 * n), LagMax: 3e5}
+		if k.Verb == "list" { // compressed
+			win.Inflated = int64(2700 * n)
+		}
 		if s == 5 {
 			win.Errors = w.errors
 		}
