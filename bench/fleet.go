@@ -188,7 +188,7 @@ func (b *bench) shared(ctx context.Context) error {
 		Storm: fmt.Sprintf("%.3f %% of %.0f", 100*r.tally.share(r.due), r.tally.of(r.due)), HeldTo: "99.9 %",
 		Peer: fmt.Sprintf("the server counts %.1f/s; %s; %s; %s%s", r.renewals, r.tally.lateness(), r.tally.failures(), r.garbage, r.without()),
 		Figures: map[string]float64{
-			"share": r.tally.share(r.due), "due": r.due, "renewed": float64(r.tally.renewed), "late": float64(r.tally.late),
+			"share": r.tally.share(r.due), "due": r.due, "of": r.tally.of(r.due), "renewed": float64(r.tally.renewed), "late": float64(r.tally.late),
 			"failed": float64(r.tally.failed), "server.per.s": r.renewals, "lag.p99.ms": float64(r.totals.LagP99) / 1e6, "lag.max.ms": float64(r.totals.LagMax) / 1e6,
 			"apiserver.gc.cycles": r.garbage.cycles, "apiserver.gc.cpu.s": r.garbage.seconds, "apiserver.gc.live.bytes": r.garbage.live, "apiserver.gc.stacks.bytes": r.garbage.stacks,
 		},

@@ -171,7 +171,7 @@ type Latency struct {
 	Requests uint64 `json:"requests"` // successes, in sum over the trials
 	Failed   uint64 `json:"failed"`
 	Rate     Number `json:"rate"`     // successes a second
-	Received Number `json:"received"` // bytes of bodies a second, as they came over the wire
+	Received Number `json:"received"` // bytes of bodies a second, as they came over the wire, of watches that were open before too; missing where there are no bodies
 	Decoded  Number `json:"decoded"`  // the same, decompressed
 	P50      Number `json:"p50"`
 	P90      Number `json:"p90"`

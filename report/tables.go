@@ -152,8 +152,9 @@ func latencies(run rundir.Run, trials []*trial) []Latency {
 		}
 		for _, k := range t.sortedCells() {
 			c := t.cells[k]
-			if c.ok+c.failed+c.hung.hist.Count()+c.hung.failed == 0 {
-				continue // a watch that was open before, and moved bytes
+			asked := c.ok+c.failed+c.hung.hist.Count()+c.hung.failed > 0
+			if !asked && c.bytes == 0 {
+				continue
 			}
 			r := *rows.row(key{t.Profile, t.Tour, k}, func() *latencyOf {
 				return &latencyOf{row: Latency{
@@ -161,7 +162,10 @@ func latencies(run rundir.Run, trials []*trial) []Latency {
 					Resource: k.Resource, Scope: k.Scope, Detail: k.Detail, Via: or(k.Via, "api"),
 				}}
 			})
-			r.add(c, t.phaseSeconds(k.phase))
+			r.carry(c, t.phaseSeconds(k.phase))
+			if asked { // or a watch that was open before
+				r.add(c, t.phaseSeconds(k.phase))
+			}
 		}
 	}
 	out := make([]Latency, 0, len(rows.rows))
@@ -171,13 +175,20 @@ func latencies(run rundir.Run, trials []*trial) []Latency {
 	return out
 }
 
+// carry adds what came in bodies; what is seen through watches, or at etcd, has none
+// of its own.
+func (r *latencyOf) carry(c *cell, seconds float64) {
+	if seconds > 0 && r.row.Via == "api" {
+		r.received = append(r.received, float64(c.bytes)/seconds)
+		r.decoded = append(r.decoded, float64(c.decoded())/seconds)
+	}
+}
+
 func (r *latencyOf) add(c *cell, seconds float64) {
 	r.row.Trials++
 	r.success += c.ok
 	if seconds > 0 {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
-		r.received = append(r.received, float64(c.bytes)/seconds)
-		r.decoded = append(r.decoded, float64(c.decoded())/seconds)
 	}
 	h := &c.hist
 	if r.row.Verb == rundir.VerbRenew && c.failed > 0 { // a lease that was not renewed, for whatever reason, ranks behind all that were

@@ -41,7 +41,7 @@ const atOnce = 1000
 // there before. An empty namespace is all of them, query has the selectors, encoded. It goes on until closed.
 func (e *Env) observe(ctx context.Context, c *client.Client, r resource, namespace, query string, sink settler) (*eye, error) {
 	of := func(verb string) *measure.Series {
-		return e.Recorder.Series(rundir.Key{Workload: e.Name, Verb: verb, Resource: r.String(), Scope: scopeIn(namespace), Detail: "observer"})
+		return e.Recorder.Series(rundir.Key{Workload: e.Name, Verb: verb, Resource: r.String(), Scope: scopeIn(namespace, ""), Detail: "observer"})
 	}
 	y := &eye{agenda: agenda.New(e.Clock, atOnce), synced: make(chan struct{}), sink: sink}
 	y.reflector = reflector.Reflector{

@@ -90,6 +90,7 @@ type collection struct {
 	resource  resource
 	namespace string // empty: all
 	query     string // selectors, encoded
+	fields    string // the field selector among them
 }
 
 // perWatch is how much one watch of a herd can be about at once: a list, or its
@@ -105,7 +106,7 @@ func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sin
 	}
 	series := func(verb, via string) *measure.Series {
 		return env.Recorder.Series(rundir.Key{
-			Workload: env.Name, Verb: verb, Resource: of.resource.String(), Scope: scopeIn(of.namespace), Via: via, Detail: w.Sync,
+			Workload: env.Name, Verb: verb, Resource: of.resource.String(), Scope: scopeIn(of.namespace, of.fields), Via: via, Detail: w.Sync,
 		})
 	}
 	h := &herd{

@@ -21,7 +21,7 @@ type Informers struct {
 	FieldSelector string        `yaml:"fieldSelector" doc:"only objects with these fields, such as spec.nodeName=node-1"`
 	StartOver     unit.Duration `yaml:"startOver" doc:"time over which the informers start, one after the other; 0s by default: all together"`
 	RestartEvery  unit.Duration `yaml:"restartEvery" doc:"time after which each informer starts anew, as in a process that is restarted, and syncs again; 0s by default: never"`
-	Restarts      unit.Schedule `yaml:"restarts" doc:"in place of restartEvery, informers that start anew a second, one after the other, as a constant, a ramp or steps, such as 0.5/s; time counts from the start of the warmup; one that has not run for a second yet is left alone"`
+	Restarts      unit.Schedule `yaml:"restarts" doc:"in place of restartEvery, informers that start anew a second, one after the other, as a constant, a ramp or steps, such as 0.5/s; time counts from the start of the warmup; one that was to begin less than a second before, or is still to begin, is passed over"`
 	Arrivals      string        `yaml:"arrivals" enum:"constant,poisson" doc:"with restarts, whether they come evenly or at random with that rate on average; constant by default"`
 }
 
@@ -98,7 +98,7 @@ func (n *Informers) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	h, err := newHerd(env, n.Watching, collection{r, n.Namespace, selectors(n.LabelSelector, n.FieldSelector).Encode()}, nil)
+	h, err := newHerd(env, n.Watching, collection{r, n.Namespace, selectors(n.LabelSelector, n.FieldSelector).Encode(), n.FieldSelector}, nil)
 	if err != nil {
 		return err
 	}

@@ -166,8 +166,14 @@ func where(name, namespace, labelSelector, fieldSelector string) string {
 	return s
 }
 
-// scopeIn is the scope of a collection, as the API server's metrics name it.
-func scopeIn(namespace string) string {
+// scopeIn is the scope of a collection, as the API server's metrics name it: what is
+// selected by its name is one resource.
+func scopeIn(namespace, fieldSelector string) string {
+	if f, err := fields.ParseSelector(fieldSelector); err == nil {
+		if _, named := f.RequiresExactMatch("metadata.name"); named {
+			return "resource"
+		}
+	}
 	if namespace != "" {
 		return "namespace"
 	}
@@ -279,7 +285,7 @@ func (l *List) Run(ctx context.Context, env *Env) error {
 		return err
 	}
 	series := func(detail string) *measure.Series {
-		return env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "list", Resource: r.String(), Scope: scopeIn(l.Namespace), Detail: detail})
+		return env.Recorder.Series(rundir.Key{Workload: env.Name, Verb: "list", Resource: r.String(), Scope: scopeIn(l.Namespace, l.FieldSelector), Detail: detail})
 	}
 	if l.ResourceVersion == versionCurrent {
 		done := make(chan struct{})

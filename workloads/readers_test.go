@@ -98,3 +98,14 @@ func TestTheNewestVersionOnlyMovesOn(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 }
+
+// As the API server's metrics have it: a field selector by name is of one resource.
+func TestScopes(t *testing.T) {
+	for want, of := range map[string][2]string{
+		"cluster": {"", "spec.nodeName=node-1"}, "namespace": {"default", ""}, "resource": {"default", "metadata.name=a"},
+	} {
+		if got := scopeIn(of[0], of[1]); got != want {
+			t.Errorf("%q: %s, want %s", of, got, want)
+		}
+	}
+}

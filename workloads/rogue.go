@@ -25,14 +25,14 @@ import (
 // service account and one user agent in common, and so have these clients;
 // priority and fairness takes them for one flow, as it would there.
 type RogueDaemonSet struct {
-	Count           int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"clients, one for each node that the DaemonSet would be on; with a rate it changes nothing but what is said of the load"`
+	Count           int           `yaml:"count" required:"true" min:"1" max:"100000" doc:"clients, one for each node that the DaemonSet would be on; with a rate it is how many connections there are where each has its own, and changes nothing else"`
 	Period          unit.Duration `yaml:"period" min:"10ms" doc:"time between two lists of one client, 30s by default; each client has a phase of its own"`
 	Rate            unit.Schedule `yaml:"rate" doc:"in place of a period, lists a second of all the clients together, as a constant, a ramp or steps; time counts from the start of the warmup"`
 	Arrivals        string        `yaml:"arrivals" enum:"constant,poisson" doc:"with a rate, whether lists come evenly or at random with that rate on average; constant by default"`
 	Jitter          unit.Percent  `yaml:"jitter" doc:"share of a period by which each wait is stretched at most, at random; none by default"`
 	ResourceVersion string        `yaml:"resourceVersion" enum:",0" doc:"0 to be content with whatever the watch cache holds; empty, the default, for the newest state"`
 	Content         string        `yaml:"content" enum:"protobuf,json" doc:"encoding of the lists; protobuf by default"`
-	Connections     string        `yaml:"connections" enum:"shared,own" doc:"shared: the clients share as few connections as the server's limit of streams allows; own: each has a TLS connection of its own, as pods of a DaemonSet do; shared by default"`
+	Connections     string        `yaml:"connections" enum:"shared,own" doc:"shared: the clients share as few connections as the server's limit of streams allows; own: each has a TLS connection of its own, as pods of a DaemonSet do, which lists take in turn where there is a rate or a jitter; shared by default"`
 	InFlight        int           `yaml:"inFlight" min:"1" max:"100000" doc:"lists that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
 	Timeout         unit.Duration `yaml:"timeout" min:"1ms" doc:"deadline of a list, 60s by default, which is the API server's own"`
 }
@@ -122,7 +122,7 @@ func (r *RogueDaemonSet) schedule(seed int64) pace.Schedule {
 // Sockets implements Connected.
 func (r *RogueDaemonSet) Sockets() uint64 {
 	if r.Connections == "own" {
-		return uint64(max(r.Count, 0))
+		return uint64(max(r.Count, 0)) + r.loop().Sockets() // a connection that is full has another beside it
 	}
 	return r.loop().Sockets()
 }

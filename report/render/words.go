@@ -20,6 +20,9 @@ func latency(n report.Number) string { return report.FormatOf("api.latency", n, 
 // bodies writes how many bytes of bodies came a second, and what they held where
 // they were compressed.
 func bodies(received, decoded report.Number) string {
+	if !received.Is() {
+		return ""
+	}
 	text := report.Format(received, "bytes")
 	if held := report.Format(decoded, "bytes"); held != text {
 		text += " (" + held + ")"
