@@ -35,5 +35,10 @@ func together(loads []Workload, files uint64) []string {
 	if need <= files {
 		return nil
 	}
-	return []string{fmt.Sprintf("together they need about %d open files, and this process may open %d: raise the limit (ulimit -n)", need, files)}
+	return []string{tooManyFiles("together they", need, files)}
+}
+
+// tooManyFiles says that what a field asks for needs more files than may be open.
+func tooManyFiles(what string, need, files uint64) string {
+	return fmt.Sprintf("%s need about %d open files, and this process may open %d: raise the limit (ulimit -n)", what, need, files)
 }

@@ -33,8 +33,7 @@ func (w Watching) check(name string, files uint64) []string {
 	case w.Count < 1 || w.Count > maxWatches:
 		problems = append(problems, fmt.Sprintf("count: %d is not between 1 and %d", w.Count, maxWatches))
 	case w.files() > files:
-		problems = append(problems, fmt.Sprintf("count: %d need about %d open files, and this process may open %d: raise the limit (ulimit -n)",
-			w.Count, w.files(), files))
+		problems = append(problems, tooManyFiles(fmt.Sprintf("count: %d", w.Count), w.files(), files))
 	}
 	if w.Sync != "watchList" && w.Sync != "list" {
 		problems = append(problems, fmt.Sprintf("sync: %q is not one of watchList, list", w.Sync))
@@ -89,8 +88,8 @@ type herd struct {
 type collection struct {
 	resource  resource
 	namespace string // empty: all
-	query     string // selectors, encoded
-	fields    string // the field selector among them
+	labels    string // the selectors
+	fields    string
 }
 
 // perWatch is how much one watch of a herd can be about at once: a list, or its
@@ -117,6 +116,7 @@ func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sin
 			List: series("list", ""), Watch: series("watch", ""), Sync: series("sync", fleet.ViaWatch),
 		},
 	}
+	query := selectors(of.labels, of.fields).Encode()
 	for i := range h.reflectors {
 		c := first
 		if w.Connections == "own" && i > 0 {
@@ -124,7 +124,7 @@ func newHerd(env *Env, w Watching, of collection, sink func(i int) reflector.Sin
 			h.clients = append(h.clients, c)
 		}
 		h.reflectors[i] = reflector.Reflector{
-			Shared: h.shared, Client: c, Path: of.resource.path(of.namespace), Query: of.query, ID: uint64(i),
+			Shared: h.shared, Client: c, Path: of.resource.path(of.namespace), Query: query, ID: uint64(i),
 		}
 		if sink != nil {
 			h.reflectors[i].Sink = sink(i)

@@ -98,7 +98,7 @@ func (n *Informers) Run(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	h, err := newHerd(env, n.Watching, collection{r, n.Namespace, selectors(n.LabelSelector, n.FieldSelector).Encode(), n.FieldSelector}, nil)
+	h, err := newHerd(env, n.Watching, collection{r, n.Namespace, n.LabelSelector, n.FieldSelector}, nil)
 	if err != nil {
 		return err
 	}

@@ -86,8 +86,7 @@ func (n *Nodes) check(files uint64) []string {
 	case n.Count > maxNodes:
 		problems = append(problems, fmt.Sprintf("count: %d is above the limit of %d", n.Count, maxNodes))
 	case n.files() > files:
-		problems = append(problems, fmt.Sprintf("count: %d nodes need about %d open files, and this process may open %d: raise the limit (ulimit -n)",
-			n.Count, n.files(), files))
+		problems = append(problems, tooManyFiles(fmt.Sprintf("count: %d nodes", n.Count), n.files(), files))
 	}
 	if n.Heartbeat.D() < 100*time.Millisecond {
 		problems = append(problems, fmt.Sprintf("heartbeat: %s is below the limit of 100ms", n.Heartbeat))

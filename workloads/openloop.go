@@ -57,7 +57,7 @@ func checkInFlight(n int, files uint64) []string {
 	case n < 1 || n > maxInFlight:
 		return []string{fmt.Sprintf("inFlight: %d is not between 1 and %d", n, maxInFlight)}
 	case need > files:
-		return []string{fmt.Sprintf("inFlight: %d need about %d open files, and this process may open %d: raise the limit (ulimit -n)", n, need, files)}
+		return []string{tooManyFiles(fmt.Sprintf("inFlight: %d", n), need, files)}
 	}
 	return nil
 }

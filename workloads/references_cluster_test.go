@@ -67,19 +67,25 @@ func (r *real) testReferences(t *testing.T) {
 		return err == nil && len(left.Items) == 0 && watching("configmaps") == 0 && watching("secrets") == 0
 	})
 	l.end()
-	for what, n := range l.failures() {
-		// The authorizer learns by a watch of its own which node a pod is on, and may be
-		// behind the node's: then a kubelet asks once more.
-		if what != "watch configmaps: 403 unrelated" && what != "watch secrets: 403 unrelated" {
-			t.Errorf("%s: %d times", what, n)
-		}
-	}
+	l.failedOnlyEarly(t)
 	tokens, accounts := asked("create", "serviceaccounts", "token", 201)
 	if tokens < pods || !accounts["default"] {
 		t.Errorf("%d tokens were requested, of %v: want one of default for each of %d pods", tokens, accounts, pods)
 	}
 	l.agrees("create serviceaccounts/token", tokens, l.soFar("create", "serviceaccounts/token", "").OK)
 	r.removeNodes(t, "refers")
+}
+
+// failedOnlyEarly wants no failures but those of kubelets that were ahead of the
+// authorizer: that learns by a watch of its own which node a pod is on, and may be behind
+// the node's; then a kubelet asks once more.
+func (l *load) failedOnlyEarly(t *testing.T) {
+	t.Helper()
+	for what, n := range l.failures() {
+		if what != "watch configmaps: 403 unrelated" && what != "watch secrets: 403 unrelated" {
+			t.Errorf("%s: %d times", what, n)
+		}
+	}
 }
 
 // podsThatRefer makes pods that name a ConfigMap and a Secret, for nodes with those

@@ -71,7 +71,7 @@ func (r *RogueDaemonSet) Check() []string {
 		problems = append(problems, fmt.Sprintf("connections: %q is not one of shared, own", r.Connections))
 	}
 	if files := openFiles(); r.Connections == "own" && r.Sockets()+filesBeside > files {
-		problems = append(problems, fmt.Sprintf("count: %d need about %d open files, and this process may open %d: raise the limit (ulimit -n)", r.Count, r.Sockets()+filesBeside, files))
+		problems = append(problems, tooManyFiles(fmt.Sprintf("count: %d", r.Count), r.Sockets()+filesBeside, files))
 	}
 	return append(problems, r.loop().checkBounds()...)
 }
