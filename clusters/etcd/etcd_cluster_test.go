@@ -205,8 +205,8 @@ func quota(t *testing.T, all []*etcd.Client) {
 	if err != nil || len(alarms) == 0 || alarms[0].Type != "NOSPACE" {
 		t.Fatalf("the alarms are %v, %v", alarms, err)
 	}
-	if n, err := all[2].Count(ctx, "/test/"); err != nil || n != 2 {
-		t.Errorf("reads under the alarm: %d keys, %v", n, err)
+	if keys, err := all[2].Keys(ctx, "/test/"); err != nil || len(keys) != 2 {
+		t.Errorf("reads under the alarm: %q, %v", keys, err)
 	}
 	if gone, err := all[0].Compacted(ctx, last-1); err != nil || gone {
 		t.Errorf("revision %d is compacted before it was: %v", last-1, err)

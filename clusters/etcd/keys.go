@@ -33,13 +33,17 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 	return said(ctx, "delete", err)
 }
 
-// Count counts the keys with a prefix.
-func (c *Client) Count(ctx context.Context, prefix string) (int64, error) {
-	r, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: PrefixEnd(prefix), CountOnly: true})
+// Keys are those with a prefix, sorted, all of one revision, in one answer.
+func (c *Client) Keys(ctx context.Context, prefix string) ([]string, error) {
+	r, err := c.kv.Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: PrefixEnd(prefix), KeysOnly: true})
 	if err != nil {
-		return 0, said(ctx, "count", err)
+		return nil, said(ctx, "range of keys", err)
 	}
-	return r.Count, nil
+	var keys []string
+	for _, kv := range r.Kvs {
+		keys = append(keys, string(kv.Key))
+	}
+	return keys, nil
 }
 
 // PrefixEnd is the first key behind all those with a prefix, as a range's end.

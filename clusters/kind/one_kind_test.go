@@ -45,8 +45,8 @@ func client(t testing.TB, c *kind.Cluster) kubernetes.Interface {
 	return k
 }
 
-// keys counts the keys of a shard with a prefix, at its first member.
-func keys(t testing.TB, c clusters.Cluster, shard, prefix string) int64 {
+// keys are those of a shard with a prefix, as its first member has them at one revision.
+func keys(t testing.TB, c clusters.Cluster, shard, prefix string) []string {
 	t.Helper()
 	member := clusters.OfKind(c, clusters.KindEtcd, shard)[0]
 	e, err := etcd.Open(member.Endpoints().Client, c.Access().EtcdTLS)
@@ -54,11 +54,11 @@ func keys(t testing.TB, c clusters.Cluster, shard, prefix string) int64 {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	n, err := e.Count(t.Context(), prefix)
+	out, err := e.Keys(t.Context(), prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return out
 }
 
 func within(t testing.TB, d time.Duration) context.Context {
@@ -262,7 +262,7 @@ func shardsHoldTheirOwn(t *testing.T, c *kind.Cluster) {
 		{"state", "/registry/pods/kube-system/", true}, {"main", "/registry/pods/", false},
 		{"state", "/registry/events/", false}, {"state", "/registry/configmaps/", false},
 	} {
-		if n := keys(t, c, at.shard, at.prefix); (n > 0) != at.want {
+		if n := len(keys(t, c, at.shard, at.prefix)); (n > 0) != at.want {
 			t.Errorf("shard %s has %d keys below %s", at.shard, n, at.prefix)
 		}
 	}
@@ -408,7 +408,7 @@ func resetGoesBack(t *testing.T, c *kind.Cluster) {
 		t.Fatal(err)
 	}
 	for shard, prefix := range map[string]string{"main": "/registry/configmaps/default/to-be-forgotten", "events": "/registry/events/default/to-be-forgotten"} {
-		if n := keys(t, c, shard, prefix); n != 0 {
+		if n := len(keys(t, c, shard, prefix)); n != 0 {
 			t.Errorf("shard %s still has %s", shard, prefix)
 		}
 	}
@@ -449,10 +449,10 @@ func madeAnew(t *testing.T, c *kind.Cluster) {
 		if n := len(clusters.OfKind(c, clusters.KindEtcd, "main")); n != 3 {
 			t.Errorf("the main shard has %d members", n)
 		}
-		if n := keys(t, c, "main", "/registry/configmaps/default/of-the-former"); n != 0 {
+		if n := len(keys(t, c, "main", "/registry/configmaps/default/of-the-former")); n != 0 {
 			t.Error("what the former cluster held is here")
 		}
-		if n := keys(t, c, "main", "/registry/configmaps/default/preloaded"); n != 1 || filled != 1 {
+		if n := len(keys(t, c, "main", "/registry/configmaps/default/preloaded")); n != 1 || filled != 1 {
 			t.Errorf("after reset %d the population is there %d times, and was made %d times", again, n, filled)
 		}
 	}

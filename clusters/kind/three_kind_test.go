@@ -69,7 +69,7 @@ func TestThreeControlPlanes(t *testing.T) {
 	if err := c.Reset(within(t, 5*time.Minute), c.Spec()); err != nil {
 		t.Fatal(err)
 	}
-	if n := keys(t, c, "main", "/registry/configmaps/default/while-"); n != 0 {
+	if n := len(keys(t, c, "main", "/registry/configmaps/default/while-")); n != 0 {
 		t.Errorf("%d keys outlived the reset", n)
 	}
 }

@@ -50,7 +50,7 @@ func TestTwoClustersAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	configMap(t, both[0], "of-the-first")
-	if n := keys(t, both[1], "main", "/registry/configmaps/default/of-the-first"); n != 0 {
+	if n := len(keys(t, both[1], "main", "/registry/configmaps/default/of-the-first")); n != 0 {
 		t.Error("the second cluster has what was written to the first")
 	}
 	closed[both[0]] = true

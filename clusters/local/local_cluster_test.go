@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -99,15 +98,9 @@ func at(t testing.TB, c *Cluster, shard string, index int) *etcd.Client {
 // keys lists the keys that a member has with a prefix.
 func keys(t testing.TB, c *Cluster, shard string, index int, prefix string) []string {
 	t.Helper()
-	end := []byte(prefix)
-	end[len(end)-1]++
-	r, err := at(t, c, shard, index).KV().Range(t.Context(), &pb.RangeRequest{Key: []byte(prefix), RangeEnd: end, KeysOnly: true})
+	out, err := at(t, c, shard, index).Keys(t.Context(), prefix)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var out []string
-	for _, kv := range r.Kvs {
-		out = append(out, string(kv.Key))
 	}
 	return out
 }
