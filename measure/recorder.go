@@ -164,7 +164,7 @@ func (r *Recorder) cut(now int64) {
 			s.lanes[i].drain(&r.spare)
 			r.collect(&w)
 		}
-		if w.OK == 0 && len(w.Errors) == 0 && w.Bytes == 0 {
+		if w.OK == 0 && len(w.Errors) == 0 && len(w.Again) == 0 && w.Bytes == 0 {
 			continue
 		}
 		// The histogram cannot fail to encode: it is written to memory.
@@ -203,6 +203,12 @@ func (r *Recorder) collect(w *rundir.Window) {
 	w.Bytes += d.bytes
 	w.Inflated += d.inflated
 	w.LagMax = max(w.LagMax, d.lagMax)
+	for code, n := range d.again {
+		if w.Again == nil {
+			w.Again = map[string]uint64{}
+		}
+		w.Again[code] += n
+	}
 	for code, n := range d.errs {
 		if w.Errors == nil {
 			w.Errors = map[string]uint64{}

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -251,6 +252,35 @@ func TestBytesWithoutRequestsAreCounted(t *testing.T) {
 	}
 	if want := [][3]int64{{0, 700, 0}, {1, 107, 900}, {1, 1, 0}}; !slices.Equal(sums, want) {
 		t.Errorf("windows of %v, want %v", sums, want)
+	}
+}
+
+// What was sent again is counted beside the requests, and in a window of its own where
+// nothing else was.
+func TestWhatWasSentAgainIsNoFailure(t *testing.T) {
+	var got windows
+	r := NewRecorder(NewClock(), got.take)
+	s := r.Series(rundir.Key{Workload: "a"})
+	s.Record(0, 0, 1, "", 100)
+	s.AddAgain("goaway", 2)
+	s.AddAgain("goaway", 1)
+	r.Cut()
+	s.AddAgain("reset", 1)
+	r.Cut()
+	s.Record(0, 0, 1, "", 1)
+	r.Close()
+	var of []map[string]uint64
+	for _, w := range got.all {
+		if len(w.Errors) > 0 {
+			t.Errorf("failures: %v", w.Errors)
+		}
+		of = append(of, w.Again)
+	}
+	if want := []map[string]uint64{{"goaway": 3}, {"reset": 1}, nil}; !slices.EqualFunc(of, want, maps.Equal) {
+		t.Errorf("windows of %v, want %v", of, want)
+	}
+	if n := r.Totals().Operations; n != 2 {
+		t.Errorf("%d operations, want 2", n)
 	}
 }
 

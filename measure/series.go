@@ -34,6 +34,7 @@ type laneData struct {
 	sent      uint64 // values in lag
 	lagMax    int64  // ns
 	errs      map[string]uint64
+	again     map[string]uint64       // attempts that were made again
 	hist, lag *hdrhistogram.Histogram // µs
 	waits     *hdrhistogram.Histogram // µs, of the failures that were waited for; at first use
 }
@@ -134,6 +135,18 @@ func (s *Series) AddBytes(n int64) { s.add(n, 0) }
 // once they were decoded.
 func (s *Series) AddInflated(more int64) { s.add(0, more) }
 
+// AddAgain counts an attempt that the server turned away without looking at it, and
+// that was made again; what becomes of the request is recorded by itself.
+func (s *Series) AddAgain(code string, n uint64) {
+	l := s.lane()
+	l.mu.Lock()
+	if l.again == nil {
+		l.again = map[string]uint64{}
+	}
+	l.again[code] += n
+	l.mu.Unlock()
+}
+
 func (s *Series) add(bytes, inflated int64) {
 	l := s.lane()
 	l.mu.Lock()
@@ -174,7 +187,7 @@ func (d *laneData) wait(ns int64) {
 func (l *lane) drain(spare *laneData) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ok == 0 && len(l.errs) == 0 && l.bytes == 0 && l.inflated == 0 {
+	if l.ok == 0 && len(l.errs) == 0 && len(l.again) == 0 && l.bytes == 0 && l.inflated == 0 {
 		l.hist, l.lag, l.waits = nil, nil, nil
 		return
 	}
@@ -185,4 +198,5 @@ func (l *lane) drain(spare *laneData) {
 func (d *laneData) empty() {
 	d.ok, d.bytes, d.inflated, d.sent, d.lagMax = 0, 0, 0, 0, 0
 	clear(d.errs)
+	clear(d.again)
 }

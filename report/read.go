@@ -62,6 +62,7 @@ type cell struct {
 	ok, failed, bytes uint64
 	inflated          int64 // what bodies held beyond their bytes on the wire
 	codes             map[string]uint64
+	again             map[string]uint64 // attempts that were turned away and made again, by code
 	hist              latency.Hist
 	hung              hung
 }
@@ -331,6 +332,9 @@ func (t *trial) window(w rundir.Window, bins, waits []latency.Bin) {
 		of.failed += n
 		of.codes[code] += n
 	}
+	for code, n := range w.Again {
+		c.again[code] += n
+	}
 	c.hist.Add(bins)
 	t.carry(w, k.phase, bins, waits)
 	if isLoad(w.Key) {
@@ -343,7 +347,7 @@ func (t *trial) window(w rundir.Window, bins, waits []latency.Bin) {
 func (t *trial) cell(k cellKey) *cell {
 	c := t.cells[k]
 	if c == nil {
-		c = &cell{codes: map[string]uint64{}}
+		c = &cell{codes: map[string]uint64{}, again: map[string]uint64{}}
 		t.cells[k] = c
 	}
 	return c

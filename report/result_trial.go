@@ -239,7 +239,7 @@ type RPO struct {
 	beside []besideLoss // what trials lost that do not count
 }
 
-// ErrorCount counts the failures of one code.
+// ErrorCount counts the failures of one code, or the attempts that were made again.
 type ErrorCount struct {
 	Profile  string `json:"profile"`
 	Tour     string `json:"tour,omitempty"`
@@ -248,8 +248,11 @@ type ErrorCount struct {
 	Resource string `json:"resource"`
 	Phase    string `json:"phase"`
 	Code     string `json:"code"`
-	Count    uint64 `json:"count"`
-	Trials   int    `json:"trials"` // trials that saw it
+	// Again is true for attempts that the server turned away so without looking at
+	// them, and that were made again: no failures of requests.
+	Again  bool   `json:"again,omitempty"`
+	Count  uint64 `json:"count"`
+	Trials int    `json:"trials"` // trials that saw it
 }
 
 // ChartGroup is a set of charts over one time axis.

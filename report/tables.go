@@ -264,8 +264,8 @@ func (t *trial) phaseSeconds(name string) float64 {
 	return float64(ns) / 1e9
 }
 
-// errorCounts lists the failures of every trial that ran: those of the loads
-// first, then those of storm's own probes and witness, the most frequent first.
+// errorCounts lists the failures of every trial that ran, and the attempts that were
+// made again: those of the loads first, then those of storm's own probes and witness, the most frequent first.
 func errorCounts(trials []*trial) []ErrorCount {
 	var rows table[ErrorCount, ErrorCount]
 	for _, t := range trials {
@@ -278,13 +278,15 @@ func errorCounts(trials []*trial) []ErrorCount {
 			if k.Via == rundir.ViaWatch && k.Verb == rundir.VerbRenew {
 				continue // its requests are here already
 			}
-			for _, code := range slices.Sorted(maps.Keys(c.codes)) {
-				id := ErrorCount{Profile: t.Profile, Tour: t.Tour, Workload: k.Workload, Verb: k.Verb, Resource: k.Resource, Phase: k.phase, Code: code}
-				row := rows.row(id, func() ErrorCount { return id })
-				row.Count += c.codes[code]
-				if !seen[id] {
-					row.Trials++
-					seen[id] = true
+			for i, counts := range []map[string]uint64{c.codes, c.again} {
+				for _, code := range slices.Sorted(maps.Keys(counts)) {
+					id := ErrorCount{Profile: t.Profile, Tour: t.Tour, Workload: k.Workload, Verb: k.Verb, Resource: k.Resource, Phase: k.phase, Code: code, Again: i == 1}
+					row := rows.row(id, func() ErrorCount { return id })
+					row.Count += counts[code]
+					if !seen[id] {
+						row.Trials++
+						seen[id] = true
+					}
 				}
 			}
 		}

@@ -78,8 +78,7 @@ func (l *lister) list(ctx context.Context) client.Answer {
 		q.Set("continue", meta.Continue)
 		var a client.Answer
 		a, meta = l.page(ctx, q, head)
-		a.Sent, a.Bytes, a.Decoded = whole.Sent, a.Bytes+whole.Bytes, a.Decoded+whole.Decoded
-		whole = a
+		whole = whole.Then(a)
 	}
 	return whole
 }

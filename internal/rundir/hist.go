@@ -84,17 +84,23 @@ func (w *Window) Merge(o Window) error {
 	w.Bytes += o.Bytes
 	w.Inflated += o.Inflated
 	w.LagMax = max(w.LagMax, o.LagMax)
-	if len(o.Errors) > 0 {
-		errs := maps.Clone(w.Errors)
-		if errs == nil {
-			errs = map[string]uint64{}
-		}
-		for code, n := range o.Errors {
-			errs[code] += n
-		}
-		w.Errors = errs
-	}
+	w.Errors, w.Again = sum(w.Errors, o.Errors), sum(w.Again, o.Again)
 	return nil
+}
+
+// sum adds counts by code; it changes neither.
+func sum(a, b map[string]uint64) map[string]uint64 {
+	if len(b) == 0 {
+		return a
+	}
+	out := maps.Clone(a)
+	if out == nil {
+		out = map[string]uint64{}
+	}
+	for code, n := range b {
+		out[code] += n
+	}
+	return out
 }
 
 func mergeHist(a, b string) (string, error) {

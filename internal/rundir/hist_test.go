@@ -30,13 +30,13 @@ func histOf(t *testing.T, values ...int64) string {
 
 func TestMergedWindowsAddUp(t *testing.T) {
 	key := Key{Workload: "fleet", Verb: "get"}
-	a := Window{Key: key, From: 10, To: 20, OK: 2, Errors: map[string]uint64{"429": 1}, Bytes: 5, Hist: histOf(t, 100, 200), LagMax: 7}
-	b := Window{Key: key, From: 20, To: 30, OK: 1, Errors: map[string]uint64{"429": 2, "timeout": 1}, Bytes: 6, Hist: histOf(t, 300), LagMax: 3}
+	a := Window{Key: key, From: 10, To: 20, OK: 2, Errors: map[string]uint64{"429": 1}, Again: map[string]uint64{"goaway": 4}, Bytes: 5, Hist: histOf(t, 100, 200), LagMax: 7}
+	b := Window{Key: key, From: 20, To: 30, OK: 1, Errors: map[string]uint64{"429": 2, "timeout": 1}, Again: map[string]uint64{"goaway": 1, "reset": 2}, Bytes: 6, Hist: histOf(t, 300), LagMax: 3}
 	got := a
 	if err := got.Merge(b); err != nil {
 		t.Fatal(err)
 	}
-	want := Window{Key: key, From: 10, To: 30, OK: 3, Errors: map[string]uint64{"429": 3, "timeout": 1}, Bytes: 11, Hist: histOf(t, 100, 200, 300), LagMax: 7}
+	want := Window{Key: key, From: 10, To: 30, OK: 3, Errors: map[string]uint64{"429": 3, "timeout": 1}, Again: map[string]uint64{"goaway": 5, "reset": 2}, Bytes: 11, Hist: histOf(t, 100, 200, 300), LagMax: 7}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

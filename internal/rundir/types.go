@@ -339,8 +339,11 @@ type Window struct {
 	From   int64             `json:"from"` // ns since the origin
 	To     int64             `json:"to"`
 	OK     uint64            `json:"ok"`
-	Errors map[string]uint64 `json:"err,omitempty"`   // by code: "429", "timeout", "refused", "reset", …
-	Bytes  uint64            `json:"bytes,omitempty"` // of bodies, as they came over the wire
+	Errors map[string]uint64 `json:"err,omitempty"` // by code: "429", "timeout", "refused", "reset", …
+	// Again is how often the server turned an attempt away that it had not looked at,
+	// by code, and it was made again: no failures of requests, whose last attempt counts.
+	Again map[string]uint64 `json:"again,omitempty"`
+	Bytes uint64            `json:"bytes,omitempty"` // of bodies, as they came over the wire
 	// Inflated is what compressed bodies held beyond their bytes on the wire,
 	// once they were decoded.
 	Inflated int64 `json:"inflated,omitempty"`

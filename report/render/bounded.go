@@ -36,10 +36,13 @@ func boundErrors(list []report.ErrorCount, most int) bounded[report.ErrorCount] 
 	if len(list) <= most {
 		return bounded[report.ErrorCount]{Rows: list}
 	}
-	type kind struct{ workload, code string }
+	type kind struct {
+		workload, code string
+		again          bool
+	}
 	first := map[kind]int{}
 	for i, e := range list {
-		k := kind{e.Workload, e.Code}
+		k := kind{e.Workload, e.Code, e.Again}
 		if _, seen := first[k]; !seen {
 			first[k] = i
 		}
@@ -47,7 +50,7 @@ func boundErrors(list []report.ErrorCount, most int) bounded[report.ErrorCount] 
 	room := most - len(first)
 	out := bounded[report.ErrorCount]{}
 	for i, e := range list {
-		others := first[kind{e.Workload, e.Code}] != i
+		others := first[kind{e.Workload, e.Code, e.Again}] != i
 		if others {
 			room--
 		}

@@ -295,7 +295,7 @@ func (m *markdown) failures(r *report.Result) {
 		}
 		rows = append(rows, []string{
 			escapeMarkdown(e.Workload + ": " + e.Verb + " " + e.Resource), escapeMarkdown(phase), escapeMarkdown(e.Profile),
-			escapeMarkdown(e.Code), unit.Grouped(int(e.Count)), unit.Grouped(e.Trials),
+			escapeMarkdown(codeOf(e)), unit.Grouped(int(e.Count)), unit.Grouped(e.Trials),
 		})
 	}
 	m.linef("<details><summary>Failures by kind of request and code (%s)</summary>\n", unit.Count(len(r.Errors), "row"))

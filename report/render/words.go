@@ -41,6 +41,14 @@ func filesOpen(l report.Load) string {
 	return unit.Grouped(l.Files) + " of " + unit.Grouped(l.FileLimit)
 }
 
+// codeOf writes what failed, or what was sent again after it.
+func codeOf(e report.ErrorCount) string {
+	if e.Again {
+		return e.Code + ", sent again"
+	}
+	return e.Code
+}
+
 // digits writes at most three significant digits, without an exponent.
 func digits(v float64) string {
 	if math.Abs(v) >= 100 {

@@ -66,6 +66,7 @@ func latencyAndErrors(r *report.Result) {
 		}
 		r.Errors = append(r.Errors,
 			report.ErrorCount{Profile: p, Workload: "churn", Verb: "create", Resource: "events", Phase: "fault", Code: "timeout", Count: 212, Trials: 6},
+			report.ErrorCount{Profile: p, Workload: "churn", Verb: "create", Resource: "events", Phase: "fault", Code: "goaway", Again: true, Count: 71, Trials: 6},
 			report.ErrorCount{Profile: p, Workload: "fleet", Verb: "update", Resource: "leases", Phase: "fault", Code: "500", Count: 58, Trials: 5})
 		for _, group := range []string{"mutating", "reading"} {
 			c := report.Curve{Profile: p, Group: group, Requests: 12000}

@@ -3,11 +3,13 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/storm-harness/storm/internal/wire"
 	"github.com/storm-harness/storm/measure"
 )
 
@@ -26,6 +28,35 @@ type Answer struct {
 
 	patience int64 // of a request cut off by its context's end: see Record; 0: of no other
 	held     int64 // how long it had waited behind the load's own requests before it was sent: see measure.Held
+	again    again
+}
+
+// again counts the attempts that the server turned away without looking at them, and
+// that were followed by another.
+type again struct{ away, refused uint16 }
+
+// note counts an attempt that ended so. That a connection has no stream left is no
+// word of the server's.
+func (g *again) note(err error) {
+	switch CodeOf(err) {
+	case CodeGoAway:
+		g.away++
+	case CodeReset:
+		if !errors.Is(err, wire.ErrFull) {
+			g.refused++
+		}
+	}
+}
+
+// Then is the answer to several requests that one question takes, such as the pages of
+// a list, of which next is a further one: from the sending of the first, with the bytes
+// of all.
+func (a Answer) Then(next Answer) Answer {
+	next.Sent, next.held = a.Sent, a.held
+	next.Bytes, next.Decoded = next.Bytes+a.Bytes, next.Decoded+a.Decoded
+	next.again.away += a.again.away
+	next.again.refused += a.again.refused
+	return next
 }
 
 // OK says whether the request succeeded.
@@ -69,7 +100,7 @@ func (a Answer) Record(s *measure.Series, intended int64) {
 		return
 	}
 	s.Record(intended, a.reached(intended), a.Done, a.Code, a.Bytes)
-	a.inflated(s)
+	a.beside(s)
 }
 
 // Observe counts the answer to a closed-loop request, from its sending on: there
@@ -77,7 +108,7 @@ func (a Answer) Record(s *measure.Series, intended int64) {
 func (a Answer) Observe(s *measure.Series) {
 	if a.counts(a.Sent) {
 		s.Observe(a.Sent, a.Done, a.Code, a.Bytes)
-		a.inflated(s)
+		a.beside(s)
 	}
 }
 
@@ -96,7 +127,14 @@ func (a Answer) reached(intended int64) int64 {
 	return max(a.Sent-a.held, min(a.Sent, intended))
 }
 
-func (a Answer) inflated(s *measure.Series) {
+// beside counts what the answer has beside its times, code and bytes.
+func (a Answer) beside(s *measure.Series) {
+	if a.again.away > 0 {
+		s.AddAgain(CodeGoAway, uint64(a.again.away))
+	}
+	if a.again.refused > 0 {
+		s.AddAgain(CodeReset, uint64(a.again.refused))
+	}
 	if more := a.Decoded - a.Bytes; more != 0 {
 		s.AddInflated(more)
 	}

@@ -114,6 +114,7 @@ func (k *call) End(err error) {
 		return
 	}
 	if err != nil && k.attempts < attempts && wire.Unprocessed(err) {
+		k.answer.again.note(err)
 		k.forget()
 		k.mu.Unlock()
 		go k.again(err) // not here: it may wait
@@ -132,7 +133,7 @@ func (k *call) forget() {
 	if k.body != nil {
 		k.body.Truncate(k.had)
 	}
-	k.decoder, k.failure, k.answer = nil, nil, Answer{Sent: k.answer.Sent, held: k.answer.held}
+	k.decoder, k.failure, k.answer = nil, nil, Answer{Sent: k.answer.Sent, held: k.answer.held, again: k.answer.again}
 }
 
 // Expire implements due.Expirer: the request's time is up.

@@ -46,7 +46,7 @@ func peer(t *testing.T, h http.HandlerFunc, change ...func(*httptest.Server)) *r
 	return &rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
 }
 
-func connect(t *testing.T, cfg *rest.Config, timeout time.Duration) *Client {
+func connect(t testing.TB, cfg *rest.Config, timeout time.Duration) *Client {
 	t.Helper()
 	c, err := New(cfg, measure.NewClock(), timeout)
 	if err != nil {

@@ -17,11 +17,14 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/measure"
 )
 
 // hostile starts a TLS server that agrees to HTTP/2, reads the client's
 // preface and does what it likes with every request's stream.
-func hostile(t *testing.T, each func(fr *http2.Framer, stream uint32, raw net.Conn)) *rest.Config {
+func hostile(t testing.TB, each func(fr *http2.Framer, stream uint32, raw net.Conn)) *rest.Config {
 	t.Helper()
 	donor := httptest.NewUnstartedServer(nil)
 	donor.EnableHTTP2 = true
@@ -154,7 +157,7 @@ func TestNonsenseIsNamed(t *testing.T) {
 }
 
 // A server that goes away in good order has its request repeated elsewhere, as
-// every HTTP/2 client does it: the load sees nothing of it.
+// every HTTP/2 client does it: the load sees nothing of it, but that it was so.
 func TestARequestThatWasNotProcessedGoesToAnotherConnection(t *testing.T) {
 	first := true
 	cl := connect(t, hostile(t, func(fr *http2.Framer, s uint32, _ net.Conn) {
@@ -166,9 +169,22 @@ func TestARequestThatWasNotProcessedGoesToAnotherConnection(t *testing.T) {
 		headers(fr, s, ok200, typed)
 		_ = fr.WriteData(s, true, nil)
 	}), 20*time.Second)
-	if a := cl.Do(t.Context(), &Request{Method: http.MethodPut, Path: "/", Body: []byte("x"), ContentType: JSON}, nil, 0); !a.OK() {
+	a := cl.Do(t.Context(), &Request{Method: http.MethodPut, Path: "/", Body: []byte("x"), ContentType: JSON}, nil, 0)
+	if !a.OK() || a.again != (again{away: 1}) {
 		t.Errorf("got %+v", a)
 	}
+	if got := recorded(a); got.OK != 1 || len(got.Errors) > 0 || len(got.Again) != 1 || got.Again[CodeGoAway] != 1 {
+		t.Errorf("recorded as %+v", got)
+	}
+}
+
+// recorded is what a recorder says of an answer.
+func recorded(a Answer) (w rundir.Window) {
+	r := measure.NewRecorder(measure.NewClock(), func(got rundir.Window) { _ = w.Merge(got) })
+	s := r.Series(rundir.Key{})
+	a.Record(s, a.Sent)
+	r.Close()
+	return w
 }
 
 // A watch that is refused at first is opened on a later attempt, and it is the
@@ -188,8 +204,8 @@ func TestAWatchThatIsRefusedAtFirst(t *testing.T) {
 		if !a.OK() {
 			t.Fatalf("%+v", a)
 		}
-		if asked.Load() != 4 {
-			t.Errorf("asked %d times, want 4", asked.Load())
+		if asked.Load() != 4 || a.again != (again{refused: 3}) {
+			t.Errorf("asked %d times, want 4: %+v", asked.Load(), a)
 		}
 		w.Close()
 	}
