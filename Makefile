@@ -43,7 +43,7 @@ test-cluster: build ## on real components; one package at a time, they share the
 
 test-kind: build ## the kind provider on real kind clusters: needs Docker and a node image (docs/providers.md)
 	$(BIN) components get
-	$(GO) test -tags kind -short -p 1 -timeout 40m ./clusters/kind/... ./faults ./scenarios/runner ./cmd/storm
+	$(GO) test -tags kind -short -p 1 -timeout 75m ./clusters/kind/... ./faults ./scenarios/runner ./cmd/storm
 
 fuzz: ## every fuzz target for a while, beyond the inputs that test-unit tries; FUZZTIME=10s
 	@targets=$$(grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sed -E 's/^(.*)\/[^/]+:[0-9]+:func (.*)/\1 \2/'); test -n "$$targets"; \

@@ -36,15 +36,45 @@ func (s *Shard) Alarms(ctx context.Context) ([]string, error) {
 // Compact drops the history up to the present revision and waits until it is
 // gone from the backend (physical). It returns the revision.
 func (s *Shard) Compact(ctx context.Context) (int64, error) {
-	leader, _, err := s.Leader(ctx)
+	leader, _, err := s.Led(ctx)
 	if err != nil {
 		return 0, err
 	}
-	st, err := s.Status(ctx, leader)
+	st, err := s.patientStatus(ctx, leader)
 	if err != nil {
 		return 0, err
 	}
-	return st.Revision, s.clients[leader.ID()].Compact(ctx, st.Revision)
+	if err := s.clients[leader.ID()].Compact(ctx, st.Revision); err != nil {
+		return st.Revision, err
+	}
+	s.letGo(ctx, leader)
+	return st.Revision, nil
+}
+
+// letGo waits until the others have let go of their history too: a compaction waits for
+// the member that it is asked of alone, and a member that is defragmented before it has
+// compacted keeps what it had. Members differ by some pages; one that goes on differing
+// for other reasons is not waited for any longer.
+func (s *Shard) letGo(ctx context.Context, leader clusters.Component) {
+	const pages, patience = 4 << 20, 30 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = Until(ctx, func(ctx context.Context) error {
+		of, err := s.Status(ctx, leader)
+		if err != nil {
+			return err
+		}
+		for _, m := range s.Others(leader) {
+			st, err := s.Status(ctx, m)
+			if err != nil {
+				return err
+			}
+			if st.DBSizeInUse > of.DBSizeInUse+pages {
+				return fmt.Errorf("%s has %d bytes in use, %s %d", m.ID(), st.DBSizeInUse, leader.ID(), of.DBSizeInUse)
+			}
+		}
+		return nil
+	})
 }
 
 // Defragged is what a member's defragmentation did.
@@ -58,13 +88,13 @@ type Defragged struct {
 // Defrag rewrites each member's database, one after the other, the leader
 // last: a member answers nothing meanwhile.
 func (s *Shard) Defrag(ctx context.Context) ([]Defragged, error) {
-	leader, _, err := s.Leader(ctx)
+	leader, _, err := s.Led(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []Defragged
 	for _, m := range append(s.Others(leader), leader) {
-		before, err := s.Status(ctx, m)
+		before, err := s.patientStatus(ctx, m)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", m.ID(), err)
 		}
@@ -73,7 +103,7 @@ func (s *Shard) Defrag(ctx context.Context) ([]Defragged, error) {
 			return out, fmt.Errorf("%s: %w", m.ID(), err)
 		}
 		took := time.Since(start)
-		after, err := s.Status(ctx, m)
+		after, err := s.patientStatus(ctx, m)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", m.ID(), err)
 		}
@@ -84,7 +114,7 @@ func (s *Shard) Defrag(ctx context.Context) ([]Defragged, error) {
 
 // Disarm clears every alarm that is raised, and returns their names.
 func (s *Shard) Disarm(ctx context.Context) ([]string, error) {
-	leader, _, err := s.Leader(ctx)
+	leader, _, err := s.Led(ctx)
 	if err != nil {
 		return nil, err
 	}

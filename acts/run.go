@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
@@ -44,9 +45,11 @@ type Bounds struct {
 }
 
 // DefaultBounds suit clusters on one small machine, where a member beside kubelets and a
-// full load was seen to take more than half a minute to apply a compaction.
+// full load was seen to take more than half a minute to apply a compaction. What heals by
+// a start may take as long as any start, and a controller that has ended some times waits
+// minutes for its kubelet.
 func DefaultBounds() Bounds {
-	return Bounds{Healthy: 90 * time.Second, Prove: 90 * time.Second, Heal: 90 * time.Second}
+	return Bounds{Healthy: 3 * time.Minute, Prove: 90 * time.Second, Heal: ready.Patience + time.Minute}
 }
 
 // Open is a fault in force that the timeline is to heal.

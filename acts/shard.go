@@ -100,6 +100,32 @@ func (s *Shard) Leader(ctx context.Context) (clusters.Component, uint64, error) 
 	return leader, term, nil
 }
 
+// Led is Leader, asked until a member says that it leads: a busy one may take its time,
+// or an election be under way.
+func (s *Shard) Led(ctx context.Context) (leader clusters.Component, term uint64, err error) {
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		leader, term, err = s.Leader(ctx)
+		return err
+	})
+	return leader, term, err
+}
+
+// patientStatus is Status, asked until the member answers.
+func (s *Shard) patientStatus(ctx context.Context, m clusters.Component) (st etcd.Status, err error) {
+	err = patiently(ctx, func(ctx context.Context) (err error) {
+		st, err = s.Status(ctx, m)
+		return err
+	})
+	return st, err
+}
+
+// patiently is Until, for a minute at most.
+func patiently(ctx context.Context, look func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return Until(ctx, look)
+}
+
 // AwaitLeader waits until a member other than not leads with a term above the
 // given one, and a majority of the shard follows it.
 func (s *Shard) AwaitLeader(ctx context.Context, not clusters.Component, above uint64) (clusters.Component, uint64, error) {

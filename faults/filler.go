@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/internal/remains"
 )
@@ -69,8 +70,11 @@ func (f *filler) put(ctx context.Context, resource, name string, object runtime.
 	return err
 }
 
-// remove deletes the objects; those that are not there are no error.
-func (f *filler) remove(ctx context.Context) error {
+// remove deletes the objects, however long the apiserver takes; those that are not there
+// are no error.
+func (f *filler) remove(ctx context.Context) error { return acts.Until(ctx, f.removeOnce) }
+
+func (f *filler) removeOnce(ctx context.Context) error {
 	for n := range quotaWriters {
 		name := fmt.Sprintf("filler-%d", n)
 		var err error

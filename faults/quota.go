@@ -34,6 +34,7 @@ const (
 	quotaWriters       = 4
 	quotaDefaultObject = 400 << 10
 	quotaDefaultBound  = 1 << 30
+	quotaPatience      = time.Minute // without a write that is taken
 )
 
 // Check implements acts.Act.
@@ -123,6 +124,7 @@ func (b *breached) Inject(ctx context.Context) error {
 		wg.Go(func() {
 			defer stop() // the first to end ends the others
 			random := rand.New(rand.NewPCG(uint64(w), 1))
+			good := time.Now()
 			for ctx.Err() == nil && b.written.Load() < b.bound {
 				err := b.filler.write(ctx, w, text(random, b.object))
 				switch {
@@ -133,14 +135,19 @@ func (b *breached) Inject(ctx context.Context) error {
 					b.refused.Add(1)
 					full.Store(true)
 					return
-				case apierrors.IsConflict(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err):
-				case err != nil:
-					if ctx.Err() == nil {
-						errs[w] = err
-					}
-					return
-				default:
+				case err == nil:
 					b.written.Add(int64(b.object))
+					good = time.Now()
+				case ctx.Err() != nil:
+					return
+				case hopeless(err), time.Since(good) > quotaPatience:
+					errs[w] = err
+					return
+				default: // large writes are slow, and some too slow
+					select {
+					case <-time.After(100 * time.Millisecond):
+					case <-ctx.Done():
+					}
 				}
 			}
 		})
@@ -154,6 +161,12 @@ func (b *breached) Inject(ctx context.Context) error {
 		return fmt.Errorf("after %s: %w", unit.Size(b.written.Load()), err)
 	}
 	return fmt.Errorf("wrote %s and no write was refused: set a smaller quota (cluster.etcd.quota)", unit.Size(b.written.Load()))
+}
+
+// hopeless says whether a write that failed would fail again.
+func hopeless(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) ||
+		apierrors.IsRequestEntityTooLargeError(err)
 }
 
 // Prove implements acts.Aimed: etcd's alarm list has NOSPACE, and a write

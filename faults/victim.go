@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
@@ -17,9 +16,6 @@ type victim struct {
 	leader clusters.Component // at that time; it may be the member itself
 	term   uint64
 }
-
-// aimFor bounds how long a leader is looked for.
-const aimFor = 10 * time.Second
 
 // memberText is the word of a scenario for a member, in a sentence.
 func memberText(word string) string {
@@ -40,13 +36,7 @@ func choose(ctx context.Context, env *acts.Env, shard, word string) (*victim, er
 		return nil, err
 	}
 	v := &victim{shard: s}
-	actx, cancel := context.WithTimeout(ctx, aimFor)
-	defer cancel()
-	err = acts.Until(actx, func(ctx context.Context) (err error) {
-		v.leader, v.term, err = s.Leader(ctx)
-		return err
-	})
-	if err != nil {
+	if v.leader, v.term, err = s.Led(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}

@@ -90,19 +90,36 @@ func (t ScrapeTarget) client(timeout time.Duration) *scrapeClient {
 	return c
 }
 
-// Baseline scrapes every component once, all at the same time, and returns when
-// that is done: what they were like before a load.
+// Baseline scrapes every component, all at the same time, and returns when that is done:
+// what they were like before a load. One that has just been started may not answer at
+// once, and is asked again for a while.
 func (s *Scraper) Baseline(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, t := range s.targets {
 		wg.Go(func() {
 			client := s.client(t)
 			defer client.hangUp()
-			s.take(ctx, client, t)
+			for began := time.Now(); ; {
+				err := s.take(ctx, client, t)
+				if err == nil || errors.Is(err, errRefused) || time.Since(began) > baselineWithin {
+					return
+				}
+				select {
+				case <-time.After(baselineEvery):
+				case <-ctx.Done():
+					return
+				}
+			}
 		})
 	}
 	wg.Wait()
 }
+
+// How long, and how often, a component is asked that does not answer before a load.
+const (
+	baselineWithin = 20 * time.Second
+	baselineEvery  = 200 * time.Millisecond
+)
 
 func (s *Scraper) client(t ScrapeTarget) *scrapeClient {
 	return t.client(max(2*s.interval, 5*time.Second))
@@ -120,35 +137,36 @@ func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) 
 		case <-timer.C:
 		}
 		began := time.Now()
-		if !s.take(ctx, client, t) {
-			return
-		}
+		s.take(ctx, client, t)
 		timer.Reset(max(s.interval-time.Since(began), 0))
 	}
 }
 
-// take scrapes a component once; false where ctx ended meanwhile.
-func (s *Scraper) take(ctx context.Context, client *scrapeClient, t ScrapeTarget) bool {
+// take scrapes a component once; where ctx ended meanwhile, nothing of it is recorded.
+func (s *Scraper) take(ctx context.Context, client *scrapeClient, t ScrapeTarget) error {
 	one := rundir.Scrape{At: s.clock.Now(), Component: t.Component}
 	samples, err := scrape(ctx, client, t)
 	switch {
 	case ctx.Err() != nil:
-		return false
+		return ctx.Err()
 	case err != nil:
 		one.Err = err.Error()
 	default:
 		one.Samples = samples
 	}
 	s.sink(one)
-	return true
+	return err
 }
+
+// errRefused says that a component answers, and will not tell.
+var errRefused = errors.New("refused")
 
 // accept asks for one MetricFamily message after the other, each after its length.
 const accept = `application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited`
 
 func scrape(ctx context.Context, client *scrapeClient, t ScrapeTarget) (map[string]float64, error) {
 	if client.err != nil {
-		return nil, fmt.Errorf("credentials: %w", client.err)
+		return nil, fmt.Errorf("credentials: %w: %w", errRefused, client.err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL, nil)
 	if err != nil {
@@ -162,11 +180,14 @@ func scrape(ctx context.Context, client *scrapeClient, t ScrapeTarget) (map[stri
 		return nil, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("HTTP status %d", resp.StatusCode)
+	switch code := resp.StatusCode; {
+	case code >= http.StatusInternalServerError:
+		return nil, fmt.Errorf("HTTP status %d", code)
+	case code != http.StatusOK:
+		return nil, fmt.Errorf("%w: HTTP status %d", errRefused, code)
 	}
 	if f := expfmt.ResponseFormat(resp.Header); f.FormatType() != expfmt.TypeProtoDelim {
-		return nil, fmt.Errorf("metrics came as %q, not as delimited protobuf", resp.Header.Get("Content-Type"))
+		return nil, fmt.Errorf("%w: metrics came as %q, not as delimited protobuf", errRefused, resp.Header.Get("Content-Type"))
 	}
 	return readFamilies(resp.Body)
 }

@@ -36,7 +36,10 @@ func (o *Compact) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {
 		})
 	}
 	prove := func(ctx context.Context) (string, error) {
-		if err := onShards(env, o.Shard, func(s *acts.Shard) error { return historyGone(ctx, s, revisions[s.Name]) }); err != nil {
+		if err := onShards(env, o.Shard, func(s *acts.Shard) error {
+			// A follower comes to it a moment later.
+			return acts.Until(ctx, func(ctx context.Context) error { return historyGone(ctx, s, revisions[s.Name]) })
+		}); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("a read of an older revision is answered with \"compacted\" (%s)", listed(revisions, "revision")), nil

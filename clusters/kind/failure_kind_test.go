@@ -81,7 +81,7 @@ func TestFailuresSayWhatToDoAndLeaveNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := kindtest.Options(t, clusters.Spec{})
 			c.change(t, &o)
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), guard)
 			defer cancel()
 			made, err := kind.Up(ctx, o)
 			if err == nil {
@@ -145,22 +145,22 @@ func TestRetainKeepsWhatItSays(t *testing.T) {
 	for name, live := range map[string]func(t *testing.T, o kind.Options) error{
 		"kind fails": func(t *testing.T, o kind.Options) error {
 			o.NodeImage = oldInName(t)
-			_, err := kind.Up(within(t, 3*time.Minute), o)
+			_, err := kind.Up(within(t, guard), o)
 			return err
 		},
 		"a member fails": func(t *testing.T, o kind.Options) error {
 			o.Spec.Etcd.Flags = wrong
-			_, err := kind.Up(within(t, 3*time.Minute), o)
+			_, err := kind.Up(within(t, guard), o)
 			return err
 		},
 		"a reset fails": func(t *testing.T, o kind.Options) error {
-			c, err := kind.Up(within(t, 3*time.Minute), o)
+			c, err := kind.Up(within(t, guard), o)
 			if err != nil {
 				t.Fatal(err)
 			}
 			spec := c.Spec()
 			spec.Etcd.Flags = wrong
-			err = c.Reset(within(t, 3*time.Minute), spec)
+			err = c.Reset(within(t, guard), spec)
 			if closed := c.Close(context.Background()); closed != nil {
 				t.Error(closed)
 			}

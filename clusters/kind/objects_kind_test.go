@@ -4,7 +4,6 @@ package kind_test
 
 import (
 	"testing"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +37,7 @@ func TestObjectsComeAndGo(t *testing.T) {
 	before := container()
 	for _, want := range [][]string{{"one"}, {"one", "two"}, {}, {"one"}} {
 		configMap(t, c, "of-the-trial")
-		if err := c.Reset(within(t, 5*time.Minute), with(want...)); err != nil {
+		if err := c.Reset(within(t, guard), with(want...)); err != nil {
 			t.Fatal(err)
 		}
 		there := map[string]bool{}

@@ -7,13 +7,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/ready"
@@ -41,6 +37,7 @@ type part struct {
 	down    bool   // it is to be down: stopped, and nothing placed since
 	state   clusters.State
 	process process
+	ended   string         // the container of the process that has ended last
 	sent    syscall.Signal // the last one that was to end the present process
 	logged  int64          // size of the log when the present process was started
 	news    chan struct{}  // closed and made anew when the state changes
@@ -247,46 +244,4 @@ func (p *part) placing(ctx context.Context, change clusters.Change) (string, err
 	p.placed, p.down, p.state.Asked = start, false, false
 	p.mu.Unlock()
 	return fmt.Sprintf("base64 -d > %[1]s <<< %[2]s && mv -f %[1]s %[3]s", p.away(), base64.StdEncoding.EncodeToString([]byte(text)), p.file()), nil
-}
-
-// Ready implements clusters.Restarter.
-func (p *part) Ready(ctx context.Context) error {
-	probe := ready.Server(p.endpoints.Client+p.health, p.node.cluster.adminTLS)
-	defer probe.Close()
-	p.mu.Lock()
-	change := p.change
-	p.mu.Unlock()
-	lease := ready.Elected[p.id.Kind]
-	if lease != "" && p.node.base[p.name()].flags().Deployed(p.deployment(), change.Flags).Value("leader-elect") == "true" {
-		leases, err := p.node.cluster.leases()
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.id, err)
-		}
-		probe = probe.Led(leases, lease, func() time.Time { return p.State().Started })
-	}
-	return ready.Await(ctx, probe, p.State, p.failed)
-}
-
-func (p *part) failed(how string) error {
-	p.mu.Lock()
-	from := p.logged
-	p.mu.Unlock()
-	return ready.Failed(p.id, strings.TrimSpace(how), p.log, from)
-}
-
-// leases is a client of the Leases that components elect by, at an apiserver
-// that runs.
-func (c *Cluster) leases() (coordination.LeaseInterface, error) {
-	config := c.Access().REST
-	for _, p := range c.partsOf(clusters.KindAPIServer) {
-		if p.State().Running {
-			config.Host = p.endpoints.Client
-			break
-		}
-	}
-	client, err := coordination.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	return client.Leases(metav1.NamespaceSystem), nil
 }

@@ -43,11 +43,11 @@ func (p *part) runs(found process) {
 	if err != nil {
 		started = time.Now()
 	}
-	pid := onHost(found.inner, found.ticks)
-	var logged int64
+	var logged int64 // first: the node has begun to copy what it logs
 	if info, err := os.Stat(p.log); err == nil {
 		logged = info.Size()
 	}
+	pid := onHost(found.inner, found.ticks)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.own(found) { // it was placed anew since
@@ -79,7 +79,7 @@ func (p *part) ends(how string) {
 	if how == "" {
 		p.state.Exit = ended(p.sent)
 	}
-	p.process = process{}
+	p.process, p.ended = process{}, container
 	p.changed()
 	p.mu.Unlock()
 	if !asked {
@@ -109,19 +109,28 @@ func (p *part) report(container, how string) {
 	c := p.node.cluster
 	if how == "" {
 		how = "ended"
-		ctx, cancel := context.WithTimeout(c.alive, 30*time.Second)
-		defer cancel()
-		// The runtime comes to it a moment later than the agent, who has other things
-		// to do than to wait.
-		said, err := docker.Run(ctx, "exec", p.node.name, "bash", "-c", exitScript, "exit", container)
-		code, log, _ := strings.Cut(said, "\n")
-		if n, e := strconv.Atoi(code); err == nil && e == nil {
-			how = ready.Words(exitText("exit status "+strconv.Itoa(n)), log)
+		if code, log, err := p.node.lastWords(c.alive, container); err == nil {
+			how = ready.Words(exitText("exit status "+strconv.Itoa(code)), log)
 		}
 	}
 	if c.alive.Err() == nil && c.o.Exited != nil {
 		c.o.Exited(p.id, how)
 	}
+}
+
+// lastWords asks the node's container runtime for the exit code of a container whose
+// process has ended, and what it logged last. The runtime comes to it a moment later than
+// the agent, who has other things to do than to wait.
+func (n *node) lastWords(ctx context.Context, container string) (code int, log string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	said, err := docker.Run(ctx, "exec", n.name, "bash", "-c", exitScript, "exit", container)
+	if err != nil {
+		return 0, "", err
+	}
+	text, log, _ := strings.Cut(said, "\n")
+	code, err = strconv.Atoi(text)
+	return code, log, err
 }
 
 // exitScript says what container $1 ended with, and what it logged last. It gives up

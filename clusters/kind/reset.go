@@ -11,9 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
 
 	"github.com/storm-harness/storm/clusters"
 	"github.com/storm-harness/storm/clusters/fairness"
@@ -185,105 +182,6 @@ func (n *node) stop(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// startAgain starts the members, and the kubelets with the manifests of the spec.
-func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
-	if len(c.stackedParts()) > 0 { // which kubelets start
-		if err := each(ctx, c.allNodes(), func(ctx context.Context, n *node) error {
-			_, err := n.run(ctx, "systemctl start kubelet")
-			return err
-		}); err != nil {
-			return fmt.Errorf("starting the kubelets: %w", err)
-		}
-	}
-	if err := c.startMembers(ctx, began); err != nil {
-		return err
-	}
-	if err := c.dropLeases(ctx); err != nil {
-		return err
-	}
-	k := c.Spec().Kubernetes
-	wanted := map[clusters.Kind]int{
-		clusters.KindAPIServer: *k.APIServer.Replicas, clusters.KindControllerManager: *k.ControllerManager.Replicas, clusters.KindScheduler: *k.Scheduler.Replicas,
-	}
-	var parts []*part
-	for _, kind := range besideEtcd {
-		for _, n := range c.allNodes() {
-			p := n.newPart(kind)
-			if n.index < wanted[kind] {
-				parts = append(parts, p)
-			}
-		}
-	}
-	c.mu.Lock()
-	c.parts = parts
-	c.mu.Unlock()
-	ctx, cancel := context.WithTimeoutCause(ctx, ready.Patience, fmt.Errorf("the cluster took longer than %s to start", ready.Patience))
-	defer cancel()
-	if err := each(ctx, c.allNodes(), func(ctx context.Context, n *node) error {
-		var scripts []string
-		for _, p := range parts {
-			if p.node == n {
-				script, err := p.placing(ctx, clusters.Change{})
-				if err != nil {
-					return err
-				}
-				scripts = append(scripts, script)
-			}
-		}
-		_, err := n.run(ctx, strings.Join(append(scripts, "systemctl start kubelet"), " && "))
-		return err
-	}); err != nil {
-		return fmt.Errorf("starting the kubelets: %w", err)
-	}
-	if err := each(ctx, parts, func(ctx context.Context, p *part) error {
-		if err := p.await(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
-			return err
-		}
-		if err := p.Ready(ctx); err != nil {
-			return err
-		}
-		c.o.Sink(clusters.Event{Component: p.id.String(), Text: "ready after " + seconds(time.Since(began))})
-		return nil
-	}); err != nil {
-		return err
-	}
-	if err := c.startWorkers(ctx); err != nil {
-		return err
-	}
-	return c.mirrored(ctx)
-}
-
-// startWorkers starts the workers' kubelets, and returns when the apiserver has
-// heard from each.
-func (c *Cluster) startWorkers(ctx context.Context) error {
-	c.mu.Lock()
-	workers := c.workers
-	c.mu.Unlock()
-	if len(workers) == 0 {
-		return nil
-	}
-	client, err := coordination.NewForConfig(c.Access().REST)
-	if err != nil {
-		return err
-	}
-	return each(ctx, workers, func(ctx context.Context, n *node) error {
-		began := time.Now()
-		if _, err := n.run(ctx, "systemctl start kubelet"); err != nil {
-			return err
-		}
-		return ready.Patiently(ctx, func(ctx context.Context) error {
-			lease, err := client.Leases(corev1.NamespaceNodeLease).Get(ctx, n.name, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			if at := lease.Spec.RenewTime; at == nil || at.Before(&metav1.MicroTime{Time: began}) {
-				return fmt.Errorf("the kubelet of %s has not renewed its lease", n.name)
-			}
-			return nil
-		})
-	})
 }
 
 // remove takes away all that a cluster consists of, but its certificates.

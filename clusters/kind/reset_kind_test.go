@@ -5,7 +5,6 @@ package kind_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/storm-harness/storm/acts"
 	"github.com/storm-harness/storm/clusters"
@@ -32,13 +31,13 @@ func TestAClusterThatCannotBeResetIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"made anew, since a reset in place failed, and back at the golden copy", "back at the golden copy in place"} {
-		if err := c.Reset(within(t, 8*time.Minute), c.Spec()); err != nil {
+		if err := c.Reset(within(t, guard), c.Spec()); err != nil {
 			t.Fatal(err)
 		}
 		if got := c.ResetHow(); got != want {
 			t.Errorf("it is %q, want %q", got, want)
 		}
-		if err := acts.AwaitHealthy(within(t, time.Minute), c); err != nil {
+		if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
 			t.Error(err)
 		}
 		configMap(t, c, "of-the-trial") // which is there once only

@@ -87,7 +87,7 @@ func (m *stacked) Ready(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", m.id, err)
 	}
 	defer p.Close()
-	return ready.Await(ctx, p, m.State, m.failed)
+	return m.serves(ctx, p)
 }
 
 // besideServer are the flags by which a member's apiserver and kubelet find it on

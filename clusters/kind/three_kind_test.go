@@ -24,7 +24,7 @@ func TestThreeControlPlanes(t *testing.T) {
 		Kubernetes: clusters.Kubernetes{APIServer: deployment, ControllerManager: clusters.Deployment{Replicas: &two}, Scheduler: deployment},
 		Etcd:       clusters.Etcd{Members: 3, Shards: []clusters.Shard{{Name: "events", Resources: []string{"/events"}, Members: 3}}},
 	})
-	if err := acts.AwaitHealthy(within(t, time.Minute), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(clusters.OfKind(c, clusters.KindControllerManager, "")); got != two {
@@ -54,19 +54,19 @@ func TestThreeControlPlanes(t *testing.T) {
 				t.Error("the apiserver of the node answers")
 			}
 			if how.end {
-				if err := acts.Until(within(t, 30*time.Second), func(context.Context) error { return ended(third) }); err != nil {
+				if err := acts.Until(within(t, guard), func(context.Context) error { return ended(third) }); err != nil {
 					t.Error(err)
 				}
 			}
 			if _, err := docker.Run(t.Context(), how.up, victim); err != nil {
 				t.Fatal(err)
 			}
-			if err := acts.AwaitHealthy(within(t, 3*time.Minute), c); err != nil {
+			if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	if err := c.Reset(within(t, 5*time.Minute), c.Spec()); err != nil {
+	if err := c.Reset(within(t, guard), c.Spec()); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(keys(t, c, "main", "/registry/configmaps/default/while-")); n != 0 {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,7 +29,7 @@ func TestAWorkerRunsPods(t *testing.T) {
 	c := kindtest.Up(t, clusters.Spec{Kubernetes: clusters.Kubernetes{Workers: 1}})
 	worker := c.Name() + "-worker"
 	runsOn(t, c, "first", worker)
-	if err := c.Reset(within(t, 5*time.Minute), c.Spec()); err != nil {
+	if err := c.Reset(within(t, guard), c.Spec()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client(t, c).CoreV1().Pods("default").Get(t.Context(), "first", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
@@ -88,13 +87,13 @@ func runsImage(t *testing.T, c *kind.Cluster, name, node, image string, command 
 		Name: "one", Image: image, Command: command, ImagePullPolicy: corev1.PullNever,
 	}}}}
 	// The namespace's service account comes a moment after the cluster.
-	if err := acts.Until(within(t, time.Minute), func(ctx context.Context) error {
+	if err := acts.Until(within(t, guard), func(ctx context.Context) error {
 		_, err := pods.Create(ctx, p, metav1.CreateOptions{})
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := acts.Until(within(t, 2*time.Minute), func(ctx context.Context) error {
+	if err := acts.Until(within(t, guard), func(ctx context.Context) error {
 		now, err := pods.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -22,7 +22,16 @@ const (
 // Failed is an error about a component that shows the last lines that its log
 // has after an offset: those of its present process.
 func Failed(id clusters.ID, how, log string, from int64) error {
-	lines := LastLines(log, from, tailLines)
+	return failed(id, how, log, linesAfter(log, from))
+}
+
+// FailedSaying is Failed where what the process logged is known from elsewhere.
+func FailedSaying(id clusters.ID, how, log, said string) error {
+	return failed(id, how, log, shown(said))
+}
+
+func failed(id clusters.ID, how, log string, lines []string) error {
+	lines = lastOf(lines, tailLines)
 	if len(lines) == 0 {
 		return fmt.Errorf("%s %s; it logged nothing to %s", id, how, log)
 	}
@@ -32,7 +41,10 @@ func Failed(id clusters.ID, how, log string, from int64) error {
 // LastLines returns the last n lines that a file has after an offset, and the first
 // few if there are not many, each cut to a length that a terminal bears.
 func LastLines(path string, from int64, n int) []string {
-	lines := linesAfter(path, from)
+	return lastOf(linesAfter(path, from), n)
+}
+
+func lastOf(lines []string, n int) []string {
 	switch over := len(lines) - n; {
 	case over <= 0:
 		return lines

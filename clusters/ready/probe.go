@@ -92,6 +92,17 @@ func (p Probe) Led(leases coordination.LeaseInterface, lease string, began func(
 // Every is how often a starting component is looked at.
 const Every = 20 * time.Millisecond
 
+// endedError is why a component that has ended does not do its work.
+type endedError struct{ error }
+
+func (e endedError) Unwrap() error { return e.error }
+
+// Ended says whether Await gave a component up because it did not run any more.
+func Ended(err error) bool {
+	var ended endedError
+	return errors.As(err, &ended)
+}
+
 // Await returns when the component does its work; when it has ended, or ctx
 // does, with what failed makes of the reason.
 func Await(ctx context.Context, p Probe, state func() clusters.State, failed func(how string) error) error {
@@ -111,7 +122,7 @@ func Await(ctx context.Context, p Probe, state func() clusters.State, failed fun
 			last = err
 		}
 		if st := state(); !st.Running {
-			return failed(fmt.Sprintf("ended before it was ready (%s)", st.Exit))
+			return endedError{failed(fmt.Sprintf("ended before it was ready (%s)", st.Exit))}
 		}
 		select {
 		case <-ctx.Done():

@@ -12,7 +12,7 @@ import (
 )
 
 // Patience bounds how long a cluster may take to start on a busy machine.
-const Patience = 3 * time.Minute
+const Patience = 5 * time.Minute
 
 // Patiently repeats a look until it finds what it looks for, or Patience is over.
 func Patiently(ctx context.Context, look func(context.Context) error) error {

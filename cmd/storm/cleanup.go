@@ -52,8 +52,9 @@ so is everything that storm did not make. To call it twice is harmless.`,
 	return cmd
 }
 
-// orphansPatience bounds how long a supervisor that is ending is waited for.
-const orphansPatience = 30 * time.Second
+// orphansPatience bounds how long a supervisor that is ending is waited for: it gives
+// containers two minutes.
+const orphansPatience = 150 * time.Second
 
 // cleanUp cleans up. Where a storm was killed a moment ago, its supervisor is
 // just ending what it kept: cleanUp waits for that, and looks again.

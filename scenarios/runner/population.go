@@ -72,6 +72,7 @@ func (r *run) population(spec scenarios.Trial, at Progress) (clusters.Population
 func (r *run) fill(ctx context.Context, lasting []scenarios.Workload, at Progress, settled func(context.Context) error) error {
 	ctx, end := context.WithCancel(ctx)
 	f := &filling{alive: ctx, cluster: r.cluster}
+	r.told(ctx)
 	r.takeExits() // what the reset killed
 	r.apart(func() { r.filling = f })
 	defer func() {

@@ -234,6 +234,7 @@ func (r *run) one(ctx context.Context, i int, planned rundir.Planned) error {
 	if err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
+	r.told(ctx)
 	r.takeExits() // what the reset killed is not the trial's
 	if err := r.record(planned); err != nil {
 		return err
@@ -244,6 +245,14 @@ func (r *run) one(ctx context.Context, i int, planned rundir.Planned) error {
 		t.resetHow = c.ResetHow()
 	}
 	return t.execute(ctx)
+}
+
+// told returns when the word has come of everything that has ended by now: how it ended
+// is asked for after that is seen.
+func (r *run) told(ctx context.Context) {
+	if c, ok := r.cluster.(telling); ok {
+		c.Told(ctx)
+	}
 }
 
 // record writes down which binaries the profile's trials run, once each. A tour may

@@ -239,9 +239,7 @@ func (t *trial) finish(ctx context.Context, err error) error {
 
 // judge lists why nothing may be concluded from the trial.
 func (t *trial) judge(ctx context.Context, out *rundir.Trial) {
-	if c, ok := t.run.cluster.(telling); ok {
-		c.Told(ctx)
-	}
+	t.run.told(ctx)
 	out.Exits = t.run.takeExits()
 	out.Invalid = append(out.Invalid, t.invalid...)
 	for _, a := range t.acts {
