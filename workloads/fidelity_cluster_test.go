@@ -22,7 +22,7 @@ var nodeWatches = map[string]int{
 // with what the model of a node says, whoever's connections they come over.
 func (r *real) testFidelity(t *testing.T) {
 	const nodes = 20
-	for _, connections := range []string{"shared", "perNode"} {
+	for connections, own := range map[string]int{"shared": 0, "perNode": 1, "perProcess": 2} { // a node
 		for _, sync := range []string{"watchList", "list"} {
 			name := strings.ToLower("f-" + connections + "-" + sync)
 			t.Run(connections+" "+sync, func(t *testing.T) {
@@ -33,7 +33,10 @@ func (r *real) testFidelity(t *testing.T) {
 					}
 					return out
 				}
-				before, counted := open(), r.countsOfNodes(t)
+				if own == 2 && sync == "list" {
+					t.Skip("a node lists over its connections as it streams")
+				}
+				before, counted, sockets := open(), r.countsOfNodes(t), openSockets(t)
 				l := r.put(t, name, of(func(n *Nodes) { n.Count, n.Connections, n.Sync = nodes, connections, sync }))
 				opened := func() map[string]float64 {
 					more := open()
@@ -64,7 +67,10 @@ func (r *real) testFidelity(t *testing.T) {
 					}
 					return true
 				})
-				r.whoAsked(t, name, connections == "perNode", nodes)
+				if more := openSockets(t) - sockets; more < own*nodes || more >= (own+1)*nodes {
+					t.Errorf("%d sockets more for %d nodes", more, nodes)
+				}
+				r.whoAsked(t, name, own > 0, nodes)
 				r.countedAs(t, counted, nodes)
 				l.end()
 				r.removeNodes(t, name)
@@ -85,7 +91,7 @@ func (r *real) testFidelity(t *testing.T) {
 							return false
 						}
 					}
-					return true
+					return openSockets(t) <= sockets
 				})
 			})
 		}

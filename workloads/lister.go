@@ -3,12 +3,14 @@ package workloads
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/storm-harness/storm/workloads/client"
 	"github.com/storm-harness/storm/workloads/lean"
@@ -134,12 +136,30 @@ func (l *lister) one(ctx context.Context) client.Answer {
 	return a
 }
 
+// servedWithin is how long after a start a server may not know yet what it serves: the
+// custom resources that it finds defined.
+const servedWithin = 10 * time.Second
+
 // first lists one object until the server answers.
 func (l *lister) first(ctx context.Context) error {
 	var head bytes.Buffer
 	r := l.paged(l.ofOne())
-	if _, err := l.client.Insist(ctx, r, patience, &head, lean.HeadSize); err != nil {
-		return err
+	for began := time.Now(); ; {
+		a, err := l.client.Insist(ctx, r, patience, &head, lean.HeadSize, http.StatusNotFound)
+		if err != nil {
+			return err
+		}
+		if a.OK() {
+			break
+		}
+		if time.Since(began) > servedWithin {
+			return fmt.Errorf("GET %s: the API server does not serve it, or not in that version (404): `kubectl api-resources` shows what it does", l.path)
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	meta, err := lean.EitherEnd(head.Bytes(), r.Tail.Bytes())
 	l.newest.Store(meta.Version)

@@ -29,7 +29,7 @@ type Nodes struct {
 	Rewatch      unit.Durations `yaml:"rewatch" doc:"how long a watch lasts until it is ended and begun again, in whole seconds; 5m..10m by default, as client-go asks for"`
 	Sync         string         `yaml:"sync" enum:"watchList,list" doc:"how a watch begins: streaming the list within it, as client-go does from 1.35 on, or after a list; watchList by default"`
 	Content      string         `yaml:"content" enum:"protobuf,json" doc:"encoding of watches and lists; protobuf by default"`
-	Connections  string         `yaml:"connections" enum:"shared,perNode" doc:"shared: all nodes share connections, their requests are made by impersonation; perNode: each kubelet has a TLS connection and a client certificate of its own; shared by default"`
+	Connections  string         `yaml:"connections" enum:"shared,perNode,perProcess" doc:"shared: all nodes share connections, their requests are made by impersonation; perNode: each kubelet has a TLS connection and a client certificate of its own, the kube-proxies share theirs; perProcess: each kube-proxy has a TLS connection of its own too; shared by default"`
 	Identity     string         `yaml:"identity" enum:"node,storm" doc:"whether requests are made as system:node:NAME and system:kube-proxy, or as storm's own user; node by default"`
 	Pods         NodePods       `yaml:"pods" doc:"how the pods on the nodes live"`
 	PodLatency   bool           `yaml:"podLatency" doc:"whether to observe by one more watch how long pods take to be scheduled and to run; true by default"`
@@ -119,10 +119,10 @@ func (n *Nodes) check(files uint64) []string {
 	}
 	problems = append(problems, checkContent(n.Content)...)
 	switch {
-	case n.Connections != "shared" && n.Connections != "perNode":
-		problems = append(problems, fmt.Sprintf("connections: %q is not one of shared, perNode", n.Connections))
-	case n.Connections == "perNode" && n.Identity != "node":
-		problems = append(problems, "connections: a certificate of every node's own is its identity: perNode goes with identity: node")
+	case n.Connections != "shared" && !n.own():
+		problems = append(problems, fmt.Sprintf("connections: %q is not one of shared, perNode, perProcess", n.Connections))
+	case n.own() && n.Identity != "node":
+		problems = append(problems, fmt.Sprintf("connections: a certificate of every node's own is its identity: %s goes with identity: node", n.Connections))
 	}
 	if n.Identity != "node" && n.Identity != "storm" {
 		problems = append(problems, fmt.Sprintf("identity: %q is not one of node, storm", n.Identity))
@@ -137,11 +137,17 @@ func (n *Nodes) check(files uint64) []string {
 func (n *Nodes) Sockets() uint64 {
 	connections := n.InFlight / streamsPerConnection
 	watches := n.Count * len(n.Watches)
-	if n.Connections == "perNode" {
+	if n.own() {
+		connections += n.Count
+	}
+	if n.Connections == "perProcess" {
 		connections += n.Count
 	}
 	return uint64(max(connections+watches/streamsPerConnection, 0))
 }
+
+// own says whether each node has connections of its own.
+func (n *Nodes) own() bool { return n.Connections == "perNode" || n.Connections == "perProcess" }
 
 // files is how many files the fleet may need open: one for every connection.
 func (n *Nodes) files() uint64 { return n.Sockets() + filesBeside }
@@ -167,7 +173,9 @@ func (n *Nodes) Describe() string {
 		}
 	}
 	switch {
-	case n.Connections == "perNode":
+	case n.Connections == "perProcess":
+		s += "; each node has a certificate, and its kubelet and its kube-proxy have a connection each"
+	case n.own():
 		s += "; each node has a connection and a certificate of its own"
 	case n.Identity == "node":
 		s += "; their requests are made as system:node users"
@@ -180,7 +188,7 @@ func (n *Nodes) changes() bool { return n.StatusChange.Most() > 0 }
 
 // Needs implements Needy: a certificate of every node's own has to be made.
 func (n *Nodes) Needs() []clusters.Capability {
-	if n.Connections == "perNode" {
+	if n.own() {
 		return []clusters.Capability{clusters.CanIssue}
 	}
 	return nil
@@ -219,7 +227,7 @@ func (n *Nodes) make(env *Env) *fleet.Fleet {
 	return fleet.New(fleet.Config{
 		Count: n.Count, Prefix: objectName(env.Name), Heartbeat: n.Heartbeat.D(), StatusReport: n.StatusReport.D(),
 		StatusCheck: n.StatusCheck.D(), StatusChange: n.StatusChange,
-		Watches: n.Watches, Rewatch: n.Rewatch, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.Connections == "perNode", AsNodes: n.Identity == "node", Apart: env.Access.RealNodes,
+		Watches: n.Watches, Rewatch: n.Rewatch, List: n.Sync == "list", JSON: n.Content == "json", PerNode: n.own(), PerProxy: n.Connections == "perProcess", AsNodes: n.Identity == "node", Apart: env.Access.RealNodes,
 		Pods: fleet.Pods{
 			Off: p.Off, Start: p.Start, Stop: p.Stop, Work: p.Work, Life: p.Life, Crash: p.Crash.Fraction(),
 			Events: p.Events, Tokens: p.Tokens, References: p.References,

@@ -140,6 +140,10 @@ func (r *real) testListManners(t *testing.T) {
 	if err := w.Prepare(t.Context(), env); err == nil || !strings.Contains(err.Error(), "400") {
 		t.Errorf("a field that pods do not have is taken: %v", err)
 	}
+	w = of(func(l *List) { l.Resource = "gadgets.v1.example.net" })
+	if err := w.Prepare(t.Context(), env); err == nil || !strings.Contains(err.Error(), "/apis/example.net/v1/gadgets: the API server does not serve it") {
+		t.Errorf("a resource that is not served is taken: %v", err)
+	}
 }
 
 func query(t *testing.T, uri string) url.Values {

@@ -42,6 +42,7 @@ type Config struct {
 	List         bool           // whether watches begin with a list instead of streaming it
 	JSON         bool           // whether watches and lists are in JSON instead of Protobuf
 	PerNode      bool           // whether each kubelet has a connection and a certificate of its own
+	PerProxy     bool           // and whether each kube-proxy has a connection of its own too
 	AsNodes      bool           // whether requests are made as the nodes, or as storm itself
 	Apart        bool           // whether the cluster has real nodes, from which these are to be kept apart
 	Pods         Pods
@@ -136,7 +137,7 @@ func (f *Fleet) connect() error {
 	}
 	if !f.cfg.PerNode {
 		for _, n := range f.nodes {
-			n.beats, n.calls = f.heartbeats, f.kubelets
+			n.beats, n.calls, n.proxy = f.heartbeats, f.kubelets, f.proxies
 		}
 		return nil
 	}
@@ -152,8 +153,8 @@ func (f *Fleet) connect() error {
 	return nil
 }
 
-// equip gives a node its own certificate, where every node has one. To sign it takes
-// a millisecond.
+// equip gives a node its own certificate, where every node has one; kube-proxies are one
+// user, and have one between them. To sign it takes a millisecond.
 func (f *Fleet) equip(n *node) error {
 	if !f.cfg.PerNode {
 		return nil
@@ -161,7 +162,10 @@ func (f *Fleet) equip(n *node) error {
 	cert, err := f.env.Issue(n.user.Name, n.user.Groups...)
 	if err == nil {
 		n.calls = f.kubelets.As(cert, f.env.REST.UserAgent)
-		n.beats = n.calls
+		n.beats, n.proxy = n.calls, f.proxies
+		if f.cfg.PerProxy {
+			n.proxy = f.proxies.Twin()
+		}
 	}
 	return err
 }
@@ -198,6 +202,9 @@ func (f *Fleet) Close() {
 	if f.cfg.PerNode {
 		for _, n := range f.nodes {
 			hangUp(n.calls)
+			if f.cfg.PerProxy {
+				hangUp(n.proxy)
+			}
 		}
 	}
 	hangUp(f.heartbeats)
@@ -208,7 +215,7 @@ func (f *Fleet) Close() {
 	f.heartbeats, f.kubelets, f.proxies = nil, nil, nil
 	if f.cfg.PerNode {
 		for _, n := range f.nodes {
-			n.calls, n.beats = nil, nil
+			n.calls, n.beats, n.proxy = nil, nil, nil
 		}
 	}
 	if watching { // what a broken watch has not shown may be over

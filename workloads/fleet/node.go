@@ -29,6 +29,7 @@ type node struct {
 	awaited int64        // since when the controllers wait for its first lease, ns since the clock's origin
 	beats   *client.Client
 	calls   *client.Client
+	proxy   *client.Client // its kube-proxy's
 	watches []reflector.Reflector
 	kubelet *kubelet
 	begun   atomic.Bool  // its kubelet runs
@@ -84,7 +85,7 @@ func (n *node) connect() {
 		w := &n.watches[j]
 		w.Client, w.As = n.calls, n.as
 		if k.proxy {
-			w.Client, w.As = f.proxies, nil
+			w.Client, w.As = n.proxy, nil
 			if f.cfg.AsNodes && !f.cfg.PerNode {
 				w.As = &proxyUser
 			}
@@ -121,6 +122,9 @@ func (n *node) stop(proxies bool, ended map[string]int) {
 	n.rests()
 	if f.cfg.PerNode {
 		n.calls.HangUp() // a process that ends leaves no connection
+	}
+	if f.cfg.PerProxy && proxies {
+		n.proxy.HangUp()
 	}
 }
 
