@@ -137,7 +137,7 @@ func (s *Scraper) run(ctx context.Context, t ScrapeTarget, delay time.Duration) 
 		case <-timer.C:
 		}
 		began := time.Now()
-		s.take(ctx, client, t)
+		_ = s.take(ctx, client, t) // what failed is recorded
 		timer.Reset(max(s.interval-time.Since(began), 0))
 	}
 }
