@@ -127,7 +127,21 @@ type peer struct {
 	failed []string
 }
 
+// serve starts a server that gives these answers, in order, and leaves unanswered what
+// is asked after them.
 func serve(t *testing.T, e encoding, answers ...answer) *peer {
+	t.Helper()
+	return serveBy(t, e, func(n int, _ string) answer {
+		if n > len(answers) {
+			return nil
+		}
+		return answers[n-1]
+	})
+}
+
+// serveBy starts a server whose answer to the n-th request, from 1 on, is by what it
+// asks for; nil leaves it unanswered.
+func serveBy(t *testing.T, e encoding, by func(n int, what string) answer) *peer {
 	t.Helper()
 	p := &peer{t: t, e: e, clock: measure.NewClock()}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -144,7 +158,8 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 			defer p.mu.Unlock()
 			p.closed++
 		}
-		if n > len(answers) {
+		answer := by(n, whatOf(r))
+		if answer == nil {
 			leave()
 			return
 		}
@@ -158,7 +173,7 @@ func serve(t *testing.T, e encoding, answers ...answer) *peer {
 			}
 		}()
 		w.Header().Set("Content-Type", e.accept+";stream=watch")
-		answers[n-1](w, e)
+		answer(w, e)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
