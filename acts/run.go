@@ -46,10 +46,10 @@ type Bounds struct {
 
 // DefaultBounds suit clusters on one small machine, where a member beside kubelets and a
 // full load was seen to take more than half a minute to apply a compaction. What heals by
-// a start may take as long as any start, and a controller that has ended some times waits
-// minutes for its kubelet.
+// a start may take as long as any start, and a controller that has ended some times waits up to
+// five minutes for its kubelet.
 func DefaultBounds() Bounds {
-	return Bounds{Healthy: 3 * time.Minute, Prove: 90 * time.Second, Heal: ready.Patience + time.Minute}
+	return Bounds{Healthy: ready.Patience + time.Minute, Prove: 90 * time.Second, Heal: ready.Patience + time.Minute}
 }
 
 // Open is a fault in force that the timeline is to heal.

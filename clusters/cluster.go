@@ -141,7 +141,8 @@ type Restarter interface {
 	// Ready waits for it to serve.
 	Start(ctx context.Context, change Change) error
 	// Ready returns when the component serves, or an error with the last lines
-	// of its log when it died or ctx ended.
+	// of its log when it died or ctx ended. One whose kubelet starts it anew may have
+	// died before, and once while it starts.
 	Ready(ctx context.Context) error
 }
 

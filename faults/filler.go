@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -70,9 +71,22 @@ func (f *filler) put(ctx context.Context, resource, name string, object runtime.
 	return err
 }
 
-// remove deletes the objects, however long the apiserver takes; those that are not there
-// are no error.
-func (f *filler) remove(ctx context.Context) error { return acts.Until(ctx, f.removeOnce) }
+// remove deletes the objects, and goes on for a minute while the apiserver does not come
+// to it; those that are not there are no error.
+func (f *filler) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, quotaPatience)
+	defer cancel()
+	var refused error
+	err := acts.UntilEvery(ctx, quotaPause, func(ctx context.Context) error {
+		err := f.removeOnce(ctx)
+		if hopeless(err) {
+			refused = err
+			return nil
+		}
+		return err
+	})
+	return errors.Join(err, refused)
+}
 
 func (f *filler) removeOnce(ctx context.Context) error {
 	for n := range quotaWriters {

@@ -92,7 +92,7 @@ func set(t *testing.T) *stage {
 	t.Cleanup(rec.Close)
 	for name, change := range map[string]func(*workloads.Nodes){
 		"fleet": func(n *workloads.Nodes) { n.Count = sharedNodes },
-		"edge":  func(n *workloads.Nodes) { n.Count, n.Connections = ownNodes, "perNode" },
+		"edge":  func(n *workloads.Nodes) { n.Count, n.Connections = ownNodes, "perProcess" },
 	} {
 		n := workloads.Kinds["nodes"]().(*workloads.Nodes)
 		n.Heartbeat = unit.Duration(2 * time.Second)

@@ -34,7 +34,8 @@ const (
 	quotaWriters       = 4
 	quotaDefaultObject = 400 << 10
 	quotaDefaultBound  = 1 << 30
-	quotaPatience      = time.Minute // without a write that is taken
+	quotaPatience      = time.Minute // without a write of any writer's that is taken
+	quotaPause         = 100 * time.Millisecond
 )
 
 // Check implements acts.Act.
@@ -119,13 +120,13 @@ func (b *breached) Inject(ctx context.Context) error {
 	start := time.Now()
 	errs := make([]error, quotaWriters)
 	var full atomic.Bool
+	var tried, good atomic.Int64 // bytes, those whose writes had no answer included; when the last one was taken, ns since the start
 	var wg sync.WaitGroup
 	for w := range quotaWriters {
 		wg.Go(func() {
 			defer stop() // the first to end ends the others
 			random := rand.New(rand.NewPCG(uint64(w), 1))
-			good := time.Now()
-			for ctx.Err() == nil && b.written.Load() < b.bound {
+			for ctx.Err() == nil && tried.Add(int64(b.object)) <= b.bound {
 				err := b.filler.write(ctx, w, text(random, b.object))
 				switch {
 				case acts.IsNoSpace(err):
@@ -137,15 +138,15 @@ func (b *breached) Inject(ctx context.Context) error {
 					return
 				case err == nil:
 					b.written.Add(int64(b.object))
-					good = time.Now()
+					good.Store(time.Since(start).Nanoseconds())
 				case ctx.Err() != nil:
 					return
-				case hopeless(err), time.Since(good) > quotaPatience:
+				case hopeless(err), time.Since(start)-time.Duration(good.Load()) > quotaPatience:
 					errs[w] = err
 					return
 				default: // large writes are slow, and some too slow
 					select {
-					case <-time.After(100 * time.Millisecond):
+					case <-time.After(quotaPause):
 					case <-ctx.Done():
 					}
 				}
@@ -196,10 +197,8 @@ func (b *breached) Prove(ctx context.Context) (string, error) {
 // Heal implements acts.Aimed: it removes the objects, and repairs the shard
 // where no operation has.
 func (b *breached) Heal(ctx context.Context) error {
-	if err := b.filler.remove(ctx); err != nil {
-		return err
-	}
-	if err := b.repair(ctx); err != nil {
+	removed := b.filler.remove(ctx)
+	if err := errors.Join(removed, b.repair(ctx)); err != nil {
 		return err
 	}
 	b.healed = true

@@ -180,11 +180,12 @@ func scrape(ctx context.Context, client *scrapeClient, t ScrapeTarget) (map[stri
 		return nil, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
-	switch code := resp.StatusCode; {
-	case code >= http.StatusInternalServerError:
-		return nil, fmt.Errorf("HTTP status %d", code)
-	case code != http.StatusOK:
+	switch code := resp.StatusCode; code {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
 		return nil, fmt.Errorf("%w: HTTP status %d", errRefused, code)
+	default: // such as 403, before the roles are known
+		return nil, fmt.Errorf("HTTP status %d", code)
 	}
 	if f := expfmt.ResponseFormat(resp.Header); f.FormatType() != expfmt.TypeProtoDelim {
 		return nil, fmt.Errorf("%w: metrics came as %q, not as delimited protobuf", errRefused, resp.Header.Get("Content-Type"))

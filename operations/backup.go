@@ -115,7 +115,7 @@ func (m Manifest) facts() map[string]float64 {
 // leader nothing then. A follower may lag, so it is first made to catch up by
 // a linearizable read.
 func save(ctx context.Context, s *acts.Shard, file string) error {
-	leader, _, err := s.Leader(ctx)
+	leader, _, err := s.Led(ctx)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (o *Disarm) Aim(_ context.Context, env *acts.Env) (acts.Aimed, error) {
 // staysDisarmed writes once to etcd and then looks at the alarm list: where
 // the cause is still there, that write raises the alarm again.
 func staysDisarmed(ctx context.Context, s *acts.Shard) error {
-	leader, _, err := s.Leader(ctx)
+	leader, _, err := s.Led(ctx)
 	if err != nil {
 		return err
 	}

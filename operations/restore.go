@@ -117,7 +117,7 @@ type restoring struct {
 // note keeps what clients have seen of a shard, from its leader.
 func (r *restoring) note(ctx context.Context, name string, snapshot int64) error {
 	return onShard(r.env, name, func(s *acts.Shard) error {
-		leader, _, err := s.Leader(ctx)
+		leader, _, err := s.Led(ctx)
 		if err != nil {
 			return err
 		}

@@ -267,7 +267,11 @@ func TestFailuresAreCountedByCodeAndLoad(t *testing.T) {
 	}
 	got := map[string]uint64{}
 	for _, e := range r.Errors {
-		got[e.Workload+" "+e.Verb+" "+e.Resource+" "+e.Code] += e.Count
+		if !e.Again {
+			got[e.Workload+" "+e.Verb+" "+e.Resource+" "+e.Code] += e.Count
+		} else if e.Code != "goaway" || e.Workload != "churn" || e.Count != 3 || e.Trials != 1 {
+			t.Errorf("sent again: %+v", e)
+		}
 	}
 	for _, load := range []string{"churn create events ", "lists list pods "} {
 		for code, n := range w.errors {

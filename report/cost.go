@@ -194,7 +194,7 @@ func (t *trial) memoryCost() []found {
 		byNode   = since + ", over the nodes made; the same growth as by watches, so the two do not add up"
 	)
 	return []found{
-		figure("memory.before", "API server memory before the load", "bytes", "resident memory, scraped once just before the loads were prepared", before, why),
+		figure("memory.before", "API server memory before the load", "bytes", "resident memory, scraped just before the loads were prepared", before, why),
 		figure("memory.steady", "API server memory under the load", "bytes", "resident memory, mean of the scrapes of the steady phase", rss, unseen),
 		figure("watches", "watches open, more than before the load", "count", "growth of apiserver_longrunning_requests"+since, watches, why),
 		figure("memory.perWatch", "API server memory per watch", "bytes", resident+byWatch, g.PerWatch(), why, few, still),

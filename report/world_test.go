@@ -195,7 +195,7 @@ func (w *world) second(t testing.TB, td *rundir.TrialDir, p rundir.Planned, s in
 		}
 		if s == 5 {
 			win.Errors = w.errors
-			if k.Verb == "create" && p.Block == 0 {
+			if k.Verb == "create" && p.Block == 1 {
 				win.Again = map[string]uint64{"goaway": 3}
 			}
 		}

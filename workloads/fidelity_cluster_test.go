@@ -67,7 +67,7 @@ func (r *real) testFidelity(t *testing.T) {
 					}
 					return true
 				})
-				if more := openSockets(t) - sockets; more < own*nodes || more >= (own+1)*nodes {
+				if more := openSockets(t) - sockets; own > 0 && more < own*nodes || more >= (own+1)*nodes {
 					t.Errorf("%d sockets more for %d nodes", more, nodes)
 				}
 				r.whoAsked(t, name, own > 0, nodes)
@@ -91,7 +91,7 @@ func (r *real) testFidelity(t *testing.T) {
 							return false
 						}
 					}
-					return openSockets(t) <= sockets
+					return openSockets(t) <= sockets+nodes/4 // others come and go
 				})
 			})
 		}

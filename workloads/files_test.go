@@ -15,6 +15,7 @@ const childEnv = "STORM_TEST_FEW_FILES"
 func TestLoadsBeyondTheOpenFileLimitAreRefused(t *testing.T) {
 	loads := map[string]Workload{
 		"connections of every node's own": of(func(n *Nodes) { n.Count, n.Connections = 500, "perNode" }),
+		"of every kube-proxy's too":       of(func(n *Nodes) { n.Count, n.Connections = 260, "perProcess" }),
 		"watches over shared connections": of(func(n *Nodes) { n.Count = 5000 }),
 		"informers of their own":          of(func(n *Informers) { n.Count, n.Connections = 500, "own" }),
 		"watchers of their own":           of(func(w *Watchers) { w.Count, w.Connections = 500, "own" }),

@@ -138,13 +138,14 @@ func (l *lister) one(ctx context.Context) client.Answer {
 
 // servedWithin is how long after a start a server may not know yet what it serves: the
 // custom resources that it finds defined.
-const servedWithin = 10 * time.Second
+const servedWithin = 20 * time.Second
 
 // first lists one object until the server answers.
 func (l *lister) first(ctx context.Context) error {
 	var head bytes.Buffer
 	r := l.paged(l.ofOne())
-	for began := time.Now(); ; {
+	var unserved time.Time // since when
+	for {
 		a, err := l.client.Insist(ctx, r, patience, &head, lean.HeadSize, http.StatusNotFound)
 		if err != nil {
 			return err
@@ -152,7 +153,10 @@ func (l *lister) first(ctx context.Context) error {
 		if a.OK() {
 			break
 		}
-		if time.Since(began) > servedWithin {
+		if unserved.IsZero() {
+			unserved = time.Now()
+		}
+		if time.Since(unserved) > servedWithin {
 			return fmt.Errorf("GET %s: the API server does not serve it, or not in that version (404): `kubectl api-resources` shows what it does", l.path)
 		}
 		select {

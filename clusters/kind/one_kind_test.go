@@ -24,6 +24,7 @@ import (
 	"github.com/storm-harness/storm/clusters/etcd"
 	"github.com/storm-harness/storm/clusters/kind"
 	"github.com/storm-harness/storm/clusters/kind/kindtest"
+	"github.com/storm-harness/storm/clusters/ready"
 	"github.com/storm-harness/storm/internal/docker"
 )
 
@@ -60,9 +61,12 @@ func keys(t testing.TB, c clusters.Cluster, shard, prefix string) []string {
 	return out
 }
 
-// guard ends a test that hangs: whatever is waited for may be slow on a busy machine, and
+// What ends a test that hangs: whatever is waited for may be slow on a busy machine, and
 // a reset may come down to a cluster made anew.
-const guard = 15 * time.Minute
+const (
+	guard = 15 * time.Minute
+	soon  = ready.Patience
+)
 
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -90,7 +94,7 @@ func TestOneNodeWithShards(t *testing.T) {
 	told := make(chan string, 100)
 	o.Exited = func(id clusters.ID, how string) { told <- id.String() + ": " + how }
 	c := kindtest.UpWith(t, o)
-	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("every component is a handle", func(t *testing.T) { everyHandle(t, c) })
@@ -108,7 +112,7 @@ func TestOneNodeWithShards(t *testing.T) {
 	}
 	t.Run("signals arrive", func(t *testing.T) { signals(t, c) })
 	t.Run("reset goes back", func(t *testing.T) { resetGoesBack(t, c) })
-	c.Told(within(t, guard))
+	c.Told(within(t, soon))
 	for _, e := range taken(told) {
 		if endedItself(e, clusters.KindControllerManager, clusters.KindScheduler) {
 			t.Log("while all of it was started again: ", e)
@@ -217,7 +221,7 @@ func makeEvent(ctx context.Context, k kubernetes.Interface, name string) error {
 // eventInTime is configMapInTime of an event.
 func eventInTime(t *testing.T, c *kind.Cluster, name string) {
 	t.Helper()
-	if err := acts.Until(within(t, guard), func(ctx context.Context) error {
+	if err := acts.Until(within(t, soon), func(ctx context.Context) error {
 		err := makeEvent(ctx, client(t, c), name)
 		if apierrors.IsAlreadyExists(err) {
 			return nil
@@ -241,7 +245,7 @@ func configMap(t *testing.T, c *kind.Cluster, name string) {
 func configMapInTime(t *testing.T, c *kind.Cluster, name string) {
 	t.Helper()
 	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := acts.Until(within(t, guard), func(ctx context.Context) error {
+	if err := acts.Until(within(t, soon), func(ctx context.Context) error {
 		_, err := client(t, c).CoreV1().ConfigMaps("default").Create(ctx, m, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {
 			return nil // by an attempt that seemed to have failed
@@ -333,23 +337,23 @@ func flagsInForce(t *testing.T, c *kind.Cluster) {
 func comeAndGo(t *testing.T, c *kind.Cluster) {
 	for _, comp := range c.Components() {
 		// A controller that ended itself when its apiserver was away is back first.
-		if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+		if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 			t.Fatal(err)
 		}
 		h := comp.(clusters.Restarter)
 		before := comp.State()
-		if err := h.Stop(within(t, guard), 0); err != nil {
+		if err := h.Stop(within(t, soon), 0); err != nil {
 			t.Fatal(err)
 		}
 		if st := comp.State(); st.Running || st.Exit != "signal: killed" || !st.Asked {
 			t.Errorf("%s, stopped: %+v", comp.ID(), st)
 		}
 		began := time.Now()
-		if err := h.Start(within(t, guard), clusters.Change{}); err != nil {
+		if err := h.Start(within(t, soon), clusters.Change{}); err != nil {
 			t.Fatal(err)
 		}
 		started := time.Since(began)
-		if err := h.Ready(within(t, guard)); err != nil {
+		if err := h.Ready(within(t, soon)); err != nil {
 			t.Fatal(err)
 		}
 		if st := comp.State(); !st.Running || !st.Started.After(before.Started) || st.PID != 0 && st.PID == before.PID {
@@ -376,7 +380,7 @@ func signals(t *testing.T, c *kind.Cluster) {
 			t.Fatal(err)
 		}
 	}
-	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 		t.Error(err)
 	}
 }
@@ -405,7 +409,7 @@ func resetGoesBack(t *testing.T, c *kind.Cluster) {
 	if err := c.Reset(within(t, guard), spec); err != nil {
 		t.Fatal(err)
 	}
-	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 		t.Fatal(err)
 	}
 	for shard, prefix := range map[string]string{"main": "/registry/configmaps/default/to-be-forgotten", "events": "/registry/events/default/to-be-forgotten"} {
@@ -444,7 +448,7 @@ func madeAnew(t *testing.T, c *kind.Cluster) {
 		if got := c.ResetHow(); got != want {
 			t.Errorf("it came about %q, want %q", got, want)
 		}
-		if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+		if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(clusters.OfKind(c, clusters.KindEtcd, "main")); n != 3 {
@@ -466,7 +470,7 @@ func madeAnew(t *testing.T, c *kind.Cluster) {
 // meanwhile, as one does that loses its lease, is started again, and no part of this.
 func toldOf(t *testing.T, told <-chan string, id clusters.ID) string {
 	t.Helper()
-	for hang := time.After(guard); ; {
+	for hang := time.After(soon); ; {
 		select {
 		case got := <-told:
 			if strings.HasPrefix(got, id.String()+": ") {
@@ -492,7 +496,7 @@ func endIsTold(t *testing.T, c *kind.Cluster, told chan string) {
 	}{{syscall.SIGKILL, "kube-scheduler-0: signal: killed"}, {syscall.SIGTERM, "kube-scheduler-0: exit status "}} {
 		// It is the first process of its container, for which the kernel keeps no default
 		// action: one that has not come to asking for a signal never gets it.
-		if err := scheduler.(clusters.Restarter).Ready(within(t, guard)); err != nil {
+		if err := scheduler.(clusters.Restarter).Ready(within(t, soon)); err != nil {
 			t.Fatal(err)
 		}
 		pid := scheduler.State().PID
@@ -506,7 +510,7 @@ func endIsTold(t *testing.T, c *kind.Cluster, told chan string) {
 			t.Errorf("told of %q, want %q", got, one.want)
 		}
 		// Its kubelet starts it again by itself.
-		if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+		if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 			t.Error(err)
 		}
 	}

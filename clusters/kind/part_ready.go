@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 	"github.com/storm-harness/storm/clusters/ready"
 )
 
-// Ready implements clusters.Restarter.
+// Ready implements clusters.Restarter. A component that has ended unasked its kubelet starts
+// anew, and that is waited for; one that ends by itself while it starts may do so once.
 func (p *part) Ready(ctx context.Context) error {
 	probe := ready.Server(p.endpoints.Client+p.health, p.node.cluster.adminTLS)
 	defer probe.Close()
@@ -29,35 +31,75 @@ func (p *part) Ready(ctx context.Context) error {
 		}
 		probe = probe.Led(leases, lease, func() time.Time { return p.State().Started })
 	}
-	return p.serves(ctx, probe)
-}
-
-// serves waits until the probe finds the component at work. Its kubelet starts anew what
-// ends: a controller ends by itself where its apiserver does not answer in time, and an
-// apiserver's kubelet ends it where etcd does not, so that only a second end is a failure.
-func (p *part) serves(ctx context.Context, probe ready.Probe) error {
-	await := func() error { return ready.Await(ctx, probe, p.State, p.failed) }
-	if st := p.State(); st.Running || st.Asked {
-		err := await()
-		if !ready.Ended(err) || p.State().Asked {
+	if st := p.State(); !st.Running && !st.Asked {
+		if err := p.comesBack(ctx); err != nil {
 			return err
 		}
 	}
-	if err := p.await(ctx, func(s clusters.State) bool { return s.Running || s.Asked }); err != nil {
-		return errors.Join(err, p.failed("has ended, and was not started anew"))
+	err := p.serves(ctx, probe)
+	if !ready.Ended(err) || p.State().Asked {
+		return err
 	}
-	return await()
+	how, own := p.byItself(ctx)
+	if !own {
+		return err
+	}
+	p.node.cluster.o.Sink(clusters.Event{Tell: true, Component: p.id.String(), Text: "ended by itself as it started (" + how + "); its kubelet starts it anew"})
+	if again := p.comesBack(ctx); again != nil {
+		return errors.Join(err, again)
+	}
+	return p.serves(ctx, probe)
+}
+
+// serves waits until the probe finds the component at work.
+func (p *part) serves(ctx context.Context, probe ready.Probe) error {
+	return ready.Await(ctx, probe, p.State, func(how string) error { return p.failed(ctx, how) })
+}
+
+// kubeletStarts bounds how long a kubelet may take to start anew what ended: of what has
+// ended again and again it waits longer each time.
+const kubeletStarts = 2 * time.Minute
+
+// comesBack waits until the kubelet has started the component anew.
+func (p *part) comesBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, kubeletStarts, fmt.Errorf("it has ended, and its kubelet did not start it anew within %s", kubeletStarts))
+	defer cancel()
+	if err := p.await(ctx, func(s clusters.State) bool { return s.Running || s.Asked }); err != nil {
+		return fmt.Errorf("%w%s", err, p.node.kubeletSays())
+	}
+	return nil
+}
+
+// byItself says how the process ended, and whether it was of those that end as they
+// start though nothing is wrong with them: a controller whose apiserver does not answer
+// in time ends with status 1, and an apiserver that its kubelet finds slow is asked to.
+func (p *part) byItself(ctx context.Context) (how string, own bool) {
+	p.mu.Lock()
+	box := p.ended
+	p.mu.Unlock()
+	if box == "" {
+		return "", false
+	}
+	code, said, err := p.node.lastWords(ctx, box)
+	if err != nil {
+		return "", false
+	}
+	how = ready.Words(exitText("exit status "+strconv.Itoa(code)), said)
+	if p.id.Kind == clusters.KindAPIServer {
+		return how, code == 0
+	}
+	return how, code == 1
 }
 
 // failed is why the component does not do its work. What a process that has ended logged
 // its container's runtime has: the copy in the log's file comes a moment later.
-func (p *part) failed(how string) error {
+func (p *part) failed(ctx context.Context, how string) error {
 	p.mu.Lock()
 	from, box, runs := p.logged, p.ended, p.state.Running
 	p.mu.Unlock()
 	how = strings.TrimSpace(how)
 	if !runs && box != "" {
-		if _, said, err := p.node.lastWords(p.node.cluster.alive, box); err == nil && said != "" {
+		if _, said, err := p.node.lastWords(ctx, box); err == nil && said != "" {
 			return ready.FailedSaying(p.id, how, p.log, said)
 		}
 	}

@@ -79,7 +79,10 @@ func (p *part) ends(how string) {
 	if how == "" {
 		p.state.Exit = ended(p.sent)
 	}
-	p.process, p.ended = process{}, container
+	p.process, p.ended = process{}, ""
+	if how == "" { // otherwise its container may run on
+		p.ended = container
+	}
 	p.changed()
 	p.mu.Unlock()
 	if !asked {

@@ -37,7 +37,7 @@ func TestAClusterThatCannotBeResetIsMadeAnew(t *testing.T) {
 		if got := c.ResetHow(); got != want {
 			t.Errorf("it is %q, want %q", got, want)
 		}
-		if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+		if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 			t.Error(err)
 		}
 		configMap(t, c, "of-the-trial") // which is there once only

@@ -39,7 +39,7 @@ func TestStacked(t *testing.T) {
 		},
 	}
 	c := kindtest.Up(t, spec)
-	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 		t.Fatal(err)
 	}
 	get := func(kind clusters.Kind, shard string, i int) clusters.Component {
@@ -104,7 +104,7 @@ func TestStacked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := kube.CoreV1().Namespaces().List(within(t, guard), metav1.ListOptions{}); err != nil {
+		if _, err := kube.CoreV1().Namespaces().List(within(t, soon), metav1.ListOptions{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -115,15 +115,15 @@ func TestStacked(t *testing.T) {
 		configMap(t, c, "before")
 		member := find(clusters.KindEtcd, 2).(clusters.Restarter)
 		server := find(clusters.KindAPIServer, 2).(clusters.Restarter)
-		if err := member.Stop(within(t, guard), 0); err != nil {
+		if err := member.Stop(within(t, soon), 0); err != nil {
 			t.Fatal(err)
 		}
 		missesItsMember(t, server)
 		configMapInTime(t, c, "while-down") // through another node
-		if err := member.Start(within(t, guard), clusters.Change{Flags: map[string]string{"snapshot-count": "1234"}}); err != nil {
+		if err := member.Start(within(t, soon), clusters.Change{Flags: map[string]string{"snapshot-count": "1234"}}); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(member.Ready(within(t, guard)), server.Ready(within(t, guard))); err != nil {
+		if err := errors.Join(member.Ready(within(t, soon)), server.Ready(within(t, soon))); err != nil {
 			t.Fatal(err)
 		}
 		if got := commandLine(find(clusters.KindEtcd, 2)); !strings.Contains(got, "--snapshot-count=1234 ") {
@@ -134,7 +134,7 @@ func TestStacked(t *testing.T) {
 		member, other := get(clusters.KindEtcd, "events", 1), find(clusters.KindEtcd, 1)
 		server := find(clusters.KindAPIServer, 1).(clusters.Restarter)
 		before := other.State().PID
-		if err := member.(clusters.Restarter).Stop(within(t, guard), 0); err != nil {
+		if err := member.(clusters.Restarter).Stop(within(t, soon), 0); err != nil {
 			t.Fatal(err)
 		}
 		if st := member.State(); st.Running || st.Exit != "signal: killed" {
@@ -142,10 +142,10 @@ func TestStacked(t *testing.T) {
 		}
 		missesItsMember(t, server)
 		eventInTime(t, c, "while-down") // through another node
-		if err := member.(clusters.Restarter).Start(within(t, guard), clusters.Change{Flags: map[string]string{"snapshot-count": "4321"}}); err != nil {
+		if err := member.(clusters.Restarter).Start(within(t, soon), clusters.Change{Flags: map[string]string{"snapshot-count": "4321"}}); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(member.(clusters.Restarter).Ready(within(t, guard)), server.Ready(within(t, guard))); err != nil {
+		if err := errors.Join(member.(clusters.Restarter).Ready(within(t, soon)), server.Ready(within(t, soon))); err != nil {
 			t.Fatal(err)
 		}
 		if got := commandLine(member); !strings.Contains(got, "--snapshot-count=4321 ") {
@@ -160,7 +160,7 @@ func TestStacked(t *testing.T) {
 		if err := c.Cut(t.Context(), a, b); err != nil {
 			t.Fatal(err)
 		}
-		if err := acts.Until(within(t, guard), func(ctx context.Context) error {
+		if err := acts.Until(within(t, soon), func(ctx context.Context) error {
 			if n, err := c.Dropped(ctx, a, b); err != nil || n == 0 {
 				return errors.Join(err, errors.New("no packet was dropped"))
 			}
@@ -174,7 +174,7 @@ func TestStacked(t *testing.T) {
 		if err := c.Cut(t.Context(), a, clusters.ID{Kind: clusters.KindAPIServer}); err == nil {
 			t.Error("a link of a node to itself was cut")
 		}
-		if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+		if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -207,7 +207,7 @@ func TestStacked(t *testing.T) {
 		if got := commandLine(find(clusters.KindEtcd, 2)); strings.Contains(got, "1234") {
 			t.Errorf("a change outlived the reset: %s", got)
 		}
-		if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+		if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -236,7 +236,7 @@ func ownKeysOnly(t *testing.T, c *kind.Cluster, shard, prefix string) {
 // looks after its etcd now and then only.
 func missesItsMember(t *testing.T, server clusters.Restarter) {
 	t.Helper()
-	if err := acts.Until(within(t, guard), func(ctx context.Context) error {
+	if err := acts.Until(within(t, soon), func(ctx context.Context) error {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if server.Ready(short) == nil {
@@ -261,7 +261,7 @@ func TestStackedShardsBesideAMainShardApart(t *testing.T) {
 	told := make(chan string, 100)
 	o.Exited = func(id clusters.ID, how string) { told <- id.String() + ": " + how }
 	c := kindtest.UpWith(t, o)
-	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("every component is a handle", func(t *testing.T) { everyHandle(t, c) })
@@ -325,13 +325,13 @@ func restored(t *testing.T, c *kind.Cluster) {
 	event(t, c, "lost")
 	configMap(t, c, "beside")
 	h := member.(clusters.Restarter)
-	if err := h.Stop(within(t, guard), 0); err != nil {
+	if err := h.Stop(within(t, soon), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.RestoreMember(within(t, guard), member.ID(), snapshot, 1_000_000); err != nil {
+	if err := c.RestoreMember(within(t, soon), member.ID(), snapshot, 1_000_000); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(h.Start(within(t, guard), clusters.Change{}), h.Ready(within(t, guard))); err != nil {
+	if err := errors.Join(h.Start(within(t, soon), clusters.Change{}), h.Ready(within(t, soon))); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []struct {
@@ -342,7 +342,7 @@ func restored(t *testing.T, c *kind.Cluster) {
 			t.Errorf("the shard %s has %s %d times, want %d", want.shard, want.key, n, want.n)
 		}
 	}
-	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 		t.Error(err)
 	}
 }

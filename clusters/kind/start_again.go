@@ -88,7 +88,7 @@ func (n *node) serve(ctx context.Context, parts []*part, began time.Time) error 
 		return fmt.Errorf("node %s: starting its control plane: %w", n.name, err)
 	}
 	return each(ctx, parts, func(ctx context.Context, p *part) error {
-		if err := p.await(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
+		if err := p.started(ctx, func(s clusters.State) bool { return s.Running }); err != nil {
 			return err
 		}
 		if err := p.Ready(ctx); err != nil {

@@ -24,7 +24,7 @@ func TestThreeControlPlanes(t *testing.T) {
 		Kubernetes: clusters.Kubernetes{APIServer: deployment, ControllerManager: clusters.Deployment{Replicas: &two}, Scheduler: deployment},
 		Etcd:       clusters.Etcd{Members: 3, Shards: []clusters.Shard{{Name: "events", Resources: []string{"/events"}, Members: 3}}},
 	})
-	if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(clusters.OfKind(c, clusters.KindControllerManager, "")); got != two {
@@ -54,14 +54,14 @@ func TestThreeControlPlanes(t *testing.T) {
 				t.Error("the apiserver of the node answers")
 			}
 			if how.end {
-				if err := acts.Until(within(t, guard), func(context.Context) error { return ended(third) }); err != nil {
+				if err := acts.Until(within(t, soon), func(context.Context) error { return ended(third) }); err != nil {
 					t.Error(err)
 				}
 			}
 			if _, err := docker.Run(t.Context(), how.up, victim); err != nil {
 				t.Fatal(err)
 			}
-			if err := acts.AwaitHealthy(within(t, guard), c); err != nil {
+			if err := acts.AwaitHealthy(within(t, soon), c); err != nil {
 				t.Error(err)
 			}
 		})

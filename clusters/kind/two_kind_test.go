@@ -59,7 +59,7 @@ func TestTwoClustersAtOnce(t *testing.T) {
 	if left := kindtest.Left(t, options[0].Ledger.RunID()); len(left) > 0 {
 		t.Errorf("left of the first are %v", left)
 	}
-	if err := acts.AwaitHealthy(within(t, guard), both[1]); err != nil {
+	if err := acts.AwaitHealthy(within(t, soon), both[1]); err != nil {
 		t.Fatal(err)
 	}
 }

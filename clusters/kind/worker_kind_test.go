@@ -87,13 +87,13 @@ func runsImage(t *testing.T, c *kind.Cluster, name, node, image string, command 
 		Name: "one", Image: image, Command: command, ImagePullPolicy: corev1.PullNever,
 	}}}}
 	// The namespace's service account comes a moment after the cluster.
-	if err := acts.Until(within(t, guard), func(ctx context.Context) error {
+	if err := acts.Until(within(t, soon), func(ctx context.Context) error {
 		_, err := pods.Create(ctx, p, metav1.CreateOptions{})
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := acts.Until(within(t, guard), func(ctx context.Context) error {
+	if err := acts.Until(within(t, soon), func(ctx context.Context) error {
 		now, err := pods.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -29,9 +29,9 @@ import (
 )
 
 // patience bounds every wait for something to be seen on a busy machine: one step of a
-// kind cluster's start may take three minutes there, and what an interrupted storm heals
-// and ends as long.
-const patience = 5 * time.Minute
+// kind cluster's start may take five minutes there, and what an interrupted storm heals
+// and ends longer.
+const patience = 15 * time.Minute
 
 // stage is where storms are played: the binary as users have it, and a state
 // directory of its own.

@@ -298,7 +298,7 @@ func (m *markdown) failures(r *report.Result) {
 			escapeMarkdown(codeOf(e)), unit.Grouped(int(e.Count)), unit.Grouped(e.Trials),
 		})
 	}
-	m.linef("<details><summary>Failures by kind of request and code (%s)</summary>\n", unit.Count(len(r.Errors), "row"))
+	m.linef("<details><summary>%s (%s)</summary>\n", failuresTitle, unit.Count(len(r.Errors), "row"))
 	m.table([]string{"Request", "Phase", "Profile", "Code", ">Count", ">Trials that saw it"}, rows)
 	if shown.More > 0 {
 		m.linef("… and %s more; report.html has them.\n", unit.Grouped(shown.More))

@@ -211,6 +211,8 @@ func functions() template.FuncMap {
 		"format":         report.Format,
 		"count":          unit.Grouped[int],
 		"countU":         unit.Grouped[uint64],
+		"failed":         failed,
+		"failuresTitle":  func() string { return failuresTitle },
 		"quantileCaveat": func() string { return quantileCaveat },
 		"counted":        unit.Count[int],
 		"class":          func(p *page, profile string) string { return profileClass(p.R, profile) },

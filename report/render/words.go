@@ -2,6 +2,7 @@ package render
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -39,6 +40,14 @@ func filesOpen(l report.Load) string {
 		return unit.Grouped(l.Files)
 	}
 	return unit.Grouped(l.Files) + " of " + unit.Grouped(l.FileLimit)
+}
+
+// failuresTitle is what the table of failures is called, and what was sent again is in it.
+const failuresTitle = "Failures, and what was sent again, by kind of request and code"
+
+// failed says whether any request did.
+func failed(of []report.ErrorCount) bool {
+	return slices.ContainsFunc(of, func(e report.ErrorCount) bool { return !e.Again })
 }
 
 // codeOf writes what failed, or what was sent again after it.

@@ -98,7 +98,7 @@ func (t *trial) openEyes() (*eyes, error) {
 func (e *eyes) baseline(ctx context.Context) {
 	e.scraper.Baseline(ctx)
 	e.processes.Sample()
-	e.marks.Mark(rundir.Event{Kind: rundir.EventLoadBegin, Text: "every component was scraped once; the loads are prepared from here on"})
+	e.marks.Mark(rundir.Event{Kind: rundir.EventLoadBegin, Text: "every component was scraped; the loads are prepared from here on"})
 }
 
 // begin sets those who look on to work until end. Probes and the witness begin

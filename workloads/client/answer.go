@@ -48,6 +48,12 @@ func (g *again) note(err error) {
 	}
 }
 
+// Bare is the answer without what its request has already counted by itself.
+func (a Answer) Bare() Answer {
+	a.Bytes, a.Decoded, a.again = 0, 0, again{}
+	return a
+}
+
 // Then is the answer to several requests that one question takes, such as the pages of
 // a list, of which next is a further one: from the sending of the first, with the bytes
 // of all.

@@ -240,8 +240,7 @@ func (f *Fleet) pause(ctx context.Context, r *renewal, a client.Answer) {
 // that waited for it.
 func (f *Fleet) over(ctx context.Context, r *renewal, a client.Answer) {
 	n := r.node
-	a.Bytes, a.Decoded = 0, 0 // they are the requests'
-	a.Record(f.series.renewal, r.intended)
+	a.Bare().Record(f.series.renewal, r.intended)
 	n.mu.Lock()
 	var next *renewal
 	if n.renewing = len(n.waiting) > 0; n.renewing {
