@@ -311,26 +311,30 @@ func (c *Cluster) meetMembers(spec clusters.Spec, nodes []*node) {
 	c.shards, c.members = shards, all
 }
 
-// makeParts makes a handle for each component that a spec wants in the nodes, and
-// waits until the node has told which process it is. What it does not want is
-// taken away.
-func (c *Cluster) makeParts(ctx context.Context, spec clusters.Spec) error {
+// newParts makes handles of what runs beside etcd on every node: of what a spec wants,
+// apiservers first, and of the rest.
+func (c *Cluster) newParts(spec clusters.Spec) (wanted, surplus []*part) {
 	k := spec.Kubernetes
-	wanted := map[clusters.Kind]int{
+	replicas := map[clusters.Kind]int{
 		clusters.KindAPIServer: *k.APIServer.Replicas, clusters.KindControllerManager: *k.ControllerManager.Replicas, clusters.KindScheduler: *k.Scheduler.Replicas,
 	}
-	var parts []*part
-	var surplus []*part
 	for _, kind := range besideEtcd {
 		for _, n := range c.allNodes() {
-			p := n.newPart(kind)
-			if n.index < wanted[kind] {
-				parts = append(parts, p)
+			if p := n.newPart(kind); n.index < replicas[kind] {
+				wanted = append(wanted, p)
 			} else {
 				surplus = append(surplus, p)
 			}
 		}
 	}
+	return wanted, surplus
+}
+
+// makeParts makes a handle for each component that a spec wants in the nodes, and
+// waits until the node has told which process it is. What it does not want is
+// taken away.
+func (c *Cluster) makeParts(ctx context.Context, spec clusters.Spec) error {
+	parts, surplus := c.newParts(spec)
 	for _, n := range c.allNodes() {
 		if err := n.tellAgain(ctx); err != nil {
 			return err

@@ -30,19 +30,7 @@ func (c *Cluster) startAgain(ctx context.Context, began time.Time) error {
 	if err := c.dropLeases(ctx); err != nil {
 		return err
 	}
-	k := c.Spec().Kubernetes
-	wanted := map[clusters.Kind]int{
-		clusters.KindAPIServer: *k.APIServer.Replicas, clusters.KindControllerManager: *k.ControllerManager.Replicas, clusters.KindScheduler: *k.Scheduler.Replicas,
-	}
-	var parts []*part
-	for _, kind := range besideEtcd {
-		for _, n := range c.allNodes() {
-			p := n.newPart(kind)
-			if n.index < wanted[kind] {
-				parts = append(parts, p)
-			}
-		}
-	}
+	parts, _ := c.newParts(c.Spec())
 	c.mu.Lock()
 	c.parts = parts
 	c.mu.Unlock()
