@@ -56,9 +56,10 @@ func costs(run rundir.Run, trials []*trial) []Cost {
 			}
 			switch {
 			case len(group) > 0:
-				out = append(out, Cost{Profile: p.Name, Tour: tour, Trials: len(group), Figures: figures(group), Requests: requestCost(group)})
+				f := requestCost(group)
+				out = append(out, Cost{Profile: p.Name, Tour: tour, Trials: len(group), Figures: figures(group), Requests: f.RequestCost, Loads: loadCosts(group, f)})
 			case tour == "":
-				out = append(out, Cost{Profile: p.Name, Figures: []CostFigure{}, Requests: unfitted("no trial with a steady phase is valid")})
+				out = append(out, Cost{Profile: p.Name, Figures: []CostFigure{}, Requests: unfitted("no trial with a steady phase is valid"), Loads: []LoadCost{}})
 			}
 		}
 	}

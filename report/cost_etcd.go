@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -13,18 +14,23 @@ const (
 	fewWrites = 200
 )
 
-// etcdCost is what objects and writes cost each shard, seen at one member: each
-// member holds the same.
+// etcdCost is what objects and writes cost each shard.
 func (t *trial) etcdCost() []found {
 	var out []found
-	var shards []string
+	members := t.seenAt()
+	for _, shard := range slices.Sorted(maps.Keys(members)) {
+		out = append(out, t.shardCost(shard, members[shard])...)
+	}
+	return out
+}
+
+// seenAt is the member that each shard is looked at through: each holds the same.
+func (t *trial) seenAt() map[string]string {
+	out := map[string]string{}
 	for _, member := range t.ofKind(func(c string) bool { _, ok := shardOf(c); return ok }) {
-		shard, _ := shardOf(member)
-		if slices.Contains(shards, shard) {
-			continue
+		if shard, _ := shardOf(member); out[shard] == "" {
+			out[shard] = member
 		}
-		shards = append(shards, shard)
-		out = append(out, t.shardCost(shard, member)...)
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/report/stats"
 )
 
@@ -21,6 +22,21 @@ const (
 // verbs are what the API server calls a load's verbs.
 var verbs = map[string]string{"get": "GET", "list": "LIST", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE", "deletecollection": "DELETECOLLECTION"}
 
+// otherRequests is the work of all requests that are not told apart.
+const otherRequests = "all other requests"
+
+// askedOf is what the API server calls a load's kind of request, which names neither
+// group nor subresource; false of what is none.
+func askedOf(k rundir.Key) (kind asked, ok bool) {
+	verb, ok := verbs[k.Verb]
+	if !ok || !isLoad(k) {
+		return asked{}, false
+	}
+	resource, _, _ := strings.Cut(k.Resource, "/")
+	resource, _, _ = strings.Cut(resource, ".")
+	return asked{verb, resource}, true
+}
+
 // interval is what an API server did between two scrapes.
 type interval struct {
 	trial         int
@@ -32,34 +48,47 @@ type interval struct {
 // work is a kind of work of the fit.
 type work struct {
 	KindCost
-	of func(interval) float64
+	kind asked // of a load's requests
+	of   func(interval) float64
+}
+
+// fitted is a fit with what it takes to say what else costs as it found.
+type fitted struct {
+	RequestCost
+	works    []work
+	together []bool      // by work, as are all of the following
+	each     []float64   // processor time, seconds
+	without  [][]float64 // the same, of the fits that leave something out
+	cores    float64     // that the API servers used
 }
 
 // requestCost fits the processor time of the API servers to what they did. That
 // time is not told by kind of request anywhere, so it can only be inferred from
 // how it moves with their numbers; where these move together, it cannot.
-func requestCost(group []*trial) RequestCost {
+func requestCost(group []*trial) fitted {
 	var all []interval
 	for i, t := range group {
 		all = append(all, t.intervals(i)...)
 	}
-	out := unfitted("")
+	out := fitted{RequestCost: unfitted("")}
 	out.Intervals = len(all)
-	works, a, b := columns(workOf(group), all)
+	var a [][]float64
+	var b []float64
+	out.works, a, b = columns(workOf(group), all)
 	var seconds float64
 	for _, x := range all {
 		seconds += x.seconds / serversOf(group)
 	}
-	for i := range works {
-		works[i].Rate = Number(sum(a[i]) / seconds)
+	for i := range out.works {
+		out.works[i].Rate = Number(sum(a[i]) / seconds)
 	}
 	if len(all) == 0 {
 		out.Why = "no API server was scraped twice in the steady phase"
 		return out
 	}
-	if need := max(fewIntervals, perColumn*len(works)); len(all) < need {
-		out.Why = fmt.Sprintf("%d intervals between scrapes in the steady phases; telling %d kinds of work apart takes %d", len(all), len(works), need)
-		for _, w := range works {
+	if need := max(fewIntervals, perColumn*len(out.works)); len(all) < need {
+		out.Why = fmt.Sprintf("%d intervals between scrapes in the steady phases; telling %d kinds of work apart takes %d", len(all), len(out.works), need)
+		for _, w := range out.works {
 			w.Each, w.Low, w.High, w.Share = Missing(), Missing(), Missing(), Missing()
 			out.Kinds = append(out.Kinds, w.KindCost)
 		}
@@ -68,21 +97,17 @@ func requestCost(group []*trial) RequestCost {
 	together, condition := stats.Together(a)
 	x := stats.NonNegative(a, b)
 	used := sum(b)
+	out.together, out.each, out.cores = together, x, used/seconds
 	out.Condition = Number(condition)
 	out.Residual = Number(rms(stats.Residuals(a, b, x)) / (used / float64(len(b))))
-	var without [][]float64
-	without, out.LeftOut = leaveOut(all, len(group), a, b)
+	out.without, out.LeftOut = leaveOut(all, len(group), a, b)
 	joint := 0.0
-	for i, w := range works {
+	for i, w := range out.works {
 		if together[i] {
 			joint += x[i] * sum(a[i]) / used
 		}
 		w.Each, w.Share, w.Together = Number(x[i]), Number(x[i]*sum(a[i])/used), together[i]
-		half := stats.Jackknife(column(without, i), Confidence)
-		w.Low, w.High = Number(math.Max(0, x[i]-half)), Number(x[i]+half)
-		if math.IsNaN(half) || x[i] == 0 { // at the bound leaving out tells nothing
-			w.Low, w.High = Missing(), Missing()
-		}
+		w.Low, w.High = jackknifed(x[i], column(out.without, i))
 		out.Kinds = append(out.Kinds, w.KindCost)
 	}
 	for i := range out.Kinds {
@@ -91,6 +116,16 @@ func requestCost(group []*trial) RequestCost {
 		}
 	}
 	return out
+}
+
+// jackknifed is the interval of a cost, from the fits that leave something out; at the
+// bound of 0 leaving out tells nothing.
+func jackknifed(found float64, without []float64) (low, high Number) {
+	half := stats.Jackknife(without, Confidence)
+	if math.IsNaN(half) || found == 0 {
+		return Missing(), Missing()
+	}
+	return Number(math.Max(0, found-half)), Number(found + half)
 }
 
 // unfitted is a fit that could not be made.
@@ -142,13 +177,10 @@ func workOf(group []*trial) []work {
 	kinds := map[asked]*seen{}
 	for _, t := range group {
 		for k, c := range t.cells {
-			verb, ok := verbs[k.Verb]
-			if !ok || !isLoad(k.Key) || k.phase != "steady" || c.hist.Count() == 0 {
+			key, ok := askedOf(k.Key)
+			if !ok || k.phase != "steady" || c.hist.Count() == 0 {
 				continue
 			}
-			resource, _, _ := strings.Cut(k.Resource, "/")
-			resource, _, _ = strings.Cut(resource, ".") // the server's counters name neither group nor subresource
-			key := asked{verb, resource}
 			if kinds[key] == nil {
 				kinds[key] = &seen{}
 			}
@@ -165,19 +197,19 @@ func workOf(group []*trial) []work {
 	var out []work
 	for _, k := range order {
 		slices.Sort(kinds[k].loads)
-		out = append(out, work{KindCost{What: k.verb + " " + k.resource, Loads: kinds[k].loads, Unit: "request"}, func(x interval) float64 { return x.requests[k] }})
+		out = append(out, work{KindCost{What: k.verb + " " + k.resource, Loads: kinds[k].loads, Unit: "request"}, k, func(x interval) float64 { return x.requests[k] }})
 	}
 	return append(
 		out,
-		work{KindCost{What: "all other requests", Loads: []string{}, Unit: "request"}, func(x interval) float64 {
+		work{KindCost{What: otherRequests, Loads: []string{}, Unit: "request"}, asked{}, func(x interval) float64 {
 			n := x.total
 			for _, k := range order {
 				n -= x.requests[k]
 			}
 			return n
 		}},
-		work{KindCost{What: "events sent to watches", Loads: []string{}, Unit: "event"}, func(x interval) float64 { return x.events }},
-		work{KindCost{What: "what runs anyway", Loads: []string{}, Unit: "second"}, func(x interval) float64 { return x.seconds }},
+		work{KindCost{What: "events sent to watches", Loads: []string{}, Unit: "event"}, asked{}, func(x interval) float64 { return x.events }},
+		work{KindCost{What: "what runs anyway", Loads: []string{}, Unit: "second"}, asked{}, func(x interval) float64 { return x.seconds }},
 	)
 }
 

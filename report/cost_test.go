@@ -104,6 +104,10 @@ func (c costly) trial(t *testing.T, td *rundir.TrialDir, grown float64) {
 		}
 		td.AppendProcess(rundir.Process{At: s * second, Component: c.server, PID: pid, UserNS: s * second / 2})
 	}
+	td.AppendWindow(rundir.Window{
+		Key: rundir.Key{Workload: "lists", Verb: "list", Resource: c.resource, Scope: "cluster"}, From: 20 * second, To: 21 * second,
+		Errors: map[string]uint64{"429 retry-after": 3, "504": 1, "timeout": 5, "refused": 7},
+	})
 	api["process_resident_memory_bytes"] += grown
 	api["go_memstats_heap_inuse_bytes"] += grown / 2
 	api[`apiserver_longrunning_requests{resource="leases",verb="WATCH"}`] = c.watches
@@ -119,7 +123,7 @@ func (c costly) trial(t *testing.T, td *rundir.TrialDir, grown float64) {
 		scrape(at, "etcd-main-0", etcd)
 		n := bursts[i%10]
 		td.AppendWindow(rundir.Window{Key: rundir.Key{Workload: "fleet", Verb: "update", Resource: "leases.coordination.k8s.io", Scope: "resource"}, From: at, To: at + second, OK: 1000, Hist: leases})
-		td.AppendWindow(rundir.Window{Key: rundir.Key{Workload: "lists", Verb: "list", Resource: c.resource, Scope: "cluster"}, From: at, To: at + second, OK: 10, Hist: lists})
+		td.AppendWindow(rundir.Window{Key: rundir.Key{Workload: "lists", Verb: "list", Resource: c.resource, Scope: "cluster"}, From: at, To: at + second, OK: 10, Bytes: 2e6, Hist: lists})
 		// Two seconds of 0.1 s, 1000 renewals of 0.2 ms, lists of 50 ms each.
 		api["process_cpu_seconds_total"] += 0.2 + 0.2 + 0.05*n
 		api[`apiserver_request_total{code="200",resource="leases",verb="PUT"}`] += 1000
@@ -286,5 +290,37 @@ func TestCostOfHostileNames(t *testing.T) {
 	}
 	if strings.ContainsAny(q.Kinds[i].What, "\x1b\u202e") {
 		t.Errorf("%q", q.Kinds[i].What)
+	}
+}
+
+// What each load's requests took is the cost of their kinds times how many of them
+// were its own: a list costs 50 ms, whoever asks; what cannot be told apart is not
+// charged to anyone.
+func TestCostOfLoads(t *testing.T) {
+	t.Parallel()
+	c := newCostly().analyse(t).Costs[0]
+	near := func(n report.Number, v float64) bool { return math.Abs(n.Float()-v) < 1e-6*max(1, v) }
+	if len(c.Loads) != 2 || c.Loads[0].Load != "fleet" || c.Loads[1].Load != "lists" {
+		t.Fatalf("%+v", c.Loads)
+	}
+	fleet, lists := c.Loads[0], c.Loads[1]
+	// 31 windows of 1,000 renewals in 61 s, and 50 revisions of etcd a second.
+	if !near(fleet.Requests, 31_000.0/61) || !near(fleet.Writes, 31_000.0/61) || !near(fleet.Written, 31_000.0/61/50) || fleet.Processors.Is() || fleet.Share.Is() || fleet.Why != "not separable: PUT leases" {
+		t.Errorf("%+v", fleet)
+	}
+	// 31 windows of 10 lists of 50 ms, one window with an answer that is a failure, and one whose failures are none.
+	const answered = 310 + 4
+	used := (30*0.4 + 117*0.05) / 60 // processors
+	if !near(lists.Requests, answered/61.0) || !near(lists.Bytes, 31*2e6/61) || lists.Writes != 0 || lists.Written != 0 || lists.Why != "" {
+		t.Errorf("%+v", lists)
+	}
+	if took := answered * 0.05 / 61; !near(lists.Processors, took) || !near(lists.Low, took) || !near(lists.High, took) || !near(lists.Share, took/used) {
+		t.Errorf("%+v, want %v processors", lists, took)
+	}
+	// Of too little nothing is said, and that is said.
+	w := newCostly()
+	w.scrapes = 8
+	if l := w.analyse(t).Costs[0].Loads[1]; l.Processors.Is() || !strings.Contains(l.Why, "14 intervals") || !l.Requests.Is() {
+		t.Errorf("%+v", l)
 	}
 }

@@ -60,6 +60,16 @@ func (c *cell) rank(g rundir.Gate, h *latency.Hist) (failed uint64) {
 	return c.failures(g)
 }
 
+// rankFailed is rank of what has no better end than success: whatever failed ranks
+// behind all that did not.
+func (c *cell) rankFailed(g rundir.Gate, h *latency.Hist) {
+	h.Merge(&c.hist)
+	if ofOnePhase(g) {
+		h.Merge(&c.hung.hist)
+	}
+	h.AddUnended(c.failures(g))
+}
+
 // failures are those of a series that a gate asks about.
 func (c *cell) failures(g rundir.Gate) uint64 {
 	if ofOnePhase(g) {

@@ -53,6 +53,8 @@ func (t *trial) measure(g rundir.Gate) value {
 		return t.scheduled(g)
 	case "lease.onTime":
 		return t.leasesOnTime(g)
+	case "lease.renewal":
+		return t.renewals(g)
 	case "recovery.time", "recovery.gap":
 		return t.recovery(g)
 	case "writes.lost":

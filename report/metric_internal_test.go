@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/storm-harness/storm/internal/rundir"
@@ -29,6 +30,7 @@ func aTrial() *trial {
 	add(rundir.Key{Workload: "nodes", Verb: "start", Resource: "pods", Via: "watch", Detail: "created-scheduled"}, "steady", 240, 0, 60_000_000)
 	add(rundir.Key{Workload: "nodes", Verb: "update", Resource: "leases.coordination.k8s.io"}, "fault", 300, 5, 900_000)
 	add(rundir.Key{Workload: "tried", Verb: "renew", Resource: "leases.coordination.k8s.io", Via: "watch"}, "fault", 90, 10, 500_000)
+	add(rundir.Key{Workload: "renewing", Verb: "renew", Resource: "leases.coordination.k8s.io", Via: "watch"}, "fault", 100, 0, 300_000)
 	add(rundir.Key{Workload: "ramp", Verb: "stage", Resource: "pods", Via: "watch", Detail: "to 5"}, "warmup", 1, 0, 40_000_000)
 	add(rundir.Key{Workload: "ramp", Verb: "stage", Resource: "pods", Via: "watch", Detail: "to 10"}, "steady", 1, 0, 50_000_000)
 	add(rundir.Key{Workload: "ramp", Verb: "bind", Resource: "pods", Via: "watch", Detail: "to 10"}, "warmup", 40, 0, 1_000)
@@ -123,7 +125,10 @@ func TestMeasure(t *testing.T) {
 		{"pods scheduled a second", gateOn("scheduler.throughput", "workload", "nodes", "phase", "steady"), "", 30},
 		{"pods scheduled a second while the stages that ended in the phase lasted", gateOn("scheduler.throughput", "workload", "ramp", "phase", "steady"), "", 100.0 / 50},
 		{"leases, failed ones late", gateOn("lease.onTime", "workload", "nodes"), "", 300.0 / 305},
-		{"leases, a heartbeat once however often it was tried", gateOn("lease.onTime"), "", .9},
+		{"leases, a heartbeat once however often it was tried", gateOn("lease.onTime", "workload", "tried"), "", .9},
+		{"leases of two fleets", gateOn("lease.onTime"), "", .95},
+		{"renewals, of which half were quicker", gateOn("lease.renewal", "workload", "tried"), "p50", 0.5},
+		{"renewals of nobody", gateOn("lease.renewal", "workload", "churn"), "p50", nan},
 		{"leases of nobody", gateOn("lease.onTime", "workload", "churn"), "", nan},
 		{"syncs", gateOn("informer.sync", "workload", "herd"), "max", 0.5},
 		{"deliveries", gateOn("watch.delivery", "resource", "configmaps"), "p99", 0.02},
@@ -219,12 +224,27 @@ func TestAStageThatWasNotReachedRanksWorst(t *testing.T) {
 	}
 }
 
+// Whatever a heartbeat failed with, its lease was not renewed: it ranks behind all
+// that were.
+func TestARenewalThatFailedRanksBehindAllOthers(t *testing.T) {
+	g := gateOn("lease.renewal", "workload", "tried", "phase", "fault")
+	for stat, want := range map[string]float64{"p50": .5, "p90": .5, "p99": math.Inf(1), "max": math.Inf(1)} {
+		g.Stat = stat
+		if got := aTrial().measure(g); got.v != want && !(math.Abs(got.v-want) < 1e-3*want) || got.samples != 100 || got.failing != 0 || !strings.Contains(got.note, "10 of 100 heartbeats did not end in time and rank behind all others") {
+			t.Errorf("%s: %+v, want %v", stat, got, want)
+		}
+	}
+}
+
 // Every metric of the vocabulary can be measured: a new one needs a line here.
 func TestEveryMetricIsMeasured(t *testing.T) {
 	for _, m := range rundir.Metrics() {
 		g := gateOn(m.Name)
 		if m.Name == "isolation" {
 			g = gateOn(m.Name, "workload", "churn", "aggressor", "lists")
+		}
+		if m.Name == "lease.renewal" { // a mean takes a fleet of which none failed
+			g = gateOn(m.Name, "workload", "renewing")
 		}
 		if len(m.Stats) > 0 {
 			g.Stat = "p50"

@@ -170,6 +170,14 @@ func (t *trial) leasesOnTime(g rundir.Gate) value {
 	return value{v: float64(in) / float64(all), samples: all, seen: math.NaN()}
 }
 
+// renewals is how long heartbeats took until their lease was renewed. One that
+// failed, for whatever reason, ranks behind all that did not.
+func (t *trial) renewals(g rundir.Gate) value {
+	var h latency.Hist
+	t.shown(g, rundir.VerbRenew, func(_ cellKey, c *cell) { c.rankFailed(g, &h) })
+	return latencyValue(&h, h.Unended(), g.Stat, "heartbeat")
+}
+
 // apiBytes is how many bytes of bodies the load got a second.
 func (t *trial) apiBytes(g rundir.Gate) value {
 	var bytes, n uint64

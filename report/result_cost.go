@@ -10,6 +10,27 @@ type Cost struct {
 	// Requests is what the API server's processor time went on, as far as that
 	// can be told.
 	Requests RequestCost `json:"requests"`
+	Loads    []LoadCost  `json:"loads"` // what each load asked for, and its part in that
+}
+
+// LoadCost is what one load asked of the API servers in the steady phases, and
+// what of their processor time its requests took, by the fit of RequestCost. What
+// its watches were sent is not in it.
+type LoadCost struct {
+	Load     string `json:"load"`
+	Requests Number `json:"requests"` // that were answered, a second
+	Bytes    Number `json:"bytes"`    // of their answers on the wire, a second
+	Writes   Number `json:"writes"`   // acknowledged, a second
+	// Written is the share that these are of all revisions that etcd made, on all
+	// shards; missing where no member was scraped.
+	Written Number `json:"written"`
+	// Processors is how many of them its requests took, between Low and High at
+	// 95 %; missing where a kind of request that it makes cannot be told apart.
+	Processors Number `json:"processors"`
+	Low        Number `json:"low"`
+	High       Number `json:"high"`
+	Share      Number `json:"share"` // of all that the API servers used
+	Why        string `json:"why,omitempty"`
 }
 
 // CostFigure is one figure: its median over the trials that have it.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/storm-harness/storm/internal/rundir"
 	"github.com/storm-harness/storm/internal/unit"
@@ -14,8 +15,9 @@ import (
 const busyShare = .9
 
 // saturation says whether storm or the server was at its limit in the steady
-// phases, under the profile that used the most, or that nothing is known of that.
-func saturation(run rundir.Run, trials []*trial) string {
+// phases, under the profile that used the most, or that nothing is known of that; and
+// behind it what is to be said beside the processors, if anything.
+func saturation(run rundir.Run, trials []*trial, beside string) string {
 	cores := float64(run.Host.Cores)
 	looked := 0
 	var late []string
@@ -47,13 +49,20 @@ func saturation(run rundir.Run, trials []*trial) string {
 	text := fmt.Sprintf("In the steady phases the control plane used %s and storm %s of %d processor cores (%s)%s: ", digits(most.server), digits(most.storm), run.Host.Cores, of, others)
 	switch {
 	case len(late) > 0 && 2*len(late) >= looked:
-		return text + "storm itself could not keep up with its load, so that the figures may be its own."
+		text += "storm itself could not keep up with its load, so that the figures may be its own."
 	case most.server+most.storm+most.others >= busyShare*cores:
-		return text + "the machine was saturated, and storm kept up with its load" + butIn(late) + "; latencies are those of a server at its limit."
-	case len(late) > 0:
-		return text + "the processors were not full, which says nothing of disks and queues; storm kept up with its load" + butIn(late) + "."
+		text += "the machine was saturated, and storm kept up with its load" + butIn(late) + "; latencies are those of a server at its limit."
+	default:
+		text += "the processors were not full"
+		if beside == "" {
+			text += ", which says nothing of disks and queues"
+		}
+		if len(late) > 0 {
+			text += "; storm kept up with its load" + butIn(late)
+		}
+		text += "."
 	}
-	return text + "the processors were not full, which says nothing of disks and queues."
+	return strings.TrimSpace(text + " " + beside)
 }
 
 // mostNamed is how many trials a sentence names.

@@ -191,13 +191,13 @@ func (r *latencyOf) add(c *cell, seconds float64) {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
 	}
 	h := &c.hist
-	if r.row.Verb == rundir.VerbRenew && c.failed > 0 { // a lease that was not renewed, for whatever reason, ranks behind all that were
+	if c.failed+c.hung.hist.Count()+c.hung.failed > 0 { // no copy where none is needed
 		h = &latency.Hist{}
-		h.Merge(&c.hist)
-		h.AddUnended(c.failed + c.hung.failed)
-	} else if c.unended()+c.hung.hist.Count()+c.hung.failed > 0 { // no copy where none is needed
-		h = &latency.Hist{}
-		c.rank(gateOn("api.latency", "phase", r.row.Phase), h)
+		if g := gateOn("api.latency", "phase", r.row.Phase); r.row.Verb == rundir.VerbRenew {
+			c.rankFailed(g, h)
+		} else {
+			c.rank(g, h)
+		}
 	}
 	r.failed += c.failed + c.hung.failed
 	for i, q := range latencyQuantiles {

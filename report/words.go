@@ -189,6 +189,8 @@ func subject(g rundir.Gate) string {
 		return "pods scheduled a second" + join(" of ", w["workload"]) + phase
 	case "lease.onTime":
 		return "the share of leases renewed in time" + join(" of ", w["workload"]) + phase
+	case "lease.renewal":
+		return g.Stat + " time to renew a lease" + join(" of ", w["workload"]) + phase
 	case "etcd.leader.changes":
 		return "the number of leader changes" + join(" in ", w["shard"]) + phase
 	case "etcd.elections":

@@ -324,7 +324,7 @@ func (c *check) gatesOn(key string, gates []gate) {
 // measuredOf gives the kinds of load that a metric is measured of, where only
 // some have it.
 var measuredOf = map[string][]string{
-	"stage.time": {"stages"}, "lease.onTime": {"nodes"}, "pod.start": {"nodes"}, "scheduler.throughput": {"nodes", "stages"},
+	"stage.time": {"stages"}, "lease.onTime": {"nodes"}, "lease.renewal": {"nodes"}, "pod.start": {"nodes"}, "scheduler.throughput": {"nodes", "stages"},
 	"informer.sync": {"informers", "nodes"}, "watch.delivery": {"watchers"},
 }
 

@@ -21,7 +21,7 @@ import (
 // Nodes is the load of simulated nodes: package fleet has what they do.
 type Nodes struct {
 	Count        int            `yaml:"count" required:"true" min:"1" max:"100000" doc:"how many nodes"`
-	Heartbeat    unit.Duration  `yaml:"heartbeat" min:"100ms" doc:"time between two renewals of a node's lease; 10s by default, as a kubelet's"`
+	Heartbeat    unit.Duration  `yaml:"heartbeat" min:"100ms" doc:"time between two renewals of a node's lease, which lasts four of them; 10s by default, as a kubelet's"`
 	StatusReport unit.Duration  `yaml:"statusReport" min:"1s" doc:"time between two reports of an unchanged status; 5m by default, as a kubelet's"`
 	StatusCheck  unit.Duration  `yaml:"statusCheck" min:"1s" doc:"time between two looks of a node at its status, or statusReport where that is shorter; what has changed is reported at the next; 10s by default, as a kubelet's"`
 	StatusChange unit.Durations `yaml:"statusChange" doc:"time between two changes of a node's status, namely of the images that it holds, such as exponential 30m; never by default, as on nodes that pull no images"`

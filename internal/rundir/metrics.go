@@ -46,6 +46,7 @@ func Metrics() []Metric {
 		{"stage.time", "seconds", []string{"max"}, []string{"workload", "detail"}, true, "how long a load of stages took until all pods of a stage ran, whatever the phase; detail is the stage, such as to 2000; one that was not reached ranks behind all others"},
 		{"scheduler.throughput", "per second", nil, []string{"workload", "phase"}, false, "pods scheduled a second, observed by a watch; of a load of stages, over the time that those stages took which ended in the phase"},
 		{"lease.onTime", "fraction", nil, []string{"workload", "phase"}, false, "share of the nodes' heartbeats that renewed their lease within a second of their time, however often each was tried; a failed one is late"},
+		{"lease.renewal", "seconds", quantiles, []string{"workload", "phase"}, true, "from the time of a node's heartbeat until its lease was renewed, whatever requests that took; one that failed ranks behind all others"},
 		{"informer.sync", "seconds", quantiles, []string{"workload", "resource", "detail", "phase"}, true, "from an informer's intended start until it has seen everything that was there"},
 		{"watch.delivery", "seconds", quantiles, []string{"workload", "resource", "phase"}, true, "from the sending of a write until a watch shows it"},
 		{"recovery.time", "seconds", nil, []string{"layer", "op", "act", "shard"}, true, "from the intended instant of a fault or operation to the first of N consecutive successful probes; the worst of what the labels leave open"},

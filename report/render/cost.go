@@ -35,7 +35,11 @@ type requestTable struct {
 	Profile, Class string
 	Text           string // how it was inferred, or why it could not be
 	Rows           []requestRow
+	Loads          []loadRow
 }
+
+// loadRow is what one load asked for, and what that took.
+type loadRow struct{ Load, Requests, Bytes, Writes, Written, Processors, Why, Interval, Share string }
 
 type requestRow struct{ What, Loads, Rate, Each, Interval, Share string }
 
@@ -92,6 +96,31 @@ func requestTableOf(c report.Cost, class string) requestTable {
 	}
 	for _, k := range q.Kinds {
 		out.Rows = append(out.Rows, requestRowOf(k, q.Why != ""))
+	}
+	for _, l := range c.Loads {
+		out.Loads = append(out.Loads, loadRowOf(l, q.Why != ""))
+	}
+	return out
+}
+
+func loadRowOf(l report.LoadCost, unfitted bool) loadRow {
+	out := loadRow{
+		Load: l.Load, Requests: report.Format(l.Requests, "per second"), Bytes: report.Format(l.Bytes, "bytes") + "/s",
+		Writes: report.Format(l.Writes, "per second"), Written: report.Format(l.Written, "fraction"),
+		Processors: report.Format(l.Processors, "cores"), Share: report.Format(l.Share, "fraction"),
+	}
+	switch {
+	case unfitted: // as the table above it says
+		out.Processors, out.Share = "not measured", ""
+	case l.Why != "":
+		out.Processors, out.Why, out.Share = "not measured", l.Why, ""
+	case l.Processors == 0:
+		out.Processors = "none found"
+	case l.Low.Is():
+		out.Interval = report.Format(l.Low, "cores") + " to " + report.Format(l.High, "cores")
+	}
+	if !l.Written.Is() {
+		out.Written = "not measured"
 	}
 	return out
 }

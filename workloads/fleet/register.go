@@ -113,7 +113,7 @@ func (f *Fleet) registerNode(ctx context.Context, n *node) error {
 	}
 	n.uid, n.awaited = meta.UID, a.Sent
 	if a.Status == http.StatusConflict { // whoever made it, the controllers may have given it up since
-		n.awaited -= 2 * leaseSeconds * int64(time.Second)
+		n.awaited -= 2 * graceSeconds * int64(time.Second)
 	}
 	f.made.Add(1)
 	return nil

@@ -3,6 +3,7 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 
 const leasePath = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
-// leaseSeconds is the lease's duration, four heartbeats by a kubelet's default.
-const leaseSeconds = 40
+// graceSeconds is the least time without a renewal after which a controller manager finds
+// a node's state unknown (--node-monitor-grace-period: 40 s, and 50 s from v1.32 on).
+const graceSeconds = 40
 
 // How a kubelet goes on about a lease that it could not renew, as in
 // k8s.io/component-helpers/apimachinery/lease: so many updates one after the
@@ -302,7 +304,7 @@ func (f *Fleet) hadLease(n *node) bool {
 }
 
 // renewed notes that the lease was made or renewed. Where it had been waited for longer
-// than it lasts, the controllers may have found the node's state
+// than controllers do, they may have found the node's state
 // unknown, which its kubelet sees at its next look at its own Node, and says
 // how it is.
 func (f *Fleet) renewed(n *node, at int64) {
@@ -311,7 +313,7 @@ func (f *Fleet) renewed(n *node, at int64) {
 	if first {
 		before = n.awaited
 	}
-	long := at-before > leaseSeconds*int64(time.Second)
+	long := at-before > graceSeconds*int64(time.Second)
 	n.renewed = at
 	n.mu.Unlock()
 	if first {
@@ -346,10 +348,16 @@ func (f *Fleet) leaseCall(ctx context.Context, n *node, req *client.Request, cor
 	})
 }
 
+// leaseSeconds is how long a lease says that it lasts: a kubelet renews after a quarter
+// of that (nodeLeaseDurationSeconds, 40 by default).
+func leaseSeconds(heartbeat time.Duration) int32 {
+	return int32(min(math.MaxInt32, max(1, math.Ceil(4*heartbeat.Seconds()))))
+}
+
 // leaseBody is the node's lease as it is renewed now.
 func (f *Fleet) leaseBody(n *node) ([]byte, error) {
 	now := metav1.NowMicro()
-	seconds := int32(leaseSeconds)
+	seconds := leaseSeconds(f.cfg.Heartbeat)
 	n.mu.Lock()
 	version, uid := n.leaseVersion, n.uid
 	n.mu.Unlock()

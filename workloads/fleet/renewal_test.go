@@ -320,3 +320,15 @@ func TestAStatusIsTriedAgain(t *testing.T) {
 		})
 	}
 }
+
+// A lease lasts four heartbeats, in whole seconds, as the object counts.
+func TestALeaseLastsFourHeartbeats(t *testing.T) {
+	t.Parallel()
+	for heartbeat, want := range map[time.Duration]int32{
+		10 * time.Second: 40, 100 * time.Millisecond: 1, 1300 * time.Millisecond: 6, 1000000 * time.Hour: 1<<31 - 1,
+	} {
+		if got := leaseSeconds(heartbeat); got != want {
+			t.Errorf("renewed every %s: %d s, want %d", heartbeat, got, want)
+		}
+	}
+}
