@@ -25,8 +25,8 @@ import (
 // server is the name of the API server among the processes.
 var server = clusters.ID{Kind: clusters.KindAPIServer}.String()
 
-// plane is a fresh control plane: one etcd, one API server, a controller
-// manager and a scheduler.
+// plane is a fresh control plane: one etcd, one API server and, unless they are to
+// be alone, a controller manager and a scheduler.
 type plane struct {
 	*local.Cluster
 	admin *client.Client
@@ -44,6 +44,9 @@ func (b *bench) with(ctx context.Context, use func(context.Context, *plane) erro
 	var spec clusters.Spec
 	asked := &spec.Kubernetes.APIServer
 	asked.Env, asked.Flags = b.env, maps.Clone(b.flags)
+	if b.alone {
+		spec.Kubernetes.ControllerManager.Replicas, spec.Kubernetes.Scheduler.Replicas = new(int), new(int)
+	}
 	if b.profile != "" { // what the servers do with their time is to be had too
 		asked.Flags["profiling"] = "true"
 	}

@@ -18,6 +18,7 @@ type options struct {
 	settle   time.Duration
 	env      map[string]string // of the API servers
 	flags    map[string]string // of the API servers
+	alone    bool              // whether control planes are an API server and etcd alone
 	load     time.Duration     // of a generator's round
 	rounds   int
 	inFlight int
@@ -52,6 +53,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.load, "load", 20*time.Second, "how long each round of a request generator lasts")
 	fs.Func("env", "environment of the API servers, as `NAME=VALUE`, such as GOGC=300 where there is memory to spare; may be repeated", pairs(&o.env))
 	fs.Func("flag", "flag of the API servers, as `NAME=VALUE`, such as goaway-chance=0.001; may be repeated", pairs(&o.flags))
+	fs.BoolVar(&o.alone, "alone", false, "control planes of an API server and etcd alone, without controller manager and scheduler")
 	fs.IntVar(&o.rounds, "rounds", 3, "rounds of the generators, who take turns")
 	fs.IntVar(&o.inFlight, "inflight", 64, "requests in flight at saturation")
 	fs.IntVar(&o.objects, "objects", 5000, "objects in the list of row f")

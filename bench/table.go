@@ -75,6 +75,9 @@ func (b *bench) circumstances() string {
 	if asked != "" {
 		asked = ", API servers with" + asked
 	}
+	if b.alone {
+		asked += ", without controller managers and schedulers"
+	}
 	return fmt.Sprintf("Measured %s, within %s, with %s processors for the control plane, storm and the peers together (%s, %s); "+
 		"%d nodes, fleets measured for %s after %s%s; request generators %d rounds of %s, %d in flight.",
 		b.begun.UTC().Format(time.DateOnly), time.Since(b.begun).Round(time.Second), fmt.Sprint(runtime.NumCPU()), runtime.Version(), kernel(),

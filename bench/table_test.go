@@ -34,6 +34,7 @@ func TestRowsAreChosen(t *testing.T) {
 		"-env=GOGC":                 "",
 		"-rows=d -env=GOGC=300":     "d",
 		"-rows=d -flag==1":          "",
+		"-rows=acd -alone":          "acd",
 		"-rows=e -inflight=1000000": "",
 	} {
 		o, err := parse(strings.Fields(args))

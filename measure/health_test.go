@@ -45,6 +45,22 @@ func TestGeneratorProblemsNameTheBoundThatWasCrossed(t *testing.T) {
 			s.Record(0, ms, 2*ms, "", 0)
 			g.add(900*time.Millisecond, 3000)
 		}, nil},
+		"no port left": {func(_ *GeneratorHealth, s *Series) {
+			s.Record(0, ms, 2*ms, "", 0)
+			s.Record(0, ms, 2*ms, CodeLocal, 0)
+		}, []string{"no file or port left for 1 request of its own"}},
+		"many files open": {func(g *GeneratorHealth, s *Series) {
+			s.Record(0, ms, 2*ms, "", 0)
+			g.files = 1 << 40
+		}, []string{"files open of the"}},
+		"few files open": {func(g *GeneratorHealth, s *Series) {
+			s.Record(0, ms, 2*ms, "", 0)
+			g.files = 1
+		}, nil},
+		"stopped for its garbage": {func(g *GeneratorHealth, s *Series) {
+			s.Record(0, ms, 2*ms, "", 0)
+			g.longest = int64(2 * time.Hour)
+		}, []string{"stopped for its garbage collection for up to 2h0m0s, the bound is 1h0m0s"}},
 		"run queue unknown": {func(g *GeneratorHealth, s *Series) {
 			s.Record(0, ms, 2*ms, "", 0)
 			g.missed = os.ErrNotExist

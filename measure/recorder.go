@@ -23,6 +23,10 @@ const (
 // reached and was never sent.
 const CodeRefused = "refused"
 
+// CodeLocal is the code of an operation for which storm itself had no file or port
+// left, or that it could not make: not the server's fault.
+const CodeLocal = "local"
+
 // The geometry of the send lag's histogram: microseconds, two digits.
 const lagDigits = 2
 
@@ -221,6 +225,7 @@ func (r *Recorder) collect(w *rundir.Window) {
 	if w.Via != rundir.ViaWatch {
 		r.totals.Operations += d.ok
 		r.totals.Refused += d.errs[CodeRefused]
+		r.totals.Local += d.errs[CodeLocal]
 		r.totals.Paced += d.sent + d.errs[CodeRefused]
 	}
 	d.empty()
@@ -231,6 +236,7 @@ type Totals struct {
 	Operations uint64 // requests, whatever became of them; without what a watch showed
 	Paced      uint64 // of these, those that had a time to be sent at
 	Refused    uint64 // at the in-flight bound
+	Local      uint64 // for which storm itself had no file or port left
 	Sent       uint64 // of the paced ones, those sent outside fault windows: what the lags are of
 	LagP99     int64  // ns from the intended time to the sending, outside fault windows, of the load that was latest
 	LagMax     int64

@@ -1,15 +1,24 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
 )
+
+// fewRequests is the share of a load's requests below which what is not known of some
+// of them says nothing against what is known of the others.
+const fewRequests = 0.01
 
 // spent is what a load did in the steady phases of a profile's trials.
 type spent struct {
-	answered, written, bytes float64
-	kinds                    map[asked]float64 // answered, by what the API server calls them
+	answered, unanswered, written, bytes float64
+	kinds                                map[asked]float64 // answered, by what the API server calls them
+	watches, atEtcd                      float64           // opened; asked of etcd itself
 }
 
 // loadCosts shares out among the loads what their requests cost, as far as the
@@ -25,8 +34,8 @@ func loadCosts(group []*trial, f fitted) []LoadCost {
 			Load: name, Requests: Number(s.answered / seconds), Bytes: Number(s.bytes / seconds), Writes: Number(s.written / seconds),
 			Written: Missing(), Processors: Missing(), Low: Missing(), High: Missing(), Share: Missing(),
 		}
-		if revisions > 0 {
-			c.Written = Number(s.written / seconds / revisions)
+		if share := s.written / seconds / revisions; share <= 1 { // more is no share: writes that changed nothing, or a member that lags
+			c.Written = Number(share)
 		}
 		f.charge(&c, s, seconds)
 		out = append(out, c)
@@ -36,26 +45,41 @@ func loadCosts(group []*trial, f fitted) []LoadCost {
 
 // charge adds the processor time of a load's requests, or why it is not known.
 func (f fitted) charge(c *LoadCost, s *spent, seconds float64) {
-	if c.Why = f.Why; c.Why != "" {
+	all := s.answered + s.unanswered
+	switch {
+	case all == 0 && s.watches > 0:
+		c.Why = "it only watches, which the fit does not share out"
+	case all == 0 && s.atEtcd > 0:
+		c.Why = "it asks etcd itself, and no API server"
+	case all == 0:
+		c.Why = "it asked for nothing in the steady phase"
+	case f.Why != "":
+		c.Why = f.Why
+	case s.unanswered > fewRequests*all:
+		c.Why = fmt.Sprintf("%.0f of its %.0f requests had no answer, and what they took is not known", s.unanswered, all)
+	}
+	if c.Why != "" {
 		return
 	}
-	numbers := make([]float64, len(f.works))
+	numbers, apart := make([]float64, len(f.works)), 0.0
 	var together []string
-	for kind, n := range s.kinds {
-		i := f.fittedAs(kind)
-		if i < 0 {
-			c.Why = fmt.Sprintf("the API servers counted no %s %s", kind.verb, kind.resource)
-			return
-		}
-		numbers[i] += n
-		if what := f.works[i].What; f.together[i] && !slices.Contains(together, what) {
-			together = append(together, what)
+	for _, kind := range slices.SortedFunc(maps.Keys(s.kinds), func(a, b asked) int {
+		return cmp.Or(cmp.Compare(a.verb, b.verb), cmp.Compare(a.resource, b.resource))
+	}) {
+		switch i := f.fittedAs(kind); {
+		case i < 0 || f.together[i]:
+			together = append(together, kind.verb+" "+kind.resource)
+		default:
+			numbers[i] += s.kinds[kind]
+			apart += s.kinds[kind]
 		}
 	}
-	if len(together) > 0 {
-		slices.Sort(together)
+	if s.answered-apart > fewRequests*s.answered {
 		c.Why = "not separable: " + listed(together)
 		return
+	}
+	if len(together) > 0 {
+		c.Why = "without " + listed(together) + ", few of its requests, which cannot be told apart"
 	}
 	cores := func(each []float64) (sum float64) {
 		for i, n := range numbers {
@@ -88,8 +112,7 @@ func spentBy(group []*trial) (loads map[string]*spent, seconds float64) {
 	for _, t := range group {
 		seconds += t.phaseSeconds("steady")
 		for k, c := range t.cells {
-			kind, ok := askedOf(k.Key)
-			if !ok || k.phase != "steady" {
+			if k.phase != "steady" || rundir.Own(k.Workload) || k.Via == rundir.ViaWatch {
 				continue
 			}
 			s := loads[k.Workload]
@@ -97,24 +120,54 @@ func spentBy(group []*trial) (loads map[string]*spent, seconds float64) {
 				s = &spent{kinds: map[asked]float64{}}
 				loads[k.Workload] = s
 			}
-			n := float64(c.ok)
-			for code, failed := range c.codes {
-				if answered(code) {
-					n += float64(failed)
-				}
-			}
-			s.answered, s.bytes, s.kinds[kind] = s.answered+n, s.bytes+float64(c.bytes), s.kinds[kind]+n
-			if k.Mutating() {
-				s.written += float64(c.ok)
-			}
+			s.add(k.Key, c)
 		}
 	}
 	return loads, seconds
 }
 
+// add counts a series of the load's.
+func (s *spent) add(k rundir.Key, c *cell) {
+	if k.Mutating() && !unstored[k.Resource] {
+		s.written += float64(c.ok)
+	}
+	kind, ok := askedOf(k)
+	switch {
+	case !isLoad(k):
+		s.atEtcd += float64(c.ok + c.failed)
+		return
+	case !ok:
+		s.watches += float64(c.ok)
+		return
+	}
+	n := float64(c.ok)
+	for code, failed := range c.codes {
+		switch {
+		case answered(code):
+			n += float64(failed)
+		case !unsent[code]:
+			s.unanswered += float64(failed)
+		}
+	}
+	s.answered, s.bytes = s.answered+n, s.bytes+float64(c.bytes)
+	if n > 0 {
+		s.kinds[kind] += n
+	}
+}
+
+// unstored are what an API server answers a creation of and keeps nothing: it makes no
+// revision.
+var unstored = map[string]bool{"serviceaccounts/token": true}
+
+// unsent are the codes of what never reached a server.
+var unsent = map[string]bool{"refused": true, "unreachable": true, "local": true, "tls": true}
+
 // answered says whether a failure is a server's answer: then its code is the
 // HTTP status, and maybe a reason behind it.
-func answered(code string) bool { return code != "" && code[0] >= '1' && code[0] <= '5' }
+func answered(code string) bool {
+	status, _, _ := strings.Cut(code, " ")
+	return len(status) == 3 && strings.Trim(status, "0123456789") == ""
+}
 
 // revisionRate is how many revisions a second all shards of etcd make in the
 // steady phases, each seen at one member; 0 where that was not scraped.
@@ -131,8 +184,8 @@ func revisionRate(group []*trial) (rate float64) {
 			}
 		}
 	}
-	for shard, seconds := range span {
-		rate += made[shard] / seconds
+	for _, shard := range slices.Sorted(maps.Keys(span)) { // a sum of floats depends on its order
+		rate += made[shard] / span[shard]
 	}
 	return rate
 }

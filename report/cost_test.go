@@ -106,7 +106,7 @@ func (c costly) trial(t *testing.T, td *rundir.TrialDir, grown float64) {
 	}
 	td.AppendWindow(rundir.Window{
 		Key: rundir.Key{Workload: "lists", Verb: "list", Resource: c.resource, Scope: "cluster"}, From: 20 * second, To: 21 * second,
-		Errors: map[string]uint64{"429 retry-after": 3, "504": 1, "timeout": 5, "refused": 7},
+		Errors: map[string]uint64{"429 retry-after": 3, "504": 1, "timeout": 2, "refused": 7},
 	})
 	api["process_resident_memory_bytes"] += grown
 	api["go_memstats_heap_inuse_bytes"] += grown / 2
@@ -304,8 +304,8 @@ func TestCostOfLoads(t *testing.T) {
 		t.Fatalf("%+v", c.Loads)
 	}
 	fleet, lists := c.Loads[0], c.Loads[1]
-	// 31 windows of 1,000 renewals in 61 s, and 50 revisions of etcd a second.
-	if !near(fleet.Requests, 31_000.0/61) || !near(fleet.Writes, 31_000.0/61) || !near(fleet.Written, 31_000.0/61/50) || fleet.Processors.Is() || fleet.Share.Is() || fleet.Why != "not separable: PUT leases" {
+	// 31 windows of 1,000 renewals in 61 s, of which etcd, whose 50 revisions a second are fewer, has no share.
+	if !near(fleet.Requests, 31_000.0/61) || !near(fleet.Writes, 31_000.0/61) || fleet.Written.Is() || fleet.Processors.Is() || fleet.Share.Is() || fleet.Why != "not separable: PUT leases" {
 		t.Errorf("%+v", fleet)
 	}
 	// 31 windows of 10 lists of 50 ms, one window with an answer that is a failure, and one whose failures are none.

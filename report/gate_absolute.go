@@ -19,7 +19,7 @@ import (
 var worstTrial = map[string]bool{
 	"recovery.time": true, "recovery.gap": true, "writes.lost": true, "restore.lost": true,
 	"restore.mismatch": true, "operation.duration": true, "etcd.leader.changes": true, "etcd.elections": true,
-	"api.errors": true, "lease.onTime": true,
+	"api.errors": true, "etcd.errors": true, "lease.onTime": true,
 	"apf.rejected": true, "apf.dispatched": true, "apf.seats": true,
 	"server.requests": true, "server.watchLists": true, "etcd.snapshots": true, "etcd.db.inUse": true,
 }
@@ -135,14 +135,14 @@ func (r Judged) sentence(g rundir.Gate, m rundir.Metric, valid, all int) string 
 	if valid < all {
 		s += fmt.Sprintf("; %s of %d not valid and left out", unit.Count(all-valid, "trial"), all)
 	}
-	if m.Bounded() {
+	if m.Bounded() || m.Name == "isolation" {
 		s += noted(r.Values)
 	}
 	return strings.TrimPrefix(s, "; ") // of one trial that broke nothing there is no more to say
 }
 
 // noted is what has to be said of the first valid trial whose latencies are not
-// the whole truth: some requests failed, or were few.
+// the whole truth: some requests failed, or were few. A ratio of two is never it.
 func noted(list []TrialValue) string {
 	for _, v := range list {
 		if v.Valid && v.Note != "" {

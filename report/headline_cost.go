@@ -7,18 +7,21 @@ import (
 	"github.com/storm-harness/storm/internal/rundir"
 )
 
+// ofRequests names the metrics that are a latency of requests.
+var ofRequests = map[string]bool{"api.latency": true, "lease.renewal": true}
+
 // atNoCost says that what was found better did not cost latency, where a gate
 // shows it: a comparison of a p99 between the same two profiles that passed. An
 // absolute threshold shows no such thing, and neither does a table.
 func atNoCost(r *Result, found *Gate) string {
 	better := improvement(found)
-	if better == nil || found.Metric == "api.latency" {
+	if better == nil || ofRequests[found.Metric] {
 		return ""
 	}
 	var shown []string
 	widest := 0.0
 	for _, g := range r.Gates {
-		if g.Metric != "api.latency" || g.Stat != "p99" || g.Tour != "" {
+		if !ofRequests[g.Metric] || g.Stat != "p99" || g.Tour != "" {
 			continue
 		}
 		for _, res := range g.Results {

@@ -13,15 +13,15 @@ import (
 func TestNoMeanOfWhatDidNotEnd(t *testing.T) {
 	var h latency.Hist
 	h.Add([]latency.Bin{{US: 2_000, N: 700}})
-	if got := latencyValue(&h, 0, "mean", "request"); got.v != 0.002 {
+	if got := latencyValue(&h, 0, "mean", "request", lateWord); got.v != 0.002 {
 		t.Errorf("a mean: %+v", got)
 	}
 	h.AddUnended(300)
-	got := latencyValue(&h, 300, "mean", "request")
+	got := latencyValue(&h, 300, "mean", "request", lateWord)
 	if !math.IsNaN(got.v) || !strings.Contains(got.note, "300 of 1,000 requests did not end in time and a mean with them is not known") {
 		t.Errorf("the mean is %v (%s)", got.v, got.note)
 	}
-	if got := latencyValue(&h, 300, "max", "request"); !math.IsInf(got.v, 1) || !got.censored {
+	if got := latencyValue(&h, 300, "max", "request", lateWord); !math.IsInf(got.v, 1) || !got.censored {
 		t.Errorf("the largest is %v (%s)", got.v, got.note)
 	}
 }

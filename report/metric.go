@@ -39,9 +39,9 @@ func (t *trial) measure(g rundir.Gate) value {
 		return missing(string(t.state))
 	}
 	switch g.Metric {
-	case "api.latency":
+	case "api.latency", "etcd.latency":
 		return t.apiLatency(g)
-	case "api.errors", "api.throughput":
+	case "api.errors", "api.throughput", "etcd.errors", "etcd.throughput":
 		return t.apiRate(g)
 	case "api.bytes", "api.bytes.decoded":
 		return t.apiBytes(g)
@@ -92,11 +92,15 @@ func (t *trial) apiLatency(g rundir.Gate) value {
 			failed += c.rank(g, &h)
 		}
 	}
-	return latencyValue(&h, failed, g.Stat, "request")
+	return latencyValue(&h, failed, g.Stat, "request", lateWord)
 }
 
-// latencyValue is a statistic of latencies, with what has to be said of it.
-func latencyValue(h *latency.Hist, failed uint64, stat, noun string) value {
+// lateWord is what is said of what ranks behind all others.
+const lateWord = "did not end in time"
+
+// latencyValue is a statistic of latencies, with what has to be said of it: noun is
+// what was measured, and behind what became of those that rank behind all others.
+func latencyValue(h *latency.Hist, failed uint64, stat, noun, behind string) value {
 	v := value{v: statistic(h, stat), samples: h.Count(), seen: math.NaN()}
 	count := func(n uint64) string { return unit.Count(n, noun) }
 	var notes []string
@@ -122,7 +126,7 @@ func latencyValue(h *latency.Hist, failed uint64, stat, noun string) value {
 			// of none is known what it would have added.
 			v.v, what = math.NaN(), "and a mean with them is not known"
 		}
-		notes = append(notes, fmt.Sprintf("%d of %s did not end in time %s", n, count(asked), what))
+		notes = append(notes, fmt.Sprintf("%d of %s %s %s", n, count(asked), behind, what))
 	}
 	if n := failed - h.Unended(); n > 0 {
 		v.failing = float64(n) / float64(asked)
@@ -166,7 +170,7 @@ func (t *trial) apiRate(g rundir.Gate) value {
 		return missing("no requests")
 	}
 	v := value{samples: ok + failed, seen: math.NaN()}
-	if g.Metric == "api.errors" {
+	if strings.HasSuffix(g.Metric, ".errors") {
 		v.v = float64(failed) / float64(ok+failed)
 		return v
 	}
@@ -177,15 +181,20 @@ func (t *trial) apiRate(g rundir.Gate) value {
 	return v
 }
 
+// etcdVerbs are the requests of a load on etcd that are timed as such: not what it asks
+// for beside them, as a lease.
+var etcdVerbs = map[string]bool{"range": true, "put": true, "txn": true}
+
 // selects says whether a gate about the load looks at this series.
 func selects(g rundir.Gate, k cellKey) bool {
-	if !isLoad(k.Key) {
+	if ofEtcd := strings.HasPrefix(g.Metric, "etcd."); ofEtcd != atEtcd(k.Key) || !ofEtcd && !isLoad(k.Key) {
 		return false
 	}
 	if !matches(g, "workload", k.Workload) || !matches(g, "resource", k.Resource) || !matches(g, "scope", k.Scope) || !matches(g, "detail", k.Detail) {
 		return false
 	}
 	gr, timed := groupOf(k.Key)
+	timed = timed && (!atEtcd(k.Key) || etcdVerbs[k.Verb])
 	switch w, ok := g.Where["verb"]; {
 	case !ok:
 		return timed

@@ -27,7 +27,7 @@ func (t *trial) watched(g rundir.Gate) value {
 			failed += c.rank(g, &h)
 		}
 	})
-	return latencyValue(&h, failed, g.Stat, "observation")
+	return latencyValue(&h, failed, g.Stat, "observation", lateWord)
 }
 
 // shown calls each for the series of what watches showed that a gate looks at.
@@ -50,7 +50,7 @@ func (t *trial) stages(g rundir.Gate) value {
 			failed += c.failed
 		}
 	}
-	return latencyValue(&h, failed, g.Stat, "stage")
+	return latencyValue(&h, failed, g.Stat, "stage", lateWord)
 }
 
 // scheduled is how many pods a second a watch saw scheduled: over the phases of
@@ -175,7 +175,7 @@ func (t *trial) leasesOnTime(g rundir.Gate) value {
 func (t *trial) renewals(g rundir.Gate) value {
 	var h latency.Hist
 	t.shown(g, rundir.VerbRenew, func(_ cellKey, c *cell) { c.rankFailed(g, &h) })
-	return latencyValue(&h, h.Unended(), g.Stat, "heartbeat")
+	return latencyValue(&h, h.Unended(), g.Stat, "heartbeat", "failed")
 }
 
 // apiBytes is how many bytes of bodies the load got a second.

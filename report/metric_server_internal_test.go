@@ -110,6 +110,13 @@ func TestIsolation(t *testing.T) {
 	if got := rejected.measure(gate); got.v != 1 || got.failing != 0.6 {
 		t.Errorf("of 500 requests 300 were rejected: %+v", got)
 	}
+	least := 0.5
+	held := gate
+	held.Min = &least
+	m, _ := metricOf("isolation")
+	if got := (&judgement{trials: []*trial{rejected}}).absolute(held, m, ""); got.Verdict != Pass || !strings.Contains(got.Reason, "p99 10 ms alone, 10 ms beside the aggressor; 300 requests failed and have no latency") {
+		t.Errorf("a bound that was held by what was rejected does not say so: %s, %s", got.Verdict, got.Reason)
+	}
 	for _, c := range []struct {
 		name string
 		t    *trial

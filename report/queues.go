@@ -3,68 +3,114 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
+
+	"github.com/storm-harness/storm/internal/rundir"
+	"github.com/storm-harness/storm/internal/unit"
 )
 
-// queues says what of the control plane was at a limit that is none of the
-// processors', or near one: a priority level without a seat left, and how long etcd
-// waited for its disk. Empty where neither was measured.
-func queues(levels []LevelLoad, shards []ShardLoad) string {
-	return strings.TrimSpace(fullLevels(levels) + " " + slowestDisk(shards))
+// queueSeen is what requests waited for a seat in a priority level, in all valid block
+// trials of a profile.
+type queueSeen struct {
+	profile, level string
+	trials         int     // in which requests were seen waiting, or were turned away
+	most           float64 // at once, as asked every 2 s
+	waited, waits  float64 // seconds in sum, and requests
+	reasons        map[string]float64
 }
 
-// fullLevels are the priority levels that had no seat left while requests waited for
-// one, or that turned some away: the one where they waited longest, under the profile
-// where they did, and the names of the others.
-func fullLevels(levels []LevelLoad) string {
-	if len(levels) == 0 {
-		return ""
+func (q queueSeen) wait() float64 {
+	if q.waits == 0 {
+		return 0
 	}
-	full := slices.DeleteFunc(slices.Clone(levels), func(l LevelLoad) bool {
-		return !(l.Queued >= 1 && l.Seats >= l.Limit) && !(l.Rejected >= 1)
-	})
-	if len(full) == 0 {
-		return "No priority level of the API servers had all of its seats in use and requests waiting when it was asked, every 2 s, nor turned any away."
-	}
-	wait := func(l LevelLoad) float64 {
-		if l.Wait.Is() {
-			return l.Wait.Float()
+	return q.waited / q.waits
+}
+
+// queues says in which priority level of the API servers requests waited longest, of
+// those in which any were seen waiting or were turned away, in the measured phases;
+// empty where no level was measured.
+func queues(run rundir.Run, trials []*trial) string {
+	var all []queueSeen
+	measured := false
+	for _, p := range run.Profiles {
+		levels := map[string]*queueSeen{}
+		for _, t := range blockTrials(trials, p.Name) {
+			for name, l := range t.levels() {
+				measured = true
+				if levels[name] == nil {
+					levels[name] = &queueSeen{profile: p.Name, level: name, reasons: map[string]float64{}}
+				}
+				levels[name].add(l)
+			}
 		}
-		return 0 // none waited
+		for _, name := range slices.Sorted(maps.Keys(levels)) {
+			if q := levels[name]; q.trials > 0 {
+				all = append(all, *q)
+			}
+		}
 	}
-	slices.SortStableFunc(full, func(a, b LevelLoad) int { return cmp.Compare(wait(b), wait(a)) })
-	worst := full[0]
-	text := fmt.Sprintf("The API servers' priority level %s was full%s: %s of its %s seats in use at most, %s requests waiting, %s on average, and %s turned away a trial",
-		worst.Level, under(worst.Profile), count(worst.Seats), count(worst.Limit), count(worst.Queued), formatSeconds(wait(worst)), count(worst.Rejected))
+	switch {
+	case !measured:
+		return ""
+	case len(all) == 0:
+		return "In the measured phases no request was seen waiting for a seat in any priority level of the API servers, looked at every 2 s, and none was turned away."
+	}
+	slices.SortStableFunc(all, func(a, b queueSeen) int { return cmp.Compare(b.wait(), a.wait()) })
+	return all[0].text(len(run.Profiles) > 1) + othersOf(all) + "."
+}
+
+func (q *queueSeen) add(l *levelSeen) {
+	if l.queued >= 1 || l.rejected >= 1 {
+		q.trials++
+	}
+	q.most = max(q.most, l.queued)
+	q.waited, q.waits = q.waited+l.waited, q.waits+l.waits
+	for reason, n := range l.reasons {
+		q.reasons[reason] += n
+	}
+}
+
+// text is the first half of a sentence.
+func (q queueSeen) text(compared bool) string {
+	s := fmt.Sprintf("In the measured phases requests waited for a seat in the API servers' priority level %s in %s", q.level, unit.Count(q.trials, "trial"))
+	if compared {
+		s += " with " + q.profile
+	}
+	s += fmt.Sprintf(": %s on average over all of its requests, and %s at once at most", formatSeconds(q.wait()), digits(q.most))
+	for _, reason := range slices.Sorted(maps.Keys(q.reasons)) {
+		if n := q.reasons[reason]; n >= 1 {
+			s += fmt.Sprintf("; %s turned away (%s)", unit.Count(int(n), "request"), reason)
+		}
+	}
+	return s
+}
+
+// othersOf names the other levels.
+func othersOf(all []queueSeen) string {
 	var others []string
-	for _, l := range full[1:] {
-		if l.Level != worst.Level && !slices.Contains(others, l.Level) {
-			others = append(others, l.Level)
+	for _, q := range all {
+		if q.level != all[0].level && !slices.Contains(others, q.level) {
+			others = append(others, q.level)
 		}
 	}
-	if len(others) > 0 {
-		text += "; so was " + listed(others)
-	}
-	return text + "."
-}
-
-func count(n Number) string { return Format(n, "count") }
-
-// under names the profile; nothing where there is one without a name.
-func under(profile string) string {
-	if profile == "" {
+	if len(others) == 0 {
 		return ""
 	}
-	return " with " + profile
+	return "; less in " + listed(others)
 }
 
-// slowestDisk is the shard whose log took longest to reach the disk.
-func slowestDisk(shards []ShardLoad) string {
+// slowestDisk is the shard whose log took longest to reach the disk, by the median over
+// trials; empty where none was measured.
+func slowestDisk(run rundir.Run, shards []ShardLoad) string {
 	seen := slices.DeleteFunc(slices.Clone(shards), func(s ShardLoad) bool { return !(s.Fsync > 0) })
 	if len(seen) == 0 {
 		return ""
 	}
 	worst := slices.MaxFunc(seen, func(a, b ShardLoad) int { return cmp.Compare(a.Fsync, b.Fsync) })
-	return fmt.Sprintf("etcd's log took %s on average to reach the disk, at the slowest member of shard %s%s.", formatSeconds(worst.Fsync.Float()), worst.Shard, under(worst.Profile))
+	under := ""
+	if len(run.Profiles) > 1 {
+		under = " with " + worst.Profile
+	}
+	return fmt.Sprintf("etcd's log took %s on average to reach the disk, at the slowest member of shard %s%s.", formatSeconds(worst.Fsync.Float()), worst.Shard, under)
 }

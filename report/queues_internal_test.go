@@ -3,33 +3,75 @@ package report
 import (
 	"strings"
 	"testing"
+
+	"github.com/storm-harness/storm/internal/rundir"
 )
 
-// A control plane may be at a limit that is none of the processors'; of what nobody
-// measured nothing is said.
-func TestWhatWasFullBesideTheProcessors(t *testing.T) {
-	busy := LevelLoad{Profile: "shared", Level: "workload-low", Dispatched: 40, Queued: 200, Seats: 2, Limit: 2, Wait: .82, Rejected: 61}
-	other := LevelLoad{Profile: "shared", Level: "global-default", Dispatched: 4, Queued: 3, Seats: 9, Limit: 9, Wait: .1}
-	again := busy
-	again.Profile, again.Wait = "apart", .4
-	quiet := LevelLoad{Profile: "shared", Level: "node-high", Dispatched: 500, Queued: 0, Seats: 12, Limit: 98, Wait: 0}
-	passing := LevelLoad{Profile: "shared", Level: "system", Dispatched: 50, Queued: 4, Seats: 12, Limit: 98, Wait: .001}
-	refusing := LevelLoad{Profile: "shared", Level: "catch-all", Dispatched: 1, Queued: 0, Seats: 1, Limit: 3, Wait: Missing(), Rejected: 7}
-	disks := []ShardLoad{{Shard: "main", Profile: "shared", Fsync: .002}, {Shard: "events", Profile: "apart", Fsync: .0053}, {Shard: "leases", Fsync: Missing()}}
+// levelled is a valid trial with what two API servers said of a priority level.
+func levelled(profile, level string, said ...map[string]float64) *trial {
+	t := &trial{Planned: rundir.Planned{Profile: profile}, state: TrialValid, end: 10 * s}
+	t.seen = seen{map[seenKey]*seenSample{}, map[string]bool{}}
+	for i, families := range said {
+		for name, v := range families {
+			name, reason, _ := strings.Cut(name, "/")
+			labels := map[string]string{"priority_level": level}
+			if reason != "" {
+				labels["reason"] = reason
+			}
+			t.seen.samples[seenKey{[]string{"kube-apiserver-0", "kube-apiserver-1"}[i], name + reason}] = &seenSample{name: flow + name, labels: labels, counted: 3, increase: v, peak: v}
+		}
+	}
+	return t
+}
+
+// Where requests waited is said of the level where they waited longest, over all of
+// a profile's trials: one that turned some away in a single trial of many turned some away. Of
+// what nobody measured nothing is said.
+func TestWhereRequestsWaited(t *testing.T) {
+	const waited, waits, queued, rejected = "request_wait_duration_seconds_sum", "request_wait_duration_seconds_count", "current_inqueue_requests", "rejected_requests_total"
+	quiet := func(profile string) *trial {
+		return levelled(profile, "workload-low", map[string]float64{waited: 0, waits: 100, queued: 0}, map[string]float64{waited: 0, waits: 100})
+	}
+	one, two := rundir.Run{Profiles: []rundir.Profile{{Name: "default"}}}, rundir.Run{Profiles: []rundir.Profile{{Name: "shared"}, {Name: "apart"}}}
 	for name, c := range map[string]struct {
-		levels []LevelLoad
-		shards []ShardLoad
+		run    rundir.Run
+		trials []*trial
 		want   string
 	}{
-		"nothing measured": {nil, []ShardLoad{{Shard: "main"}}, ""},
-		"nothing full":     {[]LevelLoad{quiet, passing}, nil, "No priority level of the API servers had all of its seats in use and requests waiting when it was asked, every 2 s, nor turned any away."},
-		"full":             {[]LevelLoad{quiet, other, busy, again}, nil, "The API servers' priority level workload-low was full with shared: 2 of its 2 seats in use at most, 200 requests waiting, 820 ms on average, and 61 turned away a trial; so was global-default."},
-		"turned away":      {[]LevelLoad{quiet, refusing}, nil, "level catch-all was full with shared: 1 of its 3 seats in use at most, 0 requests waiting, 0 s on average, and 7 turned away"},
-		"a disk":           {nil, disks, "etcd's log took 5.3 ms on average to reach the disk, at the slowest member of shard events with apart."},
-		"both":             {[]LevelLoad{quiet}, disks, "turned any away. etcd's log took"},
+		"nothing measured": {one, []*trial{{state: TrialValid}}, ""},
+		"nobody waited":    {one, []*trial{quiet("default"), quiet("default")}, "In the measured phases no request was seen waiting for a seat in any priority level of the API servers, looked at every 2 s, and none was turned away."},
+		"in one trial of three, at one server of two": {one, []*trial{quiet("default"), quiet("default"), levelled("default", "workload-low",
+			map[string]float64{waited: 80, waits: 100, queued: 200, rejected + "/queue-full": 40, rejected + "/time-out": 3}, map[string]float64{waited: 0, waits: 500},
+		)}, "In the measured phases requests waited for a seat in the API servers' priority level workload-low in 1 trial: 80 ms on average over all of its requests, and 200 at once at most; 40 requests turned away (queue-full); 3 requests turned away (time-out)."},
+		"more with one than with the other, and in another level too": {two, []*trial{
+			levelled("shared", "workload-low", map[string]float64{waited: 82, waits: 100, queued: 200}), levelled("apart", "workload-low", map[string]float64{waited: 1, waits: 100, queued: 2}),
+			levelled("apart", "catch-all", map[string]float64{rejected + "/concurrency-limit": 1}),
+		}, "workload-low in 1 trial with shared: 820 ms on average over all of its requests, and 200 at once at most; less in catch-all."},
 	} {
-		if got := queues(c.levels, c.shards); got != c.want && (c.want == "" || !strings.Contains(got, c.want)) {
+		if got := queues(c.run, c.trials); got != c.want && (c.want == "" || !strings.Contains(got, c.want)) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	invalid := levelled("default", "workload-low", map[string]float64{queued: 9})
+	invalid.state = TrialInvalid
+	if got := queues(one, []*trial{invalid}); got != "" {
+		t.Errorf("of an invalid trial: %q", got)
+	}
+}
+
+func TestTheSlowestDisk(t *testing.T) {
+	disks := []ShardLoad{{Shard: "main", Profile: "shared", Fsync: .002}, {Shard: "events", Profile: "apart", Fsync: .0053}, {Shard: "leases", Fsync: Missing()}}
+	for _, c := range []struct {
+		profiles int
+		shards   []ShardLoad
+		want     string
+	}{
+		{2, disks, "etcd's log took 5.3 ms on average to reach the disk, at the slowest member of shard events with apart."},
+		{1, disks[:1], "etcd's log took 2 ms on average to reach the disk, at the slowest member of shard main."},
+		{1, disks[2:], ""},
+	} {
+		if got := slowestDisk(rundir.Run{Profiles: make([]rundir.Profile, c.profiles)}, c.shards); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -371,6 +371,9 @@ func isLoad(k rundir.Key) bool {
 	return !rundir.Own(k.Workload) && (k.Via == "" || k.Via == "api")
 }
 
+// atEtcd says whether a series is of a load on etcd itself.
+func atEtcd(k rundir.Key) bool { return !rundir.Own(k.Workload) && k.Via == "etcd" }
+
 // total sums the samples of one metric over its labels.
 func total(samples map[string]float64, name string) (sum float64, ok bool) {
 	for k, v := range samples {

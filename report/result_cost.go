@@ -13,19 +13,20 @@ type Cost struct {
 	Loads    []LoadCost  `json:"loads"` // what each load asked for, and its part in that
 }
 
-// LoadCost is what one load asked of the API servers in the steady phases, and
-// what of their processor time its requests took, by the fit of RequestCost. What
-// its watches were sent is not in it.
+// LoadCost is what one load asked for in the steady phases, and what of the API
+// servers' processor time its requests took, by the fit of RequestCost. Its watches, and
+// what they were sent, are not in it.
 type LoadCost struct {
 	Load     string `json:"load"`
-	Requests Number `json:"requests"` // that were answered, a second
+	Requests Number `json:"requests"` // that the API servers answered, a second
 	Bytes    Number `json:"bytes"`    // of their answers on the wire, a second
 	Writes   Number `json:"writes"`   // acknowledged, a second
-	// Written is the share that these are of all revisions that etcd made, on all
-	// shards; missing where no member was scraped.
+	// Written is the share that these are of all revisions that etcd made, on the
+	// shards that were scraped; missing where it is none.
 	Written Number `json:"written"`
 	// Processors is how many of them its requests took, between Low and High at
-	// 95 %; missing where a kind of request that it makes cannot be told apart.
+	// 95 %; missing where a kind of request that it makes cannot be told apart, and
+	// where requests had no answer. Why says so, or what few of them are not in it.
 	Processors Number `json:"processors"`
 	Low        Number `json:"low"`
 	High       Number `json:"high"`

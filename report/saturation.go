@@ -16,8 +16,8 @@ const busyShare = .9
 
 // saturation says whether storm or the server was at its limit in the steady
 // phases, under the profile that used the most, or that nothing is known of that; and
-// behind it what is to be said beside the processors, if anything.
-func saturation(run rundir.Run, trials []*trial, beside string) string {
+// behind it what is known of queues and of disks, if anything.
+func saturation(run rundir.Run, trials []*trial, queues, disks string) string {
 	cores := float64(run.Host.Cores)
 	looked := 0
 	var late []string
@@ -36,7 +36,7 @@ func saturation(run rundir.Run, trials []*trial, beside string) string {
 		}
 	}
 	if most.trials == 0 || cores == 0 {
-		return "How busy the machine was in the steady phases is not known."
+		return joined("How busy the machine was in the steady phases is not known.", queues, disks)
 	}
 	of := "median of " + unit.Count(most.trials, "trial")
 	if len(run.Profiles) > 1 {
@@ -54,15 +54,27 @@ func saturation(run rundir.Run, trials []*trial, beside string) string {
 		text += "the machine was saturated, and storm kept up with its load" + butIn(late) + "; latencies are those of a server at its limit."
 	default:
 		text += "the processors were not full"
-		if beside == "" {
-			text += ", which says nothing of disks and queues"
+		var unknown []string
+		if disks == "" {
+			unknown = append(unknown, "disks")
+		}
+		if queues == "" {
+			unknown = append(unknown, "queues")
+		}
+		if len(unknown) > 0 {
+			text += ", which says nothing of " + listed(unknown)
 		}
 		if len(late) > 0 {
 			text += "; storm kept up with its load" + butIn(late)
 		}
 		text += "."
 	}
-	return strings.TrimSpace(text + " " + beside)
+	return joined(text, queues, disks)
+}
+
+// joined is sentences that are there, one after the other.
+func joined(sentences ...string) string {
+	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
 }
 
 // mostNamed is how many trials a sentence names.

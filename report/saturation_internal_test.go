@@ -31,14 +31,14 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 		"nothing measured":  {[]*trial{{state: TrialValid}}, "in the steady phases is not known"},
 		"no trial that ran": {[]*trial{{state: TrialMissing}}, "is not known"},
 	} {
-		got := saturation(run, c.trials, "")
+		got := saturation(run, c.trials, "", "")
 		if !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 	beside := at(.5, .1)
 	beside[0].machine = []machine{{at: 2 * s, used: 100}, {at: 10 * s, used: 100 + 8*.9, stolen: 8 * .1}}
-	if got := saturation(run, beside, ""); !strings.Contains(got, "(median of 1 trial); everything else on the machine took at most 0.4, in 001: the processors were") {
+	if got := saturation(run, beside, "", ""); !strings.Contains(got, "(median of 1 trial); everything else on the machine took at most 0.4, in 001: the processors were") {
 		t.Errorf("beside others: %q", got)
 	}
 	warnBeside(run, beside)
@@ -47,7 +47,7 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 	}
 	full := at(.5, .1)
 	full[0].machine = []machine{{at: 2 * s}, {at: 10 * s, used: 8 * 1.9}}
-	if got := saturation(run, full, ""); !strings.Contains(got, "everything else on the machine took at most 1.3, in 001: the machine was saturated") {
+	if got := saturation(run, full, "", ""); !strings.Contains(got, "everything else on the machine took at most 1.3, in 001: the machine was saturated") {
 		t.Errorf("filled by others: %q", got)
 	}
 	alone := at(1.8, .1)
@@ -57,22 +57,28 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 	}
 	some := append(append(at(1.7, .2), at(1.7, .2)...), at(1.7, .2, "late")...)
 	some[2].ID = "003"
-	if got := saturation(run, some, ""); !strings.Contains(got, "storm kept up with its load, but in 003; latencies are") {
+	if got := saturation(run, some, "", ""); !strings.Contains(got, "storm kept up with its load, but in 003; latencies are") {
 		t.Errorf("late in one of three: %q", got)
 	}
 	for _, one := range some {
 		one.procs = at(.5, .1)[0].procs
 	}
-	if got := saturation(run, some, ""); !strings.Contains(got, "disks and queues; storm kept up with its load, but in 003.") {
+	if got := saturation(run, some, "", ""); !strings.Contains(got, "disks and queues; storm kept up with its load, but in 003.") {
 		t.Errorf("late in one of three, on an idle machine: %q", got)
 	}
-	if got := saturation(run, at(.5, .1), "A queue was full."); !strings.HasSuffix(got, "the processors were not full. A queue was full.") {
+	if got := saturation(run, at(.5, .1), "A queue was long.", ""); !strings.HasSuffix(got, "the processors were not full, which says nothing of disks. A queue was long.") {
 		t.Errorf("with a word on queues: %q", got)
+	}
+	if got := saturation(run, at(.5, .1), "A queue was long.", "A disk was slow."); !strings.HasSuffix(got, "the processors were not full. A queue was long. A disk was slow.") {
+		t.Errorf("with a word on both: %q", got)
+	}
+	if got := saturation(run, []*trial{{state: TrialValid}}, "A queue was long.", ""); !strings.HasSuffix(got, "is not known. A queue was long.") { // as on a cluster of somebody's own
+		t.Errorf("with queues alone: %q", got)
 	}
 	two := rundir.Run{Host: rundir.Host{Cores: 2}, Profiles: []rundir.Profile{{Name: "idle"}, {Name: "busy"}}}
 	both := append(at(.5, .1), at(1.7, .2)...)
 	both[0].Profile, both[1].Profile = "idle", "busy"
-	if got := saturation(two, both, ""); !strings.Contains(got, "with busy, the most of all profiles): the machine was saturated") {
+	if got := saturation(two, both, "", ""); !strings.Contains(got, "with busy, the most of all profiles): the machine was saturated") {
 		t.Errorf("of two profiles: %q", got)
 	}
 }

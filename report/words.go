@@ -173,6 +173,12 @@ func subject(g rundir.Gate) string {
 		return "throughput" + requests(w) + phase
 	case "api.errors":
 		return "the share of failures" + requests(w) + phase
+	case "etcd.latency":
+		return g.Stat + " latency at etcd" + requests(w) + phase
+	case "etcd.throughput":
+		return "throughput at etcd" + requests(w) + phase
+	case "etcd.errors":
+		return "the share of failures at etcd" + requests(w) + phase
 	case "api.bytes.decoded":
 		return "decoded bytes a second" + requests(w) + phase
 	case "api.bytes":

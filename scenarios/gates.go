@@ -315,17 +315,28 @@ func (c *check) gatesOn(key string, gates []gate) {
 		if kinds := measuredOf[string(g.Metric)]; kinds != nil && readable && !c.anyLoad(kinds, string(g.Workload)) {
 			c.add(at+".metric", "%s is measured of %s, and there is no such load here", g.Metric, strings.Join(kinds, " and "))
 		}
-		if strings.HasPrefix(string(g.Metric), "api.") && len(loads) == 0 && readable {
+		api := strings.HasPrefix(string(g.Metric), "api.")
+		switch ofEtcd := g.Workload != "" && c.anyLoad([]string{onEtcd}, string(g.Workload)); {
+		case !readable:
+		case api && len(loads) == 0:
 			c.add(at+".metric", "%s is measured of the load, and there are no workloads", g.Metric)
+		case ofEtcd && (api || g.Metric == "isolation"):
+			c.add(at+".metric", "%s is measured of requests to an API server, and %s asks etcd itself: etcd.latency, etcd.errors and etcd.throughput are measured of it", g.Metric, g.Workload)
+		case api && slices.Contains([]string{"range", "put", "txn"}, string(g.Verb)):
+			c.add(at+".verb", "%s is a request of etcd's, and %s is measured of those to an API server", g.Verb, g.Metric)
 		}
 	}
 }
+
+// onEtcd is the kind of load that asks etcd itself, and no API server.
+const onEtcd = "etcdDirect"
 
 // measuredOf gives the kinds of load that a metric is measured of, where only
 // some have it.
 var measuredOf = map[string][]string{
 	"stage.time": {"stages"}, "lease.onTime": {"nodes"}, "lease.renewal": {"nodes"}, "pod.start": {"nodes"}, "scheduler.throughput": {"nodes", "stages"},
-	"informer.sync": {"informers", "nodes"}, "watch.delivery": {"watchers"},
+	"informer.sync": {"informers", "nodes"}, "watch.delivery": {"watchers", onEtcd},
+	"etcd.latency": {onEtcd}, "etcd.errors": {onEtcd}, "etcd.throughput": {onEtcd},
 }
 
 // anyLoad says whether there is a load of one of the kinds, of that name unless

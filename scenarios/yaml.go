@@ -94,7 +94,7 @@ type tour struct {
 
 type gate struct {
 	Metric    MetricName    `yaml:"metric" required:"true" doc:"what is judged"`
-	Verb      string        `yaml:"verb" enum:"mutating,read,get,list,watch,create,update,patch,delete,deletecollection" doc:"only requests of this verb; mutating and read are groups of them"`
+	Verb      string        `yaml:"verb" enum:"mutating,read,get,list,watch,create,update,patch,delete,deletecollection,range,put,txn" doc:"only requests of this verb; mutating and read are groups of them; range, put and txn are etcd's own"`
 	Resource  string        `yaml:"resource" doc:"only requests to this resource: pods, nodes/status, leases.coordination.k8s.io"`
 	Scope     string        `yaml:"scope" enum:"resource,namespace,cluster" doc:"only requests of this scope: one object, one namespace, all"`
 	Workload  Name          `yaml:"workload" doc:"only requests of this load"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -61,10 +62,20 @@ func (w *etcdWatch) run(ctx context.Context) {
 }
 
 // watch opens the watch and takes what comes until it breaks.
-func (w *etcdWatch) watch(ctx context.Context) error {
+func (w *etcdWatch) watch(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, rpctypes.MetadataRequireLeaderKey, rpctypes.MetadataHasLeader))
 	defer cancel() // the stream
 	begun := w.env.Clock.Now()
+	// A member that takes the stream and says nothing is given up; once it is open, a
+	// watch may be quiet for as long as it likes.
+	var silent atomic.Bool
+	opening := time.AfterFunc(w.Timeout.D(), func() { silent.Store(true); cancel() })
+	defer opening.Stop()
+	defer func() {
+		if silent.Load() {
+			err = context.DeadlineExceeded
+		}
+	}()
 	if w.next == 0 {
 		resp, err := w.member.KV().Range(ctx, &pb.RangeRequest{Key: []byte(w.prefix), RangeEnd: etcd.PrefixEnd(w.prefix), CountOnly: true})
 		if err != nil {
@@ -92,6 +103,9 @@ func (w *etcdWatch) watch(ctx context.Context) error {
 		case resp.Canceled:
 			return errors.New(resp.CancelReason)
 		case resp.Created:
+			if !opening.Stop() {
+				return context.DeadlineExceeded
+			}
 			w.opened.Observe(begun, w.env.Clock.Now(), "", 0)
 		default:
 			w.take(resp)

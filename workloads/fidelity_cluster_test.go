@@ -163,7 +163,7 @@ var levels = [][2]string{{"system-node-high", "node-high"}, {"system-nodes", "sy
 func (r *real) countsOfNodes(t *testing.T) map[string]float64 {
 	t.Helper()
 	out := map[string]float64{}
-	for _, resource := range []string{"nodes", "csinodes"} {
+	for _, resource := range []string{"nodes", "csinodes", "leases"} {
 		out["POST "+resource] = r.metric(t, "apiserver_request_total", map[string]string{"verb": "POST", "resource": resource, "code": "201"})
 	}
 	for _, l := range levels {
@@ -176,7 +176,7 @@ func (r *real) countsOfNodes(t *testing.T) map[string]float64 {
 func (r *real) countedAs(t *testing.T, before map[string]float64, nodes int) {
 	t.Helper()
 	now := r.countsOfNodes(t)
-	for what, want := range map[string]int{"POST nodes": 1, "POST csinodes": 1} {
+	for what, want := range map[string]int{"POST nodes": 1, "POST csinodes": 1, "POST leases": 1} {
 		if got := now[what] - before[what]; got != float64(want*nodes) {
 			t.Errorf("the server counts %.0f %s, want %d", got, what, want*nodes)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/storm-harness/storm/internal/pace"
 	"github.com/storm-harness/storm/internal/unit"
+	"github.com/storm-harness/storm/workloads/client"
 )
 
 // Informers is the load of controllers that keep a resource in their caches:
@@ -26,11 +27,8 @@ type Informers struct {
 }
 
 func newInformers() Workload {
-	return &Informers{Watching: Watching{Sync: "watchList", Content: "protobuf", Connections: "shared", Timeout: serverTimeout}}
+	return &Informers{Watching: Watching{Sync: "watchList", Content: "protobuf", Connections: "shared", Timeout: unit.Duration(client.ServerTimeout)}}
 }
-
-// serverTimeout is the API server's own deadline of a request that is no watch.
-const serverTimeout = unit.Duration(60 * time.Second)
 
 // minEvery bounds how often informers start anew.
 const minEvery = unit.Duration(time.Second)

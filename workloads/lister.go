@@ -63,8 +63,13 @@ func (l *lister) query() url.Values {
 	return q
 }
 
+// longestList is how long the pages of one list may take together. A token outlives the
+// version that it names by no more than the time between two compactions of etcd.
+const longestList = 15 * time.Minute
+
 // list makes one whole list. With pages, the answer covers all of them, from
-// the sending of the first to the end of the last, and ends at one that failed.
+// the sending of the first to the end of the last, and ends at one that failed. A
+// server that goes in circles, or to no end, is not followed.
 func (l *lister) list(ctx context.Context) client.Answer {
 	q := l.query()
 	if l.limit == 0 && l.fixed != versionCurrent {
@@ -73,7 +78,15 @@ func (l *lister) list(ctx context.Context) client.Answer {
 	head := heads.Get().(*bytes.Buffer)
 	defer heads.Put(head)
 	whole, meta := l.page(ctx, q, head)
-	for whole.OK() && meta.Continue != "" {
+	for before := ""; whole.OK() && meta.Continue != ""; before = q.Get("continue") {
+		switch {
+		case meta.Continue == before:
+			whole.Code = client.CodeMalformed
+			return whole
+		case whole.Done-whole.Sent > int64(longestList):
+			whole.Code = client.CodeTimeout
+			return whole
+		}
 		// The token names the version; the API refuses another beside it.
 		q.Del("resourceVersion")
 		q.Del("resourceVersionMatch")

@@ -449,7 +449,16 @@ func (r *real) testOutage(t *testing.T) {
 	})
 	nodes.end()
 	churn.end()
+	// The new server's cache begins behind what the watches had seen: they are told so, and
+	// list anew.
+	expired := uint64(0)
 	for what, n := range nodes.failures() {
 		t.Logf("%s: %d", what, n)
+		if strings.Contains(what, "watch") && strings.Contains(what, "410") {
+			expired += n
+		}
+	}
+	if expired < nodeCount {
+		t.Errorf("%d watches were told that their version is too old, of %d nodes", expired, nodeCount)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // Nodes is the load of simulated nodes: package fleet has what they do.
 type Nodes struct {
 	Count        int            `yaml:"count" required:"true" min:"1" max:"100000" doc:"how many nodes"`
-	Heartbeat    unit.Duration  `yaml:"heartbeat" min:"100ms" doc:"time between two renewals of a node's lease, which lasts four of them; 10s by default, as a kubelet's"`
+	Heartbeat    unit.Duration  `yaml:"heartbeat" min:"100ms" doc:"time between two renewals of a node's lease, which lasts four of them, in whole seconds; 10s by default, as a kubelet's"`
 	StatusReport unit.Duration  `yaml:"statusReport" min:"1s" doc:"time between two reports of an unchanged status; 5m by default, as a kubelet's"`
 	StatusCheck  unit.Duration  `yaml:"statusCheck" min:"1s" doc:"time between two looks of a node at its status, or statusReport where that is shorter; what has changed is reported at the next; 10s by default, as a kubelet's"`
 	StatusChange unit.Durations `yaml:"statusChange" doc:"time between two changes of a node's status, namely of the images that it holds, such as exponential 30m; never by default, as on nodes that pull no images"`
@@ -34,7 +34,7 @@ type Nodes struct {
 	Pods         NodePods       `yaml:"pods" doc:"how the pods on the nodes live"`
 	PodLatency   bool           `yaml:"podLatency" doc:"whether to observe by one more watch how long pods take to be scheduled and to run; true by default"`
 	InFlight     int            `yaml:"inFlight" min:"1" max:"100000" doc:"heartbeats that may be in flight at once; beyond it one is refused at its intended time and counts as failed"`
-	Timeout      unit.Duration  `yaml:"timeout" min:"1ms" doc:"deadline of a request, 10s by default"`
+	Timeout      unit.Duration  `yaml:"timeout" min:"1ms" doc:"deadline of a heartbeat's requests, 10s by default, as a kubelet's; whatever else nodes ask for has 60s, as API servers give it, or this where it is longer"`
 
 	fleet *fleet.Fleet // made by Prepare, used up by Run
 }
@@ -106,6 +106,9 @@ func (n *Nodes) check(files uint64) []string {
 	for i, w := range n.Watches {
 		if !slices.Contains(fleet.Watches(), w) {
 			problems = append(problems, fmt.Sprintf("watches[%d]: %q is not one of %s", i, w, strings.Join(fleet.Watches(), ", ")))
+		}
+		if slices.Contains(n.Watches[:i], w) {
+			problems = append(problems, fmt.Sprintf("watches[%d]: %q is there twice", i, w))
 		}
 	}
 	if n.Pods.Crash > 1 {

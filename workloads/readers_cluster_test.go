@@ -134,6 +134,22 @@ func (r *real) testListManners(t *testing.T) {
 		}
 	}
 
+	// By a field: one object of them all.
+	one := of(func(l *List) {
+		l.Resource, l.Namespace, l.FieldSelector, l.Rate = "configmaps", "default", "metadata.name=manner-3", unit.Steady(10)
+	}).(*List)
+	l := r.put(t, "field", one)
+	eventually(t, "ten lists by a field", func() bool { return l.of("list", one.detail()).OK >= 10 })
+	l.end()
+	got := l.of("list", one.detail())
+	served := len(r.requests(t, "field", func(a audited) bool {
+		q := query(t, a.URI)
+		return a.Verb == "list" && q.Get("fieldSelector") == "metadata.name=manner-3" && q.Get("limit") == "" && a.Response.Code == 200 && a.Stage == "ResponseComplete"
+	}))
+	if each, all := int(got.Bytes/got.OK), size(accepts[one.Content]); each < 1000 || each > all/3 || served < int(got.OK) || len(l.failures()) > 0 {
+		t.Errorf("by a field: %d bytes a list, six objects are %d; %d lists, of which the server served %d; failures: %v", each, all, got.OK, served, l.failures())
+	}
+
 	w := of(func(l *List) { l.FieldSelector = "spec.colour=red" })
 	clock := measure.NewClock()
 	env := &Env{Name: "colour", Admin: r.Access().REST, REST: r.Access().REST, Clock: clock}

@@ -182,8 +182,11 @@ func allocatablePods(ctx context.Context, c *client.Client, simulated bool) (nod
 			pods += list.Items[i].Status.Allocatable.Pods().Value()
 		}
 		nodes += len(list.Items)
-		if list.Continue == "" {
+		switch {
+		case list.Continue == "":
 			return nodes, pods, nil
+		case len(list.Items) == 0, list.Continue == q.Get("continue"), nodes > 10*maxNodes:
+			return 0, 0, fmt.Errorf("GET %s: after %s the API server still has a next page, and what it gives is no list that ends", req.Path, unit.Count(nodes, "node"))
 		}
 		q.Set("continue", list.Continue)
 	}

@@ -112,12 +112,15 @@ func loadRowOf(l report.LoadCost, unfitted bool) loadRow {
 	switch {
 	case unfitted: // as the table above it says
 		out.Processors, out.Share = "not measured", ""
-	case l.Why != "":
+	case !l.Processors.Is():
 		out.Processors, out.Why, out.Share = "not measured", l.Why, ""
 	case l.Processors == 0:
 		out.Processors = "none found"
 	case l.Low.Is():
 		out.Interval = report.Format(l.Low, "cores") + " to " + report.Format(l.High, "cores")
+	}
+	if l.Processors.Is() {
+		out.Why = l.Why
 	}
 	if !l.Written.Is() {
 		out.Written = "not measured"

@@ -256,6 +256,17 @@ func (m *markdown) costs(r *report.Result) {
 			if len(rows) > 0 {
 				m.table([]string{"Work", "Of load", ">Rate", ">Processor time each", ">95 % interval", ">Share"}, rows)
 			}
+			rows = nil
+			for _, l := range q.Loads {
+				processors := l.Processors
+				if l.Why != "" {
+					processors += "<br>*" + escapeMarkdown(l.Why) + "*"
+				}
+				rows = append(rows, []string{escapeMarkdown(l.Load), l.Requests, l.Bytes, l.Writes, l.Written, processors, l.Interval, l.Share})
+			}
+			if len(rows) > 0 {
+				m.table([]string{"Load", ">Requests", ">Answers", ">Writes", ">Of all etcd writes", ">Processors for its requests", ">95 % interval", ">Share"}, rows)
+			}
 		}
 		m.linef("</details>\n")
 	}

@@ -31,6 +31,10 @@ import (
 // DefaultTimeout is the deadline of a request where no other is set.
 const DefaultTimeout = 10 * time.Second
 
+// ServerTimeout is the API server's own deadline of a request that is no watch, which is
+// what a client has that sets none.
+const ServerTimeout = 60 * time.Second
+
 // Client is the connections of one load to the API servers behind one
 // configuration, whose dialer decides which. It opens as many as the servers'
 // limit of streams a connection demands. Its methods are safe
@@ -46,7 +50,7 @@ type Client struct {
 	pool    *wire.Pool
 	cut     atomic.Uint64
 
-	deadlines *due.List // shared with the clients made from this one
+	deadlines *due.List // of one timeout; shared with the clients made from this one
 }
 
 // New makes a client from a configuration: its address, TLS, credentials,
@@ -118,6 +122,14 @@ func (c *Client) As(cert tls.Certificate, agent string) *Client {
 func (c *Client) Twin() *Client {
 	own := c.again()
 	own.pool = wire.NewPool(own.config)
+	return own
+}
+
+// Timed returns a client over this one's connections whose requests have the deadline
+// of another's. It ends with this one.
+func (c *Client) Timed(as *Client) *Client {
+	own := c.again()
+	own.pool, own.timeout, own.deadlines = c.pool, as.timeout, as.deadlines
 	return own
 }
 

@@ -457,3 +457,36 @@ func TestAClosedClientFailsAtOnce(t *testing.T) {
 		t.Errorf("%d connections are left", c.Connections())
 	}
 }
+
+// A client over another's connections has a deadline of its own, and its requests end
+// when that is over, whatever waits for longer before them.
+func TestTwoDeadlinesOverTheSameConnections(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	patient := connect(t, peer(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-held:
+		case <-r.Context().Done():
+		}
+	}), time.Minute)
+	hasty := connect(t, &rest.Config{Host: "https://unused.invalid"}, 50*time.Millisecond)
+	over := patient.Timed(hasty)
+	answers := make(chan Answer, 1)
+	req := &Request{Method: http.MethodGet, Path: "/api/v1/nodes"}
+	patient.Send(t.Context(), req, nil, 0, nil, func(a Answer) { answers <- a })
+	if a := over.Do(t.Context(), req, nil, 0); a.Code != CodeTimeout {
+		t.Errorf("%q, want a timeout", a.Code)
+	}
+	if n := patient.Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	select {
+	case a := <-answers:
+		t.Errorf("the other ended with it: %q", a.Code)
+	default:
+	}
+	close(held)
+	if a := <-answers; !a.OK() {
+		t.Errorf("%q", a.Code)
+	}
+}

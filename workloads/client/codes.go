@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/storm-harness/storm/internal/wire"
+	"github.com/storm-harness/storm/measure"
 )
 
 // The codes of requests that got no HTTP status. One that did has the status
@@ -30,8 +31,8 @@ const (
 	CodeEOF         = "eof"         // the body or the connection ended too early
 	CodeUnreachable = "unreachable" // no connection could be made: refused by the host, or no route
 	CodeTLS         = "tls"         // the server's certificate or the handshake was wrong
-	CodeLocal       = "local"       // storm itself had no file or port left: not the server's fault
-	CodeMalformed   = "malformed"   // the answer was not what the API server's formats are
+	CodeLocal       = measure.CodeLocal
+	CodeMalformed   = "malformed" // the answer was not what the API server's formats are
 	CodeOther       = "error"
 	CodeCut         = "cut" // the load ended meanwhile; see Answer.Record
 )

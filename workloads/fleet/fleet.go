@@ -47,7 +47,7 @@ type Config struct {
 	Apart        bool           // whether the cluster has real nodes, from which these are to be kept apart
 	Pods         Pods
 	PodLatency   bool          // whether to observe how long pods take to start
-	Timeout      time.Duration // deadline of a request
+	Timeout      time.Duration // deadline of a heartbeat's requests, and of the others where it is longer than client.ServerTimeout
 	InFlight     int           // heartbeats that may be in flight at once
 }
 
@@ -129,9 +129,13 @@ const atOnce = 1000
 
 // connect opens the fleet's connections, but those of every node's own.
 func (f *Fleet) connect() error {
-	for _, c := range []**client.Client{&f.heartbeats, &f.kubelets, &f.proxies} {
+	patient := max(f.cfg.Timeout, client.ServerTimeout) // kubelets and kube-proxies set no deadline but for heartbeats
+	for _, c := range []struct {
+		client  **client.Client
+		timeout time.Duration
+	}{{&f.heartbeats, f.cfg.Timeout}, {&f.kubelets, patient}, {&f.proxies, patient}} {
 		var err error
-		if *c, err = client.New(f.env.REST, f.env.Clock, f.cfg.Timeout); err != nil {
+		if *c.client, err = client.New(f.env.REST, f.env.Clock, c.timeout); err != nil {
 			return err
 		}
 	}
@@ -162,7 +166,7 @@ func (f *Fleet) equip(n *node) error {
 	cert, err := f.env.Issue(n.user.Name, n.user.Groups...)
 	if err == nil {
 		n.calls = f.kubelets.As(cert, f.env.REST.UserAgent)
-		n.beats, n.proxy = n.calls, f.proxies
+		n.beats, n.proxy = n.calls.Timed(f.heartbeats), f.proxies
 		if f.cfg.PerProxy {
 			n.proxy = f.proxies.Twin()
 		}

@@ -88,6 +88,7 @@ func (k *kubelet) see(kind string, at int64, p *lean.Pod) {
 		}
 		known = k.take(p)
 		known.stage = next
+		k.hold(known) // a pod that only waits for its end needs what it refers to until then
 		switch next {
 		case starting:
 			k.bound(at, known)

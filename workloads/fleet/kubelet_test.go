@@ -111,6 +111,47 @@ func TestAPodThatWasDeletedMeanwhileIsNotStarted(t *testing.T) {
 	k.start(context.Background(), 0, p)
 }
 
+// A pod that is being deleted when its kubelet first sees it, as after a restart, is
+// watched for what it names like any other until it is gone, and takes no other pod's
+// watch with it.
+func TestWhatAPodNamesThatIsBeingDeletedIsWatchedToo(t *testing.T) {
+	k := idleFleet(t, 1).nodes[0].kubelet
+	of := func(uid string, deleting bool) *lean.Pod {
+		p := podIs(uid, "Running", deleting)
+		p.ConfigMaps, p.Secrets = []string{"ca"}, []string{"key"}
+		return p
+	}
+	ca := reference{refConfigMap, "ns", "ca"}
+	k.see("LISTED", 0, of("ends", true))
+	if len(k.refs) != 2 || k.refs[ca].pods != 1 {
+		t.Fatalf("holds %v", k.refs)
+	}
+	k.see("LISTED", 0, of("stays", false))
+	k.see("DELETED", 0, of("ends", true))
+	if len(k.refs) != 2 || k.refs[ca].pods != 1 {
+		t.Fatalf("holds %v for the one that stays", k.refs)
+	}
+	k.see("LISTED", 0, of("ends too", true))
+	k.forget()
+	if len(k.refs) != 0 {
+		t.Errorf("holds %v for nobody", k.refs)
+	}
+}
+
+// The watches of a node draw their times by themselves: none ends with another, or backs
+// off in step with it.
+func TestWatchesOfWhatPodsNameAreNotInStep(t *testing.T) {
+	seen := map[uint64]bool{}
+	for _, node := range []int{0, 1, 99_999} {
+		for _, ref := range []reference{{refConfigMap, "a", "x"}, {refConfigMap, "a", "y"}, {refConfigMap, "b", "x"}, {refSecret, "a", "x"}} {
+			seen[ref.id(node)] = true
+		}
+	}
+	if len(seen) != 12 {
+		t.Errorf("%d numbers for 12 watches", len(seen))
+	}
+}
+
 // Two pods that name the same objects are one watch each; it ends with the last.
 func TestWhatPodsNameIsWatchedOnceForAsLongAsItIsNeeded(t *testing.T) {
 	k := idleFleet(t, 1).nodes[0].kubelet

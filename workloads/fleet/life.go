@@ -26,7 +26,6 @@ func react(at, done int64) int64 { return at + min(int64(reaction), (done-at)/3)
 // told three times: as it is seen, when its sandbox is there, halfway, and when its
 // containers run.
 func (k *kubelet) bound(at int64, p *pod) {
-	k.hold(p)
 	ready := at + int64(k.cfg.Pods.Start.At(k.draw()))
 	start := func(context.Context, *pod) {
 		k.agenda.Add(max(ready, k.env.Clock.Now()), func(ctx context.Context, at int64) { k.start(ctx, at, p) })
@@ -49,7 +48,6 @@ func (k *kubelet) bound(at int64, p *pod) {
 // and tells it where that is another: of a pod that waited for its back-off, which
 // nobody knows of any more, or whose node was thought away.
 func (k *kubelet) resumed(at int64, p *pod) {
-	k.hold(p)
 	p.since = at
 	k.lives(at, p)
 	k.retoken(at, p)

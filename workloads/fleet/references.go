@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"hash/fnv"
 	"net/http"
 	"time"
 
@@ -54,7 +55,7 @@ func (k *kubelet) hold(p *pod) {
 				Shared: of.shared, Client: k.node.calls, As: k.node.as,
 				Path:  "/api/v1/namespaces/" + ref.namespace + "/" + of.resource,
 				Query: "fieldSelector=metadata.name%3D" + ref.name,
-				ID:    uint64(16+ref.kind)<<32 | uint64(k.node.index),
+				ID:    ref.id(k.node.index),
 			}}
 			if k.refs == nil {
 				k.refs = map[reference]*held{}
@@ -64,6 +65,14 @@ func (k *kubelet) hold(p *pod) {
 		}
 		h.pods++
 	}
+}
+
+// id tells the reflector of a reference on a node from all others, so that the watches of a
+// node neither end nor back off together: its kind, 24 bits of its name, the node.
+func (r reference) id(node int) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(r.namespace + "/" + r.name)) //nolint:errcheck // a hash takes everything
+	return uint64(16+r.kind)<<56 | h.Sum64()>>40<<32 | uint64(node)
 }
 
 // release ends the watches that no pod needs any more; the lock is held.
