@@ -192,7 +192,7 @@ func (g *GeneratorHealth) Result() rundir.Generator {
 		problem("storm was stopped for its garbage collection for up to %v, the bound is %v", round(r.GCPauseMax), g.bounds.GCPause)
 	}
 	if totals.Local > 0 {
-		problem("storm had no file or port left for %s of its own: raise the limit (ulimit -n; net.ipv4.ip_local_port_range), or take a smaller load", unit.Count(totals.Local, "request"))
+		problem("storm itself could not make %s, mostly for want of a file or a port: raise the limit (ulimit -n; net.ipv4.ip_local_port_range), or take a smaller load", unit.Count(totals.Local, "request"))
 	}
 	if r.FileLimit > 0 && float64(r.Files) >= nearly*float64(r.FileLimit) {
 		problem("storm had %d files open of the %d that it may: raise the limit (ulimit -n)", r.Files, r.FileLimit)

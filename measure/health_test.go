@@ -48,7 +48,7 @@ func TestGeneratorProblemsNameTheBoundThatWasCrossed(t *testing.T) {
 		"no port left": {func(_ *GeneratorHealth, s *Series) {
 			s.Record(0, ms, 2*ms, "", 0)
 			s.Record(0, ms, 2*ms, CodeLocal, 0)
-		}, []string{"no file or port left for 1 request of its own"}},
+		}, []string{"could not make 1 request, mostly for want of a file or a port"}},
 		"many files open": {func(g *GeneratorHealth, s *Series) {
 			s.Record(0, ms, 2*ms, "", 0)
 			g.files = 1 << 40

@@ -14,11 +14,16 @@ import (
 // of them says nothing against what is known of the others.
 const fewRequests = 0.01
 
+// edges is by how much the share of a load that makes all of etcd's revisions may come to
+// more than all: its writes are of the phases, the revisions of the scrapes within them.
+// More than that is no share: writes that changed nothing, or a member that lags.
+const edges = 0.05
+
 // spent is what a load did in the steady phases of a profile's trials.
 type spent struct {
-	answered, unanswered, written, bytes float64
-	kinds                                map[asked]float64 // answered, by what the API server calls them
-	watches, atEtcd                      float64           // opened; asked of etcd itself
+	answered, unanswered, unsent, written, bytes float64
+	kinds                                        map[asked]float64 // answered, by what the API server calls them
+	watches, atEtcd, paged                       bool              // it has watches; it asks etcd itself; its lists take several requests each
 }
 
 // loadCosts shares out among the loads what their requests cost, as far as the
@@ -34,8 +39,8 @@ func loadCosts(group []*trial, f fitted) []LoadCost {
 			Load: name, Requests: Number(s.answered / seconds), Bytes: Number(s.bytes / seconds), Writes: Number(s.written / seconds),
 			Written: Missing(), Processors: Missing(), Low: Missing(), High: Missing(), Share: Missing(),
 		}
-		if share := s.written / seconds / revisions; share <= 1 { // more is no share: writes that changed nothing, or a member that lags
-			c.Written = Number(share)
+		if share := s.written / seconds / revisions; share <= 1+edges {
+			c.Written = Number(min(share, 1))
 		}
 		f.charge(&c, s, seconds)
 		out = append(out, c)
@@ -47,14 +52,18 @@ func loadCosts(group []*trial, f fitted) []LoadCost {
 func (f fitted) charge(c *LoadCost, s *spent, seconds float64) {
 	all := s.answered + s.unanswered
 	switch {
-	case all == 0 && s.watches > 0:
+	case all == 0 && s.unsent > 0:
+		c.Why = fmt.Sprintf("none of its %.0f requests reached a server", s.unsent)
+	case all == 0 && s.watches:
 		c.Why = "it only watches, which the fit does not share out"
-	case all == 0 && s.atEtcd > 0:
+	case all == 0 && s.atEtcd:
 		c.Why = "it asks etcd itself, and no API server"
 	case all == 0:
 		c.Why = "it asked for nothing in the steady phase"
 	case f.Why != "":
 		c.Why = f.Why
+	case s.paged:
+		c.Why = "its lists are in pages, and how many requests each took is not told"
 	case s.unanswered > fewRequests*all:
 		c.Why = fmt.Sprintf("%.0f of its %.0f requests had no answer, and what they took is not known", s.unanswered, all)
 	}
@@ -134,18 +143,21 @@ func (s *spent) add(k rundir.Key, c *cell) {
 	kind, ok := askedOf(k)
 	switch {
 	case !isLoad(k):
-		s.atEtcd += float64(c.ok + c.failed)
+		s.atEtcd = true
 		return
 	case !ok:
-		s.watches += float64(c.ok)
+		s.watches = true
 		return
 	}
+	s.paged = s.paged || strings.HasPrefix(k.Detail, "paginated")
 	n := float64(c.ok)
 	for code, failed := range c.codes {
 		switch {
 		case answered(code):
 			n += float64(failed)
-		case !unsent[code]:
+		case unsent[code]:
+			s.unsent += float64(failed)
+		default:
 			s.unanswered += float64(failed)
 		}
 	}

@@ -28,8 +28,10 @@ func TestALoadIsChargedByKind(t *testing.T) {
 		"a little of that":       {spent{answered: 1001, kinds: map[asked]float64{pods: 1000, leases: 1}}, 5, -1, "without PUT leases, few of its requests, which cannot be told apart"},
 		"most without an answer": {spent{answered: 24, unanswered: 1416, kinds: map[asked]float64{pods: 24}}, math.NaN(), math.NaN(), "1416 of its 1440 requests had no answer, and what they took is not known"},
 		"one without an answer":  {spent{answered: 1000, unanswered: 1, kinds: map[asked]float64{pods: 1000}}, 5, -1, ""},
-		"watches alone":          {spent{watches: 7}, math.NaN(), math.NaN(), "it only watches, which the fit does not share out"},
-		"etcd itself":            {spent{atEtcd: 7, written: 7}, math.NaN(), math.NaN(), "it asks etcd itself, and no API server"},
+		"lists in pages":         {spent{answered: 100, paged: true, kinds: map[asked]float64{pods: 100}}, math.NaN(), math.NaN(), "its lists are in pages, and how many requests each took is not told"},
+		"watches alone":          {spent{watches: true}, math.NaN(), math.NaN(), "it only watches, which the fit does not share out"},
+		"etcd itself":            {spent{atEtcd: true, written: 7}, math.NaN(), math.NaN(), "it asks etcd itself, and no API server"},
+		"nothing that was sent":  {spent{unsent: 9, watches: true}, math.NaN(), math.NaN(), "none of its 9 requests reached a server"},
 		"nothing":                {spent{}, math.NaN(), math.NaN(), "it asked for nothing in the steady phase"},
 	} {
 		got := LoadCost{Processors: Missing(), Low: Missing(), High: Missing(), Share: Missing()}

@@ -8,7 +8,7 @@ import (
 )
 
 // ofRequests names the metrics that are a latency of requests.
-var ofRequests = map[string]bool{"api.latency": true, "lease.renewal": true}
+var ofRequests = map[string]bool{"api.latency": true, "lease.renewal": true, "etcd.latency": true}
 
 // atNoCost says that what was found better did not cost latency, where a gate
 // shows it: a comparison of a p99 between the same two profiles that passed. An

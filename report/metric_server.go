@@ -228,17 +228,29 @@ func ofFamily(g rundir.Gate, name, family string) bool {
 	}
 	for label, called := range serverLabels {
 		want, given := g.Where[label]
-		if label == "verb" {
-			want = strings.ToUpper(want)
-		}
 		if !given {
 			continue
 		}
-		if has, labelled := labelOf(labels, called); labelled && has != want {
+		has, labelled := labelOf(labels, called)
+		switch {
+		case !labelled:
+		case label == "verb" && !ofVerb(has, want), label != "verb" && has != want:
 			return false
 		}
 	}
 	return true
+}
+
+// ofVerb says whether what the API server calls a verb is the one that a gate asks for,
+// or of its group: those that change something, and those that read but are no watch.
+func ofVerb(has, want string) bool {
+	for verb, called := range verbs {
+		if called != has {
+			continue
+		}
+		return verb == want || want == "mutating" && rundir.Key{Verb: verb}.Mutating() || want == "read" && !rundir.Key{Verb: verb}.Mutating()
+	}
+	return strings.EqualFold(has, want)
 }
 
 // labelOf is the value of a label of a sample, whose labels are as they stand

@@ -10,16 +10,16 @@ import (
 	"github.com/storm-harness/storm/internal/unit"
 )
 
-// queueSeen is what requests waited for a seat in a priority level, in all valid block
-// trials of a profile.
+// queueSeen is what a profile's requests met in a priority level, in all of its valid
+// block trials.
 type queueSeen struct {
 	profile, level string
-	trials         int     // in which requests were seen waiting, or were turned away
-	most           float64 // at once, as asked every 2 s
-	waited, waits  float64 // seconds in sum, and requests
+	trials         int     // in which requests waited for a seat
+	waited, waits  float64 // seconds in sum, and requests, those that did not wait included
 	reasons        map[string]float64
 }
 
+// wait is the mean over all requests.
 func (q queueSeen) wait() float64 {
 	if q.waits == 0 {
 		return 0
@@ -27,17 +27,29 @@ func (q queueSeen) wait() float64 {
 	return q.waited / q.waits
 }
 
-// queues says in which priority level of the API servers requests waited longest, of
-// those in which any were seen waiting or were turned away, in the measured phases;
-// empty where no level was measured.
+// noWait is a mean wait of a level's requests that is none: what it takes to be given a
+// seat that is free.
+const noWait = 0.001
+
+func (q *queueSeen) add(l *levelSeen) {
+	if l.queued >= 1 || l.waits > 0 && l.waited/l.waits >= noWait {
+		q.trials++
+	}
+	q.waited, q.waits = q.waited+l.waited, q.waits+l.waits
+	for reason, n := range l.reasons {
+		q.reasons[reason] += n
+	}
+}
+
+// queues says in which priority level of the API servers requests waited longest for a
+// seat in the measured phases, and which turned some away; empty where no level was
+// measured.
 func queues(run rundir.Run, trials []*trial) string {
 	var all []queueSeen
-	measured := false
 	for _, p := range run.Profiles {
 		levels := map[string]*queueSeen{}
 		for _, t := range blockTrials(trials, p.Name) {
 			for name, l := range t.levels() {
-				measured = true
 				if levels[name] == nil {
 					levels[name] = &queueSeen{profile: p.Name, level: name, reasons: map[string]float64{}}
 				}
@@ -45,59 +57,60 @@ func queues(run rundir.Run, trials []*trial) string {
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(levels)) {
-			if q := levels[name]; q.trials > 0 {
-				all = append(all, *q)
-			}
+			all = append(all, *levels[name])
 		}
 	}
-	switch {
-	case !measured:
+	if len(all) == 0 {
 		return ""
-	case len(all) == 0:
-		return "In the measured phases no request was seen waiting for a seat in any priority level of the API servers, looked at every 2 s, and none was turned away."
 	}
-	slices.SortStableFunc(all, func(a, b queueSeen) int { return cmp.Compare(b.wait(), a.wait()) })
-	return all[0].text(len(run.Profiles) > 1) + othersOf(all) + "."
+	return "In the measured phases " + waitedLongest(all, len(run.Profiles) > 1) + ", and " + turnedAway(all) + "."
 }
 
-func (q *queueSeen) add(l *levelSeen) {
-	if l.queued >= 1 || l.rejected >= 1 {
-		q.trials++
+func waitedLongest(all []queueSeen, compared bool) string {
+	waiting := slices.DeleteFunc(slices.Clone(all), func(q queueSeen) bool { return q.trials == 0 })
+	if len(waiting) == 0 {
+		return "requests waited for a seat in no priority level of the API servers"
 	}
-	q.most = max(q.most, l.queued)
-	q.waited, q.waits = q.waited+l.waited, q.waits+l.waits
-	for reason, n := range l.reasons {
-		q.reasons[reason] += n
-	}
-}
-
-// text is the first half of a sentence.
-func (q queueSeen) text(compared bool) string {
-	s := fmt.Sprintf("In the measured phases requests waited for a seat in the API servers' priority level %s in %s", q.level, unit.Count(q.trials, "trial"))
+	slices.SortStableFunc(waiting, func(a, b queueSeen) int { return cmp.Compare(b.wait(), a.wait()) })
+	most := waiting[0]
+	text := "requests waited longest for a seat in the API servers' priority level " + most.level
 	if compared {
-		s += " with " + q.profile
+		text += " with " + most.profile
 	}
-	s += fmt.Sprintf(": %s on average over all of its requests, and %s at once at most", formatSeconds(q.wait()), digits(q.most))
-	for _, reason := range slices.Sorted(maps.Keys(q.reasons)) {
-		if n := q.reasons[reason]; n >= 1 {
-			s += fmt.Sprintf("; %s turned away (%s)", unit.Count(int(n), "request"), reason)
-		}
-	}
-	return s
-}
-
-// othersOf names the other levels.
-func othersOf(all []queueSeen) string {
+	text += fmt.Sprintf(" (%s on average over all of its requests, in %s)", formatSeconds(most.wait()), unit.Count(most.trials, "trial"))
 	var others []string
-	for _, q := range all {
-		if q.level != all[0].level && !slices.Contains(others, q.level) {
+	for _, q := range waiting {
+		if q.level != most.level && !slices.Contains(others, q.level) {
 			others = append(others, q.level)
 		}
 	}
-	if len(others) == 0 {
-		return ""
+	if len(others) > 0 {
+		text += ", and in " + listed(others) + " too"
 	}
-	return "; less in " + listed(others)
+	return text
+}
+
+// turnedAway names the levels that turned requests away, with how many in all trials.
+func turnedAway(all []queueSeen) string {
+	type key struct{ level, reason string }
+	away := map[key]float64{}
+	for _, q := range all {
+		for reason, n := range q.reasons {
+			away[key{q.level, reason}] += n
+		}
+	}
+	var said []string
+	for _, k := range slices.SortedFunc(maps.Keys(away), func(a, b key) int {
+		return cmp.Or(cmp.Compare(away[b], away[a]), cmp.Compare(a.level, b.level), cmp.Compare(a.reason, b.reason))
+	}) {
+		if n := away[k]; n >= 1 {
+			said = append(said, fmt.Sprintf("%s by %s (%s)", unit.Grouped(uint64(n)), k.level, k.reason))
+		}
+	}
+	if len(said) == 0 {
+		return "none was turned away"
+	}
+	return "in all trials were turned away: " + listed(said)
 }
 
 // slowestDisk is the shard whose log took longest to reach the disk, by the median over

@@ -39,14 +39,16 @@ func TestWhereRequestsWaited(t *testing.T) {
 		want   string
 	}{
 		"nothing measured": {one, []*trial{{state: TrialValid}}, ""},
-		"nobody waited":    {one, []*trial{quiet("default"), quiet("default")}, "In the measured phases no request was seen waiting for a seat in any priority level of the API servers, looked at every 2 s, and none was turned away."},
+		"nobody waited":    {one, []*trial{quiet("default"), quiet("default")}, "In the measured phases requests waited for a seat in no priority level of the API servers, and none was turned away."},
 		"in one trial of three, at one server of two": {one, []*trial{quiet("default"), quiet("default"), levelled("default", "workload-low",
 			map[string]float64{waited: 80, waits: 100, queued: 200, rejected + "/queue-full": 40, rejected + "/time-out": 3}, map[string]float64{waited: 0, waits: 500},
-		)}, "In the measured phases requests waited for a seat in the API servers' priority level workload-low in 1 trial: 80 ms on average over all of its requests, and 200 at once at most; 40 requests turned away (queue-full); 3 requests turned away (time-out)."},
+		)}, "In the measured phases requests waited longest for a seat in the API servers' priority level workload-low (80 ms on average over all of its requests, in 1 trial), and in all trials were turned away: 40 by workload-low (queue-full) and 3 by workload-low (time-out)."},
+		"between two scrapes": {one, []*trial{levelled("default", "system", map[string]float64{waited: 5, waits: 100})}, "priority level system (50 ms on average over all of its requests, in 1 trial), and none was turned away."},
+		"turned away at once": {one, []*trial{levelled("default", "catch-all", map[string]float64{rejected + "/concurrency-limit": 7})}, "waited for a seat in no priority level of the API servers, and in all trials were turned away: 7 by catch-all (concurrency-limit)."},
 		"more with one than with the other, and in another level too": {two, []*trial{
 			levelled("shared", "workload-low", map[string]float64{waited: 82, waits: 100, queued: 200}), levelled("apart", "workload-low", map[string]float64{waited: 1, waits: 100, queued: 2}),
-			levelled("apart", "catch-all", map[string]float64{rejected + "/concurrency-limit": 1}),
-		}, "workload-low in 1 trial with shared: 820 ms on average over all of its requests, and 200 at once at most; less in catch-all."},
+			levelled("apart", "global-default", map[string]float64{waited: .1, waits: 100, queued: 1, rejected + "/time-out": 50_000}),
+		}, "workload-low with shared (820 ms on average over all of its requests, in 1 trial), and in global-default too, and in all trials were turned away: 50,000 by global-default (time-out)."},
 	} {
 		if got := queues(c.run, c.trials); got != c.want && (c.want == "" || !strings.Contains(got, c.want)) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

@@ -47,6 +47,7 @@ type measured struct {
 	readings map[string][]gauged // by component
 	witness  map[string][]int64  // when the witness's writes were acknowledged, by shard
 	nodes    float64             // that the loads had made by the end of the last steady phase
+	late     int64               // ns, the largest send lag beside faults and operations, where it decides nothing
 	seen     seen                // of the servers' own metrics
 	texts    texts
 }
@@ -334,6 +335,9 @@ func (t *trial) window(w rundir.Window, bins, waits []latency.Bin) {
 	}
 	for code, n := range w.Again {
 		c.again[code] += n
+	}
+	if !quietPhases[k.phase] {
+		t.late = max(t.late, w.LagMax)
 	}
 	c.hist.Add(bins)
 	t.carry(w, k.phase, bins, waits)

@@ -72,6 +72,26 @@ func saturation(run rundir.Run, trials []*trial, queues, disks string) string {
 	return joined(text, queues, disks)
 }
 
+// quietPhases are those without a fault, an operation, or what comes after: between
+// phases there is none of them either.
+var quietPhases = map[string]bool{"": true, "warmup": true, "steady": true, "cooldown": true}
+
+// lateBeside says how late storm itself was while something was broken or done, which no
+// trial is invalid for: what the machine went through may be the reason, and latencies
+// count from the intended time. Empty where nothing was sent late.
+func lateBeside(trials []*trial) string {
+	var worst *trial
+	for _, t := range trials {
+		if t.state == TrialValid && t.late > 0 && (worst == nil || t.late > worst.late) {
+			worst = t
+		}
+	}
+	if worst == nil {
+		return ""
+	}
+	return fmt.Sprintf("Beside faults and operations storm sent its requests up to %s late (in %s), which is in their latencies and makes no trial invalid.", formatSeconds(float64(worst.late)/1e9), worst.ID)
+}
+
 // joined is sentences that are there, one after the other.
 func joined(sentences ...string) string {
 	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,5 +81,30 @@ func TestWhoWasAtTheirLimit(t *testing.T) {
 	both[0].Profile, both[1].Profile = "idle", "busy"
 	if got := saturation(two, both, "", ""); !strings.Contains(got, "with busy, the most of all profiles): the machine was saturated") {
 		t.Errorf("of two profiles: %q", got)
+	}
+}
+
+// How late storm was where that decides nothing is said, of valid trials.
+func TestHowLateStormWasBesideFaults(t *testing.T) {
+	one, two, bad := &trial{state: TrialValid}, &trial{state: TrialValid}, &trial{state: TrialInvalid}
+	one.ID, two.ID, bad.ID = "001", "002", "003"
+	if got := lateBeside([]*trial{one, two, bad}); got != "" {
+		t.Errorf("never late: %q", got)
+	}
+	one.late, two.late, bad.late = 12_000_000, 36_800_000, 900_000_000
+	if got := lateBeside([]*trial{one, two, bad}); !strings.HasPrefix(got, "Beside faults and operations storm sent its requests up to 36.8 ms late (in 002),") {
+		t.Errorf("%q", got)
+	}
+	tr := aTrial()
+	for phase, lag := range map[string]int64{"steady": 5, "fault": 3, "warmup": 9} {
+		at := slices.IndexFunc(tr.done.Phases, func(p rundir.Phase) bool { return p.Name == phase })
+		if at < 0 {
+			t.Fatalf("the fixture has no %s", phase)
+		}
+		p := tr.done.Phases[at]
+		tr.window(rundir.Window{Key: rundir.Key{Workload: rundir.WorkloadProbe, Verb: "get"}, From: p.From, To: p.From + 1, OK: 1, LagMax: lag}, nil, nil)
+	}
+	if tr.late != 3 {
+		t.Errorf("%d, want that of the fault", tr.late)
 	}
 }

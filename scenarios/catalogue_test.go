@@ -97,7 +97,7 @@ var beyondSchema = []string{
 	"cooldown-not-last", "duplicate-act", "duplicate-key", "duplicate-profile", "duplicate-shard", "duplicate-workload",
 	"election-too-short", "election-too-short-in-profile", "empty-timeline", "fault-without-time", "flow-schema-of-no-level", "gate-isolation-of-nobody", "gate-profile-not-there", "priority-level-without-type", "fleet-act-rules", "fleet-cannot", "fleet-none", "fleet-not-said", "from-not-built", "proxy-not-built",
 	"gate-act-not-there", "gate-decides-nothing", "gate-min-on-latency", "gate-nothing-to-measure", "gate-phase-not-there", "gate-share", "gate-two-bounds", "gate-unknown-names",
-	"gate-without-bound", "gate-of-a-load-on-etcd", "gate-without-its-load", "gate-wrong-label", "gate-wrong-stat", "gate-wrong-unit", "heal-by-nobody", "margin-without-compare", "merge-key",
+	"gate-without-bound", "gate-of-a-load-on-etcd", "gate-of-loads-on-etcd-alone", "gate-without-its-load", "gate-wrong-label", "gate-wrong-stat", "gate-wrong-unit", "heal-by-nobody", "margin-without-compare", "merge-key",
 	"no-apiserver", "object-beyond-request-limit", "object-nobody-can-churn", "not-a-version", "not-yaml", "partition-of-one", "partition-on-loopback", "provider-of-one-profile", "patch-deletes-nothing", "patch-removes-what-a-gate-needs",
 	"quota-out-of-reach", "quota-without-filling", "rate-of-zero", "rate-peak-too-large", "rate-step-without-time", "recovery-from-nothing", "restore-from-unknown", "restore-without-backup", "shard-named-main", "shard-resource-twice", "shares-not-all",
 	"shard-without-resources", "tab", "tag", "tour-compares", "tour-unknown-profile", "two-documents", "unclosed-bracket", "unknown-member",

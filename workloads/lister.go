@@ -79,12 +79,8 @@ func (l *lister) list(ctx context.Context) client.Answer {
 	defer heads.Put(head)
 	whole, meta := l.page(ctx, q, head)
 	for before := ""; whole.OK() && meta.Continue != ""; before = q.Get("continue") {
-		switch {
-		case meta.Continue == before:
+		if meta.Continue == before || whole.Done-whole.Sent > int64(longestList) {
 			whole.Code = client.CodeMalformed
-			return whole
-		case whole.Done-whole.Sent > int64(longestList):
-			whole.Code = client.CodeTimeout
 			return whole
 		}
 		// The token names the version; the API refuses another beside it.

@@ -29,6 +29,7 @@ func TestLoadsAreWhatTheServerSees(t *testing.T) {
 	t.Run("nodes", r.testNodes)
 	t.Run("statuses", r.testStatuses)
 	t.Run("pods", r.testPods)
+	t.Run("a pod's life", r.testAPodsLife)
 	t.Run("references", r.testReferences)
 	t.Run("events", r.testEvents)
 	t.Run("lists", r.testLists)

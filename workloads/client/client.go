@@ -126,7 +126,7 @@ func (c *Client) Twin() *Client {
 }
 
 // Timed returns a client over this one's connections whose requests have the deadline
-// of another's. It ends with this one.
+// of another's, which has the same clock. It ends with this one.
 func (c *Client) Timed(as *Client) *Client {
 	own := c.again()
 	own.pool, own.timeout, own.deadlines = c.pool, as.timeout, as.deadlines

@@ -464,6 +464,9 @@ func TestTwoDeadlinesOverTheSameConnections(t *testing.T) {
 	t.Parallel()
 	held := make(chan struct{})
 	patient := connect(t, peer(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/version" {
+			return
+		}
 		select {
 		case <-held:
 		case <-r.Context().Done():
@@ -471,6 +474,9 @@ func TestTwoDeadlinesOverTheSameConnections(t *testing.T) {
 	}), time.Minute)
 	hasty := connect(t, &rest.Config{Host: "https://unused.invalid"}, 50*time.Millisecond)
 	over := patient.Timed(hasty)
+	if a := patient.Do(t.Context(), &Request{Method: http.MethodGet, Path: "/version"}, nil, 0); !a.OK() { // the connection is there
+		t.Fatal(a.Code)
+	}
 	answers := make(chan Answer, 1)
 	req := &Request{Method: http.MethodGet, Path: "/api/v1/nodes"}
 	patient.Send(t.Context(), req, nil, 0, nil, func(a Answer) { answers <- a })

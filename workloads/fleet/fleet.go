@@ -206,6 +206,7 @@ func (f *Fleet) Close() {
 	if f.cfg.PerNode {
 		for _, n := range f.nodes {
 			hangUp(n.calls)
+			hangUp(n.beats)
 			if f.cfg.PerProxy {
 				hangUp(n.proxy)
 			}

@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/storm-harness/storm/workloads/client"
 )
 
-// syncPatience is how long nothing may move while things come up.
-const syncPatience = 60 * time.Second
+// syncPatience is how long nothing may move while things come up: two deadlines of a
+// request that hangs.
+const syncPatience = 2 * client.ServerTimeout
 
 // Await waits until all reflectors have seen everything that was there, or
 // whatever else there are to be so many of; synced says how many have. progress
-// is told so; it may be nil. It gives up when for a minute no further one has.
+// is told so; it may be nil. It gives up when for syncPatience no further one has.
 func Await(ctx context.Context, total int, what string, synced func() int, progress func(done, total int)) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
