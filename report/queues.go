@@ -63,17 +63,17 @@ func queues(run rundir.Run, trials []*trial) string {
 	if len(all) == 0 {
 		return ""
 	}
-	return "In the measured phases " + waitedLongest(all, len(run.Profiles) > 1) + ", and " + turnedAway(all) + "."
+	return waitedLongest(all, len(run.Profiles) > 1) + ", and " + turnedAway(all) + "."
 }
 
 func waitedLongest(all []queueSeen, compared bool) string {
 	waiting := slices.DeleteFunc(slices.Clone(all), func(q queueSeen) bool { return q.trials == 0 })
 	if len(waiting) == 0 {
-		return "requests waited for a seat in no priority level of the API servers"
+		return "Requests waited for a seat in no priority level"
 	}
 	slices.SortStableFunc(waiting, func(a, b queueSeen) int { return cmp.Compare(b.wait(), a.wait()) })
 	most := waiting[0]
-	text := "requests waited longest for a seat in the API servers' priority level " + most.level
+	text := "In the measured phases requests waited longest for a seat in the priority level " + most.level
 	if compared {
 		text += " with " + most.profile
 	}
@@ -125,5 +125,5 @@ func slowestDisk(run rundir.Run, shards []ShardLoad) string {
 	if len(run.Profiles) > 1 {
 		under = " with " + worst.Profile
 	}
-	return fmt.Sprintf("etcd's log took %s on average to reach the disk, at the slowest member of shard %s%s.", formatSeconds(worst.Fsync.Float()), worst.Shard, under)
+	return fmt.Sprintf("etcd's log took %s on average to reach the disk (shard %s%s).", formatSeconds(worst.Fsync.Float()), worst.Shard, under)
 }

@@ -39,12 +39,12 @@ func TestWhereRequestsWaited(t *testing.T) {
 		want   string
 	}{
 		"nothing measured": {one, []*trial{{state: TrialValid}}, ""},
-		"nobody waited":    {one, []*trial{quiet("default"), quiet("default")}, "In the measured phases requests waited for a seat in no priority level of the API servers, and none was turned away."},
+		"nobody waited":    {one, []*trial{quiet("default"), quiet("default")}, "Requests waited for a seat in no priority level, and none was turned away."},
 		"in one trial of three, at one server of two": {one, []*trial{quiet("default"), quiet("default"), levelled("default", "workload-low",
 			map[string]float64{waited: 80, waits: 100, queued: 200, rejected + "/queue-full": 40, rejected + "/time-out": 3}, map[string]float64{waited: 0, waits: 500},
-		)}, "In the measured phases requests waited longest for a seat in the API servers' priority level workload-low (80 ms on average over all of its requests, in 1 trial), and in all trials were turned away: 40 by workload-low (queue-full) and 3 by workload-low (time-out)."},
+		)}, "In the measured phases requests waited longest for a seat in the priority level workload-low (80 ms on average over all of its requests, in 1 trial), and in all trials were turned away: 40 by workload-low (queue-full) and 3 by workload-low (time-out)."},
 		"between two scrapes": {one, []*trial{levelled("default", "system", map[string]float64{waited: 5, waits: 100})}, "priority level system (50 ms on average over all of its requests, in 1 trial), and none was turned away."},
-		"turned away at once": {one, []*trial{levelled("default", "catch-all", map[string]float64{rejected + "/concurrency-limit": 7})}, "waited for a seat in no priority level of the API servers, and in all trials were turned away: 7 by catch-all (concurrency-limit)."},
+		"turned away at once": {one, []*trial{levelled("default", "catch-all", map[string]float64{rejected + "/concurrency-limit": 7})}, "waited for a seat in no priority level, and in all trials were turned away: 7 by catch-all (concurrency-limit)."},
 		"more with one than with the other, and in another level too": {two, []*trial{
 			levelled("shared", "workload-low", map[string]float64{waited: 82, waits: 100, queued: 200}), levelled("apart", "workload-low", map[string]float64{waited: 1, waits: 100, queued: 2}),
 			levelled("apart", "global-default", map[string]float64{waited: .1, waits: 100, queued: 1, rejected + "/time-out": 50_000}),
@@ -68,8 +68,8 @@ func TestTheSlowestDisk(t *testing.T) {
 		shards   []ShardLoad
 		want     string
 	}{
-		{2, disks, "etcd's log took 5.3 ms on average to reach the disk, at the slowest member of shard events with apart."},
-		{1, disks[:1], "etcd's log took 2 ms on average to reach the disk, at the slowest member of shard main."},
+		{2, disks, "etcd's log took 5.3 ms on average to reach the disk (shard events with apart)."},
+		{1, disks[:1], "etcd's log took 2 ms on average to reach the disk (shard main)."},
 		{1, disks[2:], ""},
 	} {
 		if got := slowestDisk(rundir.Run{Profiles: make([]rundir.Profile, c.profiles)}, c.shards); got != c.want {

@@ -89,7 +89,7 @@ func lateBeside(trials []*trial) string {
 	if worst == nil {
 		return ""
 	}
-	return fmt.Sprintf("Beside faults and operations storm sent its requests up to %s late (in %s), which is in their latencies and makes no trial invalid.", formatSeconds(float64(worst.late)/1e9), worst.ID)
+	return fmt.Sprintf("Beside faults and operations storm sent up to %s late (in %s); that is in the latencies, and no trial is invalid for it.", formatSeconds(float64(worst.late)/1e9), worst.ID)
 }
 
 // joined is sentences that are there, one after the other.

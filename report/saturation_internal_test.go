@@ -92,7 +92,7 @@ func TestHowLateStormWasBesideFaults(t *testing.T) {
 		t.Errorf("never late: %q", got)
 	}
 	one.late, two.late, bad.late = 12_000_000, 36_800_000, 900_000_000
-	if got := lateBeside([]*trial{one, two, bad}); !strings.HasPrefix(got, "Beside faults and operations storm sent its requests up to 36.8 ms late (in 002),") {
+	if got := lateBeside([]*trial{one, two, bad}); !strings.HasPrefix(got, "Beside faults and operations storm sent up to 36.8 ms late (in 002);") {
 		t.Errorf("%q", got)
 	}
 	tr := aTrial()
