@@ -41,7 +41,7 @@ func Analyse(dir *rundir.Dir) (*Result, error) {
 		Costs: full(costs(run, trials)), Charts: full(charts(trials)), Heat: full(heatMaps(run, trials)),
 		Shards: full(shardLoads(run, trials)), Levels: full(levelLoads(run, trials)), Scenario: full(scenario),
 	}
-	r.Limits = append(slices.Clone(r.Limits), saturation(run, trials, queues(run, trials), slowestDisk(run, r.Shards)), lateBeside(trials))
+	r.Limits = append(slices.Clone(r.Limits), saturation(run, trials, queues(r.Levels, len(run.Profiles) > 1), slowestDisk(r.Shards, len(run.Profiles) > 1)), lateBeside(trials))
 	r.Limits = slices.DeleteFunc(r.Limits, func(s string) bool { return s == "" })
 	if damaged != "" {
 		r.Warnings = append(r.Warnings, damaged)

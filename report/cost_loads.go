@@ -142,7 +142,7 @@ func (s *spent) add(k rundir.Key, c *cell) {
 	}
 	kind, ok := askedOf(k)
 	switch {
-	case !isLoad(k):
+	case atEtcd(k):
 		s.atEtcd = true
 		return
 	case !ok:

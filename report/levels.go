@@ -13,7 +13,7 @@ import (
 // LevelLoad is what one priority level of the API servers (API Priority and
 // Fairness) did under a profile, in the measured phases: medians over the valid
 // block trials, by the servers' own metrics, all servers together. Levels that
-// dispatched and rejected nothing are left out.
+// dispatched nothing in the median trial, and rejected nothing in any, are left out.
 type LevelLoad struct {
 	Profile    string  `json:"profile"`
 	Level      string  `json:"level"`
@@ -28,6 +28,9 @@ type LevelLoad struct {
 	Queued  Number `json:"queued"` // most requests in the queue, as sampled every 2 s
 	Seats   Number `json:"seats"`  // most seats in use, as sampled every 2 s
 	Limit   Number `json:"limit"`  // seats that the level may use, the most it had
+
+	waiting int     // trials in which requests waited for a seat
+	waited  float64 // seconds, the mean over the requests of all trials
 }
 
 // Count is how often something was seen.
@@ -37,6 +40,10 @@ type Count struct {
 }
 
 const flow = "apiserver_flowcontrol_"
+
+// noWait is a mean wait of a level's requests, in seconds, that is none: what it takes to
+// be given a seat that is free.
+const noWait = 0.001
 
 // levelLoads are the levels of every profile, the busiest first.
 func levelLoads(run rundir.Run, trials []*trial) []LevelLoad {
@@ -53,7 +60,7 @@ func levelLoads(run rundir.Run, trials []*trial) []LevelLoad {
 		}
 		var rows []LevelLoad
 		for name, l := range levels {
-			if row := l.result(); row.Dispatched > 0 || row.Rejected > 0 {
+			if row := l.result(); row.Dispatched > 0 || len(row.Reasons) > 0 {
 				row.Profile, row.Level = p.Name, name
 				rows = append(rows, row)
 			}
@@ -116,7 +123,8 @@ func (t *trial) levels() map[string]*levelSeen {
 type levelOf struct {
 	dispatched, rejected, wait, queued, seats, limit []float64
 	reasons                                          map[string]float64
-	waits                                            float64
+	waited, waits                                    float64
+	waiting                                          int
 	within                                           map[float64]float64
 }
 
@@ -128,8 +136,11 @@ func (r *levelOf) add(l *levelSeen, span float64) {
 	if l.waits > 0 {
 		r.wait = append(r.wait, l.waited/l.waits)
 	}
+	if l.queued >= 1 || l.waits > 0 && l.waited/l.waits >= noWait {
+		r.waiting++
+	}
 	r.queued, r.seats, r.limit = append(r.queued, l.queued), append(r.seats, l.seats), append(r.limit, l.limit)
-	r.waits += l.waits
+	r.waited, r.waits = r.waited+l.waited, r.waits+l.waits
 	for k, n := range l.reasons {
 		r.reasons[k] += n
 	}
@@ -142,6 +153,10 @@ func (r *levelOf) result() LevelLoad {
 	out := LevelLoad{
 		Trials: len(r.rejected), Dispatched: middle(r.dispatched), Rejected: middle(r.rejected), Reasons: []Count{},
 		Wait: middle(r.wait), WaitP99: Missing(), Queued: middle(r.queued), Seats: middle(r.seats), Limit: middle(r.limit),
+		waiting: r.waiting,
+	}
+	if r.waits > 0 {
+		out.waited = r.waited / r.waits
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.reasons)) {
 		if n := r.reasons[name]; n >= 1 {

@@ -191,13 +191,13 @@ func (r *latencyOf) add(c *cell, seconds float64) {
 		r.rate = append(r.rate, float64(c.ok)/seconds)
 	}
 	h := &c.hist
-	if c.failed+c.hung.hist.Count()+c.hung.failed > 0 { // no copy where none is needed
+	behind, rank := c.unended(), func(g rundir.Gate, h *latency.Hist) { c.rank(g, h) }
+	if r.row.Verb == rundir.VerbRenew {
+		behind, rank = c.failed, c.rankFailed
+	}
+	if behind+c.hung.hist.Count()+c.hung.failed > 0 { // no copy where none is needed
 		h = &latency.Hist{}
-		if g := gateOn("api.latency", "phase", r.row.Phase); r.row.Verb == rundir.VerbRenew {
-			c.rankFailed(g, h)
-		} else {
-			c.rank(g, h)
-		}
+		rank(gateOn("api.latency", "phase", r.row.Phase), h)
 	}
 	r.failed += c.failed + c.hung.failed
 	for i, q := range latencyQuantiles {

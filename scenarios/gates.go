@@ -315,24 +315,31 @@ func (c *check) gatesOn(key string, gates []gate) {
 		if kinds := measuredOf[string(g.Metric)]; kinds != nil && readable && !c.anyLoad(kinds, string(g.Workload)) {
 			c.add(at+".metric", "%s is measured of %s, and there is no such load here", g.Metric, strings.Join(kinds, " and "))
 		}
-		api := strings.HasPrefix(string(g.Metric), "api.")
-		atEtcd := func(name string) bool { return name != "" && c.anyLoad([]string{onEtcd}, name) }
-		ofEtcd := slices.Contains(measuredOf[string(g.Metric)], onEtcd)
-		switch {
-		case !readable:
-		case api && len(loads) == 0:
-			c.add(at+".metric", "%s is measured of the load, and there are no workloads", g.Metric)
-		case (api || g.Metric == "isolation") && atEtcd(string(g.Workload)):
-			c.add(at+".metric", "%s is measured of requests to an API server, and %s asks etcd itself: etcd.latency, etcd.errors and etcd.throughput are measured of it", g.Metric, g.Workload)
-		case g.Metric == "isolation" && atEtcd(string(g.Aggressor)):
-			c.add(at+".aggressor", "isolation is measured of requests to an API server, and %s asks etcd itself", g.Aggressor)
-		case api && !slices.ContainsFunc(loads, func(name string) bool { return !atEtcd(name) }):
-			c.add(at+".metric", "%s is measured of requests to an API server, and all loads ask etcd itself: etcd.latency, etcd.errors and etcd.throughput are measured of them", g.Metric)
-		case slices.Contains(etcdVerbs, g.Verb) && !ofEtcd:
-			c.add(at+".verb", "%s is a request of etcd's, and %s is measured of those to an API server", g.Verb, g.Metric)
-		case ofEtcd && g.Verb != "" && !slices.Contains(append([]string{"mutating", "read"}, etcdVerbs...), g.Verb):
-			c.add(at+".verb", "%s is no request of etcd's: write mutating, read, %s", g.Verb, strings.Join(etcdVerbs, ", "))
+		if readable {
+			c.askedOf(at, g, loads)
 		}
+	}
+}
+
+// askedOf checks that what a gate is measured of is asked for: requests to an API server,
+// or to etcd itself.
+func (c *check) askedOf(at string, g gate, loads []string) {
+	api := strings.HasPrefix(string(g.Metric), "api.")
+	atEtcd := func(name string) bool { return name != "" && c.anyLoad([]string{onEtcd}, name) }
+	ofEtcd := slices.Contains(measuredOf[string(g.Metric)], onEtcd)
+	switch {
+	case api && len(loads) == 0:
+		c.add(at+".metric", "%s is measured of the load, and there are no workloads", g.Metric)
+	case (api || g.Metric == "isolation") && atEtcd(string(g.Workload)):
+		c.add(at+".metric", "%s is measured of requests to an API server, and %s asks etcd itself: etcd.latency, etcd.errors and etcd.throughput are measured of it", g.Metric, g.Workload)
+	case g.Metric == "isolation" && atEtcd(string(g.Aggressor)):
+		c.add(at+".aggressor", "isolation is measured of requests to an API server, and %s asks etcd itself", g.Aggressor)
+	case api && !slices.ContainsFunc(loads, func(name string) bool { return !atEtcd(name) }):
+		c.add(at+".metric", "%s is measured of requests to an API server, and all loads ask etcd itself: etcd.latency, etcd.errors and etcd.throughput are measured of them", g.Metric)
+	case slices.Contains(etcdVerbs, g.Verb) && !ofEtcd:
+		c.add(at+".verb", "%s is a request of etcd's, and %s is measured of those to an API server", g.Verb, g.Metric)
+	case ofEtcd && g.Verb != "" && !slices.Contains(append([]string{"mutating", "read"}, etcdVerbs...), g.Verb):
+		c.add(at+".verb", "%s is no request of etcd's: write mutating, read, %s", g.Verb, strings.Join(etcdVerbs, ", "))
 	}
 }
 

@@ -74,27 +74,36 @@ func (l *leasing) Txn(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) 
 	return &pb.TxnResponse{Header: &pb.ResponseHeader{Revision: 1}, Succeeded: true}, nil
 }
 
-// An event is reached when its lease is asked for: what etcd takes for that is no
-// lateness of storm's.
-func TestAnEventThatWaitsForItsLeaseIsNotSentLate(t *testing.T) {
+// peerOf is a connection to a peer that serves what is registered, in etcd's words.
+func peerOf(t *testing.T, register func(*grpc.Server)) *etcd.Client {
+	t.Helper()
 	donor := httptest.NewTLSServer(nil)
-	defer donor.Close()
+	t.Cleanup(donor.Close)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := measure.NewClock()
-	peer := &leasing{clock: clock, granted: make(chan int64, 1)}
 	server := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&donor.TLS.Certificates[0])))
-	pb.RegisterLeaseServer(server, peer)
-	pb.RegisterKVServer(server, peer)
+	register(server)
 	go func() { _ = server.Serve(l) }()
-	defer server.Stop()
+	t.Cleanup(server.Stop)
 	member, err := etcd.Open("https://"+l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer member.Close()
+	t.Cleanup(member.Close)
+	return member
+}
+
+// An event is reached when its lease is asked for: what etcd takes for that is no
+// lateness of storm's.
+func TestAnEventThatWaitsForItsLeaseIsNotSentLate(t *testing.T) {
+	clock := measure.NewClock()
+	peer := &leasing{clock: clock, granted: make(chan int64, 1)}
+	member := peerOf(t, func(server *grpc.Server) {
+		pb.RegisterLeaseServer(server, peer)
+		pb.RegisterKVServer(server, peer)
+	})
 	e := of(func(e *EtcdDirect) { e.Rate = unit.Steady(100) }).(*EtcdDirect)
 	e.members, e.keys = []*etcd.Client{member}, newKeyspace(e.Keys)
 	rec := measure.NewRecorder(clock, func(rundir.Window) {})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -63,17 +62,16 @@ func (w *etcdWatch) run(ctx context.Context) {
 
 // watch opens the watch and takes what comes until it breaks.
 func (w *etcdWatch) watch(ctx context.Context) (err error) {
-	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, rpctypes.MetadataRequireLeaderKey, rpctypes.MetadataHasLeader))
-	defer cancel() // the stream
+	ctx, cancel := context.WithCancelCause(metadata.AppendToOutgoingContext(ctx, rpctypes.MetadataRequireLeaderKey, rpctypes.MetadataHasLeader))
+	defer cancel(nil) // the stream
 	begun := w.env.Clock.Now()
 	// A member that takes the stream and says nothing is given up; once it is open, a
 	// watch may be quiet for as long as it likes.
-	var silent atomic.Bool
-	opening := time.AfterFunc(w.Timeout.D(), func() { silent.Store(true); cancel() })
+	opening := time.AfterFunc(w.Timeout.D(), func() { cancel(context.DeadlineExceeded) })
 	defer opening.Stop()
 	defer func() {
-		if silent.Load() {
-			err = context.DeadlineExceeded
+		if cause := context.Cause(ctx); errors.Is(cause, context.DeadlineExceeded) {
+			err = cause
 		}
 	}()
 	if w.next == 0 {
